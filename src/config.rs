@@ -1,0 +1,283 @@
+//! Settings, from code and from `GREENROOM_*` variables.
+//!
+//! What the code says goes before what the environment says. Both are settled
+//! when the runtime starts, and fixed from then on.
+
+use crate::error::ConfigError;
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+
+/// The stack of a green thread unless it asks for another size: rustls, and
+/// formatting in debug builds, need this much; untouched pages cost nothing.
+pub(crate) const DEFAULT_STACK: usize = 256 * 1024;
+/// The largest stack.
+pub(crate) const MAX_STACK: usize = 1 << 30;
+/// Far beyond any use, and still few enough threads to start.
+const MAX_WORKERS: usize = 1024;
+
+/// Which thread-locals a green thread sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadLocals {
+    /// Those of its worker, shared with the other green threads there.
+    Shared,
+    /// Its own, like an OS thread. Not in this version yet: `install` says so.
+    Own,
+}
+
+/// Settings of the runtime, to be installed before the first spawn.
+///
+/// Each one that is not set comes from its environment variable, and else has
+/// its default:
+///
+/// | setting | variable | default |
+/// |---|---|---|
+/// | `workers` | `GREENROOM_WORKERS` | one per core that this process may use |
+/// | `stack_size` | `GREENROOM_STACK_SIZE` | 262144 |
+/// | `thread_locals` | `GREENROOM_THREAD_LOCALS` | `shared` |
+/// | `offload_threads` | `GREENROOM_OFFLOAD_THREADS` | 0: as many as are useful |
+///
+/// ```
+/// greenroom::Config::new().workers(1).stack_size(128 * 1024).install()?;
+/// # Ok::<(), greenroom::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "a Config does nothing until it is installed"]
+pub struct Config {
+    workers: Option<usize>,
+    stack_size: Option<usize>,
+    thread_locals: Option<ThreadLocals>,
+    offload_threads: Option<usize>,
+}
+
+impl Config {
+    /// Everything as the environment says, or by default.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// How many OS threads run green threads, 1 to 1024.
+    pub fn workers(mut self, n: usize) -> Config {
+        self.workers = Some(n);
+        self
+    }
+
+    /// The usable stack of a green thread in bytes, unless its
+    /// [`Builder`](crate::Builder) says otherwise. It is rounded up to a power
+    /// of two, and to 64 KiB at least: below that, a panic that prints a
+    /// backtrace could overflow it. At most 1 GiB.
+    pub fn stack_size(mut self, bytes: usize) -> Config {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Whether green threads share their worker's thread-locals.
+    pub fn thread_locals(mut self, which: ThreadLocals) -> Config {
+        self.thread_locals = Some(which);
+        self
+    }
+
+    /// The most OS threads for work that can only block; 0: as many as are
+    /// useful. This version has no such work yet, and starts none.
+    pub fn offload_threads(mut self, n: usize) -> Config {
+        self.offload_threads = Some(n);
+        self
+    }
+
+    /// Makes these the settings of this process. Doing so twice is no error if
+    /// the settings are the same.
+    ///
+    /// # Errors
+    /// A setting or a `GREENROOM_*` variable is out of range, or the runtime
+    /// has started, or other settings are installed. Nothing changes then.
+    pub fn install(self) -> Result<(), ConfigError> {
+        self.check()?;
+        from_environment()?.check()?;
+        match PHASE.compare_exchange(OPEN, CHANGING, Acquire, Acquire) {
+            Ok(_) => {
+                self.store();
+                PHASE.store(INSTALLED, Release);
+                Ok(())
+            }
+            Err(INSTALLED) if self == load() => Ok(()),
+            Err(FROZEN) => Err(already_started()),
+            Err(_) => Err(ConfigError::AlreadyInstalled),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        in_range("workers", self.workers, 1, MAX_WORKERS)?;
+        in_range("stack_size", self.stack_size, 0, MAX_STACK)?;
+        in_range("offload_threads", self.offload_threads, 0, 100_000)?;
+        if self.thread_locals == Some(ThreadLocals::Own) {
+            return Err(ConfigError::Unsupported(
+                "this version of greenroom has shared thread-locals only; leave \
+                 GREENROOM_THREAD_LOCALS and Config::thread_locals at `shared`",
+            ));
+        }
+        Ok(())
+    }
+
+    fn store(&self) {
+        WORKERS.store(self.workers.unwrap_or(UNSET), Relaxed);
+        STACK_SIZE.store(self.stack_size.unwrap_or(UNSET), Relaxed);
+        THREAD_LOCALS.store(self.thread_locals.map_or(UNSET, |t| t as usize), Relaxed);
+        OFFLOAD.store(self.offload_threads.unwrap_or(UNSET), Relaxed);
+    }
+}
+
+/// What is installed; atomics, because layer 0 has no lock.
+static WORKERS: AtomicUsize = AtomicUsize::new(UNSET);
+static STACK_SIZE: AtomicUsize = AtomicUsize::new(UNSET);
+static THREAD_LOCALS: AtomicUsize = AtomicUsize::new(UNSET);
+static OFFLOAD: AtomicUsize = AtomicUsize::new(UNSET);
+static PHASE: AtomicU32 = AtomicU32::new(OPEN);
+static STARTED_BY: AtomicPtr<Location<'static>> = AtomicPtr::new(ptr::null_mut());
+
+const UNSET: usize = usize::MAX;
+const OPEN: u32 = 0;
+const CHANGING: u32 = 1;
+const INSTALLED: u32 = 2;
+const FROZEN: u32 = 3;
+
+fn load() -> Config {
+    let get = |from: &AtomicUsize| Some(from.load(Relaxed)).filter(|v| *v != UNSET);
+    Config {
+        workers: get(&WORKERS),
+        stack_size: get(&STACK_SIZE),
+        thread_locals: get(&THREAD_LOCALS).map(|t| match t {
+            0 => ThreadLocals::Shared,
+            _ => ThreadLocals::Own,
+        }),
+        offload_threads: get(&OFFLOAD),
+    }
+}
+
+fn already_started() -> ConfigError {
+    // SAFETY: null or a static location; set before the phase says FROZEN.
+    match unsafe { STARTED_BY.load(Acquire).as_ref() } {
+        Some(started_by) => ConfigError::AlreadyStarted { started_by },
+        None => ConfigError::AlreadyInstalled,
+    }
+}
+
+/// The settings that hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// `None`: one per core.
+    pub(crate) workers: Option<usize>,
+}
+
+/// Settles and fixes the settings: the runtime starts, because of `by`.
+pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigError> {
+    let environment = from_environment()?;
+    environment.check()?;
+    let installed = load();
+    let workers = installed.workers.or(environment.workers);
+    let stack = installed.stack_size.or(environment.stack_size).unwrap_or(DEFAULT_STACK);
+    STACK_SIZE.store(stack, Relaxed);
+    STARTED_BY.store(ptr::from_ref(by).cast_mut(), Release);
+    PHASE.store(FROZEN, Release);
+    Ok(Settings { workers })
+}
+
+/// The stack size of a green thread that asks for none. Only once settled.
+pub(crate) fn stack_size() -> usize {
+    match STACK_SIZE.load(Relaxed) {
+        UNSET => DEFAULT_STACK,
+        bytes => bytes,
+    }
+}
+
+fn from_environment() -> Result<Config, ConfigError> {
+    let locals = match variable("GREENROOM_THREAD_LOCALS") {
+        None => None,
+        Some(value) => Some(thread_locals(&value)?),
+    };
+    Ok(Config {
+        workers: number("GREENROOM_WORKERS", 1, MAX_WORKERS)?,
+        stack_size: number("GREENROOM_STACK_SIZE", 0, MAX_STACK)?,
+        thread_locals: locals,
+        offload_threads: number("GREENROOM_OFFLOAD_THREADS", 0, 100_000)?,
+    })
+}
+
+/// An empty variable counts as not set.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+    Some(value).filter(|v| !v.is_empty())
+}
+
+fn number(name: &'static str, min: usize, max: usize) -> Result<Option<usize>, ConfigError> {
+    variable(name).map(|value| parse(name, value, min, max)).transpose()
+}
+
+fn parse(
+    name: &'static str,
+    value: String,
+    min: usize,
+    max: usize,
+) -> Result<usize, ConfigError> {
+    match value.trim().parse::<usize>() {
+        Ok(n) if (min..=max).contains(&n) => Ok(n),
+        _ => Err(ConfigError::Variable {
+            name,
+            value,
+            expected: format!("a whole number from {min} to {max}"),
+        }),
+    }
+}
+
+fn thread_locals(value: &str) -> Result<ThreadLocals, ConfigError> {
+    match value {
+        "shared" => Ok(ThreadLocals::Shared),
+        "own" => Ok(ThreadLocals::Own),
+        other => Err(ConfigError::Variable {
+            name: "GREENROOM_THREAD_LOCALS",
+            value: other.to_owned(),
+            expected: "`shared` or `own`".to_owned(),
+        }),
+    }
+}
+
+fn in_range(
+    setting: &'static str,
+    value: Option<usize>,
+    min: usize,
+    max: usize,
+) -> Result<(), ConfigError> {
+    match value {
+        Some(value) if !(min..=max).contains(&value) => Err(ConfigError::OutOfRange {
+            setting,
+            value,
+            expected: format!("from {min} to {max}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_range_says_what_is_possible() {
+        let zero = Config::new().workers(0).check().unwrap_err();
+        assert_eq!(zero.to_string(), "workers cannot be 0: it must be from 1 to 1024");
+        assert!(Config::new().stack_size(usize::MAX).check().is_err());
+        assert!(Config::new().stack_size(1).check().is_ok(), "rounded up later");
+        assert!(Config::new().thread_locals(ThreadLocals::Own).check().is_err());
+    }
+
+    #[test]
+    fn rubbish_in_a_variable_names_it() {
+        for rubbish in ["", "x", "-1", "0", "1025", "1e3", "99999999999999999999999"] {
+            let error = parse("GREENROOM_WORKERS", rubbish.into(), 1, 1024).unwrap_err();
+            assert!(error.to_string().contains("GREENROOM_WORKERS"), "{error}");
+            assert!(error.to_string().contains("1 to 1024"), "{error}");
+        }
+        assert_eq!(parse("GREENROOM_WORKERS", " 8 ".into(), 1, 1024), Ok(8));
+        assert!(thread_locals("Own").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! The errors of greenroom's own operations, one type per family. IO reports
+//! `std::io::Error`.
+
+use std::any::Any;
+use std::io;
+use std::panic::Location;
+
+/// Why a green thread has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// It panicked, with this payload.
+    #[error("the green thread panicked: {}", panic_text(.0))]
+    Panicked(Box<dyn Any + Send + 'static>),
+    /// It was killed before it could return.
+    #[error("the green thread was killed")]
+    Killed,
+    /// It never ran: there was no stack for it, or no runtime.
+    #[error("the green thread could not start: {0}")]
+    NotStarted(#[source] io::Error),
+    /// It tried to join itself, which could never return.
+    #[error("a green thread cannot join itself; let another one join it")]
+    Itself,
+}
+
+impl JoinError {
+    /// Whether it panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, JoinError::Panicked(_))
+    }
+
+    /// Whether it was killed.
+    pub fn is_killed(&self) -> bool {
+        matches!(self, JoinError::Killed)
+    }
+
+    /// The panic's payload, for `std::panic::resume_unwind`.
+    ///
+    /// # Errors
+    /// Gives the error back if it was no panic.
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
+        match self {
+            JoinError::Panicked(payload) => Ok(payload),
+            other => Err(other),
+        }
+    }
+}
+
+/// The message of a panic, as far as its payload has one.
+pub(crate) fn panic_text<'a>(payload: &'a Box<dyn Any + Send + 'static>) -> &'a str {
+    let payload: &(dyn Any + Send) = &**payload;
+    match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "Box<dyn Any>",
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The runtime runs already, so its settings are fixed.
+    #[error(
+        "greenroom has started already, at {started_by}; call Config::install before the first \
+         spawn"
+    )]
+    AlreadyStarted {
+        /// The first spawn.
+        started_by: &'static Location<'static>,
+    },
+    /// `install` was called before, with other settings.
+    #[error("another Config is installed already; configure greenroom once")]
+    AlreadyInstalled,
+    /// A number outside what is possible.
+    #[error("{setting} cannot be {value}: it must be {expected}")]
+    OutOfRange {
+        /// The setting's name.
+        setting: &'static str,
+        /// What was asked for.
+        value: usize,
+        /// What is possible.
+        expected: String,
+    },
+    /// An environment variable that cannot be understood.
+    #[error("the environment variable {name} is {value:?}: it must be {expected}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is understood.
+        expected: String,
+    },
+    /// This version cannot do that.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+/// Why patching failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatchError {
+    /// Green threads run already, and may be inside the calls to be patched.
+    #[error(
+        "too late to patch: greenroom was started at {started_by}; call patch_all first thing in \
+         main"
+    )]
+    TooLate {
+        /// The first spawn.
+        started_by: &'static Location<'static>,
+    },
+    /// The program's calls do not come to greenroom's functions.
+    #[error(
+        "calls of `{symbol}` do not reach greenroom: another library defines it first; link \
+         greenroom into the executable itself"
+    )]
+    NotLinked {
+        /// The function that was tried.
+        symbol: &'static str,
+    },
+}

@@ -1,0 +1,73 @@
+//! Which green thread runs on this OS thread.
+//!
+//! Two words: the green thread itself, and the one that the patch goes by,
+//! which is null as well while the runtime itself executes. Neither has a
+//! destructor or lazy initialisation, so each is one load, also in a signal
+//! handler and in a thread that is ending.
+
+use super::record::{Record, RecordRef};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+thread_local! {
+    static CURRENT: Cell<*const Record> = const { Cell::new(ptr::null()) };
+    static PATCHED: Cell<*const Record> = const { Cell::new(ptr::null()) };
+}
+
+/// The green thread that runs here, for the time of `f`'s caller.
+///
+/// The reference is valid while that green thread runs: do not let it outlive
+/// the current call.
+#[inline]
+pub(crate) fn get<'a>() -> Option<&'a Record> {
+    // SAFETY: set by `enter` for as long as the record's stack is the running
+    // one, and the scheduler holds a reference meanwhile.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// As `get`, but `None` also inside the runtime: what a shim asks.
+#[inline]
+pub(crate) fn patched<'a>() -> Option<&'a Record> {
+    // SAFETY: as in `get`.
+    unsafe { PATCHED.get().as_ref() }
+}
+
+/// A counted reference to the green thread that runs here.
+pub(crate) fn counted() -> Option<RecordRef> {
+    let record = get()?;
+    // SAFETY: forgotten again at once, so no reference is given up.
+    let borrowed = unsafe { RecordRef::from_raw(NonNull::from(record)) };
+    let counted = borrowed.clone();
+    std::mem::forget(borrowed);
+    Some(counted)
+}
+
+/// Called by a worker right before it resumes `record`.
+#[inline]
+pub(crate) fn enter(record: &Record) {
+    CURRENT.set(record);
+    PATCHED.set(record);
+}
+
+/// Called by a worker when that has suspended or ended.
+#[inline]
+pub(crate) fn leave() {
+    CURRENT.set(ptr::null());
+    PATCHED.set(ptr::null());
+}
+
+/// Marks "inside the runtime" until dropped: libc calls pass straight through.
+/// For runtime code on a green thread that calls what may call libc.
+pub(crate) struct Inside(*const Record);
+
+impl Inside {
+    pub(crate) fn enter() -> Inside {
+        Inside(PATCHED.replace(ptr::null()))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        PATCHED.set(self.0);
+    }
+}

@@ -1,0 +1,110 @@
+//! The public handle of a green thread, and parking as `std::thread` has it.
+
+use super::current;
+use super::park::{self, Wake};
+use super::record::RecordRef;
+use crate::sys::clock;
+use std::fmt;
+use std::time::Duration;
+
+/// A handle to a green thread, as `std::thread::Thread` is to a thread.
+///
+/// ```
+/// let green = greenroom::spawn(|| {
+///     greenroom::park();
+///     greenroom::current().unwrap().id()
+/// });
+/// green.thread().unpark();
+/// let id = green.thread().id();
+/// assert_eq!(green.join().unwrap(), id);
+/// ```
+#[derive(Clone)]
+pub struct GreenThread(pub(crate) RecordRef);
+
+impl GreenThread {
+    /// A number that no other green thread of this process has or had.
+    pub fn id(&self) -> u64 {
+        self.0.id()
+    }
+
+    /// The name that its [`Builder`](crate::Builder) gave it.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+
+    /// Lets its [`park`] return, the present or else the next one. Any number
+    /// of calls before that count as one. What happened before this call is
+    /// visible after that `park`.
+    pub fn unpark(&self) {
+        self.0.unpark_with_token();
+    }
+}
+
+impl PartialEq for GreenThread {
+    fn eq(&self, other: &GreenThread) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for GreenThread {}
+
+impl fmt::Debug for GreenThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GreenThread").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+/// The green thread that calls this; `None` on a plain OS thread.
+///
+/// ```
+/// assert!(greenroom::current().is_none());
+/// assert!(greenroom::spawn(|| greenroom::current().is_some()).join().unwrap());
+/// ```
+pub fn current() -> Option<GreenThread> {
+    current::counted().map(GreenThread)
+}
+
+/// Waits until [`GreenThread::unpark`] is called for this green thread, or was
+/// called since its last `park`. It does not return without.
+///
+/// On a plain OS thread this is `std::thread::park`.
+///
+/// ```
+/// let sleeper = greenroom::spawn(greenroom::park);
+/// sleeper.thread().unpark();
+/// sleeper.join().unwrap();
+/// ```
+pub fn park() {
+    let Some(record) = current::get() else { return std::thread::park() };
+    while !record.state.take_token() {
+        park::park(None);
+    }
+}
+
+/// As [`park`], but for `timeout` at most.
+///
+/// ```
+/// use std::time::Duration;
+/// greenroom::spawn(|| greenroom::park_timeout(Duration::from_millis(1))).join().unwrap();
+/// ```
+pub fn park_timeout(timeout: Duration) {
+    let Some(record) = current::get() else { return std::thread::park_timeout(timeout) };
+    let deadline = clock::after(timeout);
+    while !record.state.take_token() {
+        if park::park(Some(deadline)) == Wake::TimedOut {
+            record.state.take_token();
+            return;
+        }
+    }
+}
+
+/// Lets the other runnable green threads of this worker run first. On a plain
+/// OS thread this is `std::thread::yield_now`.
+///
+/// ```
+/// greenroom::spawn(|| greenroom::yield_now()).join().unwrap();
+/// ```
+#[inline]
+pub fn yield_now() {
+    park::give_way();
+}

@@ -1,0 +1,9 @@
+//! Layer 3: one green thread. Start with `park.rs`.
+
+pub(crate) mod state;
+pub(crate) mod record;
+pub(crate) mod current;
+pub(crate) mod park;
+pub(crate) mod handle;
+pub(crate) mod overflow;
+pub(crate) mod report;

@@ -1,0 +1,93 @@
+//! The waist: everything that blocks does so through `park` and `unpark`.
+//!
+//! *Try; if it would block, register an [`Unparker`]; park; try again.* A wake
+//! may be about something that no longer matters, so each caller loops on its
+//! own condition. What happened before `unpark` is visible after the `park`
+//! that it ends.
+
+use super::current;
+use super::record::{RecordRef, Suspend};
+use crate::sys::clock::Nanos;
+use crate::sys::parker::Parker;
+use std::sync::Arc;
+
+/// Why a park ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wake {
+    /// Somebody unparked it.
+    Notified,
+    /// The deadline passed.
+    TimedOut,
+}
+
+thread_local! {
+    /// The token of this OS thread when it waits for green threads.
+    static OS_PARKER: Arc<Parker> = Arc::new(Parker::new());
+}
+
+/// Waits until this thread, green or not, is unparked, at most until
+/// `deadline`. May return early.
+pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
+    let Some(record) = current::get() else { return park_os(deadline) };
+    if record.state.take_notice() {
+        return Wake::Notified;
+    }
+    record.own.timed_out.set(false);
+    // SAFETY: `record` is the current one.
+    unsafe { record.suspend(Suspend::Park(deadline)) };
+    if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
+}
+
+fn park_os(deadline: Option<Nanos>) -> Wake {
+    match OS_PARKER.try_with(|p| p.park(deadline)) {
+        Ok(true) => Wake::Notified,
+        Ok(false) => Wake::TimedOut,
+        // A thread whose thread-locals are gone has no token to wait for: it
+        // looks at its condition again every millisecond.
+        Err(_) => {
+            let ms = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            // SAFETY: a valid duration, no remainder asked for.
+            unsafe { crate::sys::real::nanosleep(&ms, std::ptr::null_mut()) };
+            Wake::Notified
+        }
+    }
+}
+
+/// Lets the other runnable green threads of this worker run first; on a plain
+/// OS thread, offers the core.
+#[inline]
+pub(crate) fn give_way() {
+    match current::get() {
+        // SAFETY: the current one.
+        Some(record) => unsafe { record.suspend(Suspend::Yield) },
+        None => {
+            // SAFETY: takes no arguments.
+            unsafe { crate::sys::real::sched_yield() };
+        }
+    }
+}
+
+/// Ends the park of one thread, green or not.
+pub(crate) enum Unparker {
+    Green(RecordRef),
+    Os(Arc<Parker>),
+}
+
+impl Unparker {
+    /// For the calling thread.
+    pub(crate) fn current() -> Unparker {
+        match current::counted() {
+            Some(record) => Unparker::Green(record),
+            None => Unparker::Os(
+                OS_PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new())),
+            ),
+        }
+    }
+
+    pub(crate) fn unpark(&self) {
+        match self {
+            Unparker::Green(record) => record.unpark(),
+            Unparker::Os(parker) => parker.unpark(),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The record of one green thread: what everybody else knows it by.
+//!
+//! It heads one allocation that also holds the closure and later the result
+//! (`task/body.rs`), is counted by hand, and has its queue link in itself, so
+//! that spawning allocates once and waking not at all.
+//!
+//! One reference belongs to *the scheduler* from spawn to the end. It travels:
+//! queue → running → (nobody, while parked) → whoever wins `State::notify` →
+//! queue. So a wake-up counts nothing.
+
+use super::state::State;
+use crate::stack::{GreenStack, SizeClass};
+use crate::sys::atomic::AtomicPtr;
+use crate::sys::clock::Nanos;
+use crate::sys::errno::Errno;
+use corosensei::{Coroutine, Yielder};
+use std::cell::{Cell, UnsafeCell};
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering::*, fence};
+
+/// What a green thread tells its worker when it suspends.
+#[derive(Clone, Copy)]
+pub(crate) enum Suspend {
+    /// It is still runnable: queue it again.
+    Yield,
+    /// It waits for `State::notify`, at most until the deadline.
+    Park(Option<Nanos>),
+}
+
+pub(crate) type GreenCoroutine = Coroutine<(), Suspend, (), GreenStack>;
+
+/// Where a parked green thread is put when it is woken: its worker.
+pub(crate) trait Home: Sync {
+    /// Queues `thread` there and wakes the worker if need be. Any thread.
+    fn enqueue(&self, thread: RecordRef);
+}
+
+/// What the record's owner type knows about the rest of the allocation.
+pub(crate) struct Body {
+    /// Runs the closure and stores its result. Once, on the green thread.
+    pub(crate) run: unsafe fn(NonNull<Record>),
+    /// The closure will never run: stores why. Once, instead of `run`.
+    pub(crate) refuse: unsafe fn(NonNull<Record>, io::Error),
+    /// Frees the allocation.
+    pub(crate) free: unsafe fn(NonNull<Record>),
+}
+
+/// See the module's head.
+#[repr(C)]
+pub(crate) struct Record {
+    pub(crate) state: State,
+    refs: AtomicUsize,
+    /// Used by the inbox it stands in.
+    pub(crate) link: AtomicPtr<Record>,
+    body: &'static Body,
+    id: u64,
+    name: Option<Box<str>>,
+    class: SizeClass,
+    /// Written by its worker before its first run, then read by wakers, who
+    /// have seen `PARKED` and so that write.
+    home: Cell<Option<&'static dyn Home>>,
+    /// Its worker's alone.
+    pub(crate) own: Own,
+}
+
+/// What only the worker that runs a green thread touches, and the green thread
+/// itself while it runs there.
+pub(crate) struct Own {
+    pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
+    yielder: Cell<*const Yielder<(), Suspend>>,
+    /// The guard page of its stack, for the fault handler.
+    guard: Cell<Option<(usize, usize)>>,
+    /// The armed timer, if any: the scheduler's key for it.
+    pub(crate) timer: Cell<Option<u32>>,
+    /// The timer has fired since the last park.
+    pub(crate) timed_out: Cell<bool>,
+    /// Operations that may still succeed without blocking before it gives way.
+    pub(crate) budget: Cell<u32>,
+}
+
+/// Operations that succeed at once before a green thread gives way: tokio's.
+pub(crate) const BUDGET: u32 = 128;
+
+// SAFETY: `state`, `refs`, `link` are atomic; `home` and `own` are handed from
+// thread to thread by the state's orderings, as their comments say.
+unsafe impl Send for Record {}
+// SAFETY: as above.
+unsafe impl Sync for Record {}
+
+impl Record {
+    /// A fresh record with two references: the scheduler's and the handle's.
+    pub(crate) fn new(body: &'static Body, name: Option<Box<str>>, class: SizeClass) -> Record {
+        Record {
+            state: State::fresh(),
+            refs: AtomicUsize::new(2),
+            link: AtomicPtr::new(ptr::null_mut()),
+            body,
+            id: next_id(),
+            name,
+            class,
+            home: Cell::new(None),
+            own: Own {
+                coroutine: UnsafeCell::new(None),
+                yielder: Cell::new(ptr::null()),
+                guard: Cell::new(None),
+                timer: Cell::new(None),
+                timed_out: Cell::new(false),
+                budget: Cell::new(BUDGET),
+            },
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn class(&self) -> SizeClass {
+        self.class
+    }
+
+    /// Makes it runnable if it waits.
+    #[inline]
+    pub(crate) fn unpark(&self) {
+        if self.state.notify() {
+            self.enqueue();
+        }
+    }
+
+    /// Leaves the token of `park()`, and makes it runnable if it waits.
+    pub(crate) fn unpark_with_token(&self) {
+        if self.state.notify_with_token() {
+            self.enqueue();
+        }
+    }
+
+    /// Hands the scheduler's reference back to the worker.
+    fn enqueue(&self) {
+        let home = self.home.get().expect("it ran before it parked");
+        // SAFETY: winning `notify` gives the caller the scheduler's reference,
+        // which nobody held while it was parked.
+        home.enqueue(unsafe { RecordRef::from_raw(NonNull::from(self)) });
+    }
+
+    /// Where its stack ends, while it has one. Async-signal-safe.
+    pub(crate) fn guard(&self) -> Option<std::ops::Range<usize>> {
+        self.own.guard.get().map(|(start, end)| start..end)
+    }
+
+    /// Pins it to `home` and gives it the stack on which it will run.
+    ///
+    /// # Safety
+    /// Only the worker that took it fresh from a queue, once.
+    pub(crate) unsafe fn start(&self, home: &'static dyn Home, stack: GreenStack) {
+        self.home.set(Some(home));
+        let guard = stack.guard();
+        self.own.guard.set(Some((guard.start, guard.end)));
+        let this = NonNull::from(self);
+        let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
+            // SAFETY: the scheduler's reference keeps the record alive until
+            // the coroutine has returned; this is its first and only run.
+            unsafe {
+                this.as_ref().own.yielder.set(yielder);
+                (this.as_ref().body.run)(this);
+            }
+        };
+        // SAFETY: nobody else touches the coroutine of a fresh one.
+        unsafe { *self.own.coroutine.get() = Some(Coroutine::with_stack(stack, main)) };
+    }
+
+    /// Says that it will never run.
+    ///
+    /// # Safety
+    /// As `start`, which is not called then.
+    pub(crate) unsafe fn refuse(&self, why: io::Error) {
+        // SAFETY: once, by the caller's promise.
+        unsafe { (self.body.refuse)(NonNull::from(self), why) }
+    }
+
+    /// Switches to its worker until it runs again. `errno` is kept: the worker
+    /// and the other green threads use the same one.
+    ///
+    /// # Safety
+    /// Called on this very green thread.
+    #[inline]
+    pub(crate) unsafe fn suspend(&self, why: Suspend) {
+        self.own.budget.set(BUDGET);
+        let errno = Errno::last();
+        // SAFETY: set at its start, valid while it runs on its stack.
+        unsafe { (*self.own.yielder.get()).suspend(why) };
+        errno.set();
+    }
+}
+
+/// A counted reference to a record.
+pub(crate) struct RecordRef(NonNull<Record>);
+
+// SAFETY: as `Record`.
+unsafe impl Send for RecordRef {}
+// SAFETY: as `Record`.
+unsafe impl Sync for RecordRef {}
+
+impl RecordRef {
+    /// Takes over one reference.
+    ///
+    /// # Safety
+    /// The caller owns one, and gives it up.
+    pub(crate) unsafe fn from_raw(record: NonNull<Record>) -> RecordRef {
+        RecordRef(record)
+    }
+
+    /// Gives up the reference without counting down.
+    pub(crate) fn into_raw(self) -> NonNull<Record> {
+        let raw = self.0;
+        std::mem::forget(self);
+        raw
+    }
+}
+
+impl Clone for RecordRef {
+    #[inline]
+    fn clone(&self) -> RecordRef {
+        // Relaxed, as in `Arc`: whoever clones has a reference already.
+        let before = self.refs.fetch_add(1, Relaxed);
+        assert!(before < usize::MAX / 2, "too many references to one green thread");
+        RecordRef(self.0)
+    }
+}
+
+impl Drop for RecordRef {
+    #[inline]
+    fn drop(&mut self) {
+        // Release, then Acquire by the last: all uses come before the end.
+        if self.refs.fetch_sub(1, Release) == 1 {
+            fence(Acquire);
+            let free = self.body.free;
+            // SAFETY: that was the last reference.
+            unsafe { free(self.0) }
+        }
+    }
+}
+
+impl std::ops::Deref for RecordRef {
+    type Target = Record;
+    #[inline]
+    fn deref(&self) -> &Record {
+        // SAFETY: alive while counted.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// A number no other green thread of this process has. Each OS thread takes
+/// blocks of them, so that spawning shares no cache line.
+fn next_id() -> u64 {
+    const BLOCK: u64 = 1024;
+    static BLOCKS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
+    NEXT.with(|next| {
+        let mut id = next.get();
+        if id.is_multiple_of(BLOCK) {
+            id = BLOCKS.fetch_add(1, Relaxed) * BLOCK;
+        }
+        next.set(id + 1);
+        id + 1
+    })
+}

@@ -1,0 +1,82 @@
+//! What is said on stderr about a green thread: its panic, its overflow, and
+//! that it could not start.
+
+use super::overflow;
+use super::record::Record;
+use super::current;
+use crate::sys::raw;
+use std::io;
+use std::panic::{self, PanicHookInfo};
+use std::thread;
+
+/// Writes to stderr; async-signal-safe.
+fn say(text: &[u8]) {
+    // SAFETY: `text` is that long.
+    let _ = unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
+}
+
+/// Whether the fault at `address` is an overflow of the running green thread;
+/// says so if it is. For the fault handler.
+pub(crate) fn overflow(address: usize) -> bool {
+    let Some(record) = current::get() else { return false };
+    let Some(guard) = record.guard() else { return false };
+    if !guard.contains(&address) {
+        return false;
+    }
+    let mut text = [0; 512];
+    let name = record.name().unwrap_or("<unnamed>");
+    let length = overflow::message(&mut text, name, record.class().bytes());
+    say(&text[..length]);
+    true
+}
+
+/// Says that `record` never ran; its joiner gets the error too, but it may
+/// have none.
+pub(crate) fn not_started(record: &Record, why: &io::Error) {
+    let name = record.name().unwrap_or("<unnamed>");
+    say(format!("green thread '{name}' could not start: {why}\n").as_bytes());
+}
+
+/// Lets panics on green threads name the green thread instead of its worker.
+///
+/// Only std's own report is replaced. A program that has set a hook gets its
+/// own, as on OS threads, and `greenroom::current()` tells it who panicked.
+pub(crate) fn install_panic_hook() {
+    if thread::panicking() {
+        return; // the hook cannot be changed now
+    }
+    let before = panic::take_hook();
+    // The hook is std's own now; taking it makes the same type again.
+    let default = panic::take_hook();
+    let is_default = same_type(&*before, &*default);
+    panic::set_hook(if is_default { Box::new(move |info| report_panic(info, &*default)) } else { before });
+}
+
+type Hook<'a> = &'a (dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static);
+
+/// Whether both are of one type: closures cannot be compared, vtables can. A
+/// false "no" only keeps the hook as it is.
+fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
+    let vtable = |hook: Hook<'_>| {
+        // SAFETY: a reference to a trait object is a data and a vtable pointer.
+        unsafe { std::mem::transmute::<Hook<'_>, (*const (), *const ())>(hook) }.1
+    };
+    vtable(a) == vtable(b)
+}
+
+/// What std prints, with the green thread's name.
+fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
+    let Some(record) = current::get() else { return default(info) };
+    // Stderr may be a socket; its lock must not be held across a park.
+    let _inside = current::Inside::enter();
+    let name = record.name().unwrap_or("<unnamed>");
+    let place = info.location().map_or_else(String::new, ToString::to_string);
+    let text = info.payload_as_str().unwrap_or("Box<dyn Any>");
+    let backtrace = std::backtrace::Backtrace::capture();
+    let trace = match backtrace.status() {
+        std::backtrace::BacktraceStatus::Captured => format!("stack backtrace:\n{backtrace}"),
+        _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n"
+            .to_owned(),
+    };
+    eprint!("\ngreen thread '{name}' ({}) panicked at {place}:\n{text}\n{trace}", record.id());
+}

@@ -1,0 +1,204 @@
+//! Whether a green thread runs, waits or is queued, and who may change it.
+//!
+//! | bits | means |
+//! |---|---|
+//! | (none) | it runs, or it gave way and stands in its worker's queue |
+//! | `NOTIFIED` | it runs; the next park returns at once |
+//! | `PARKED` | it waits; whoever sets `NOTIFIED` must queue it |
+//! | `PARKED`+`NOTIFIED` | it stands in a queue or inbox (also: fresh) |
+//! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
+//! | `DONE` | it ended; nothing changes any more |
+//!
+//! | move | by | ordering |
+//! |---|---|---|
+//! | set `NOTIFIED` (`notify`) | anybody | AcqRel: what came before it is seen by the woken one; the one that queues sees the stack saved |
+//! | set `PARKED` (`commit_park`) | the worker that ran it, once its stack is saved | AcqRel: its stack and record are seen by whoever queues it |
+//! | clear `PARKED`, `NOTIFIED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees all that any notifier did, also those who found it queued already |
+//! | clear `NOTIFIED` (`take_notice`) | itself, before it suspends | Acquire, likewise |
+//! | set `DONE` | the worker that ran it | Release |
+//!
+//! Exactly one of several notifiers finds `PARKED` without `NOTIFIED`, so a
+//! green thread is never queued twice; a `NOTIFIED` that nobody needed costs
+//! one turn of the waiter's own loop, which looks at its condition again.
+
+use crate::sys::atomic::AtomicU32;
+use std::sync::atomic::Ordering::*;
+
+const PARKED: u32 = 1;
+const NOTIFIED: u32 = 2;
+const TOKEN: u32 = 4;
+const DONE: u32 = 8;
+
+/// One green thread's state.
+pub(crate) struct State(AtomicU32);
+
+impl State {
+    /// Fresh: in a queue, or about to be put there by its creator.
+    pub(crate) fn fresh() -> State {
+        State(AtomicU32::new(PARKED | NOTIFIED))
+    }
+
+    /// Makes it runnable; true if the caller must queue it.
+    #[inline]
+    pub(crate) fn notify(&self) -> bool {
+        self.0.fetch_or(NOTIFIED, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+    }
+
+    /// As `notify`, and leaves the user's token.
+    pub(crate) fn notify_with_token(&self) -> bool {
+        self.0.fetch_or(NOTIFIED | TOKEN, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+    }
+
+    /// It has suspended to wait; false if it was notified before, and then the
+    /// caller must queue it.
+    #[inline]
+    pub(crate) fn commit_park(&self) -> bool {
+        self.0.fetch_or(PARKED, AcqRel) & NOTIFIED == 0
+    }
+
+    /// Taken from a queue, about to run.
+    #[inline]
+    pub(crate) fn begin_run(&self) {
+        // One that gave way is not parked, and costs no atomic write. PARKED is
+        // set and cleared by its worker alone, so a plain look is exact.
+        if self.0.load(Relaxed) & PARKED != 0 {
+            self.0.fetch_and(!(PARKED | NOTIFIED), Acquire);
+        }
+    }
+
+    /// Consumes a notification instead of suspending.
+    #[inline]
+    pub(crate) fn take_notice(&self) -> bool {
+        // Only its own thread clears the bit, so a plain look may come first.
+        self.0.load(Relaxed) & NOTIFIED != 0 && {
+            self.0.fetch_and(!NOTIFIED, Acquire);
+            true
+        }
+    }
+
+    /// Consumes the user's token.
+    pub(crate) fn take_token(&self) -> bool {
+        self.0.fetch_and(!TOKEN, Acquire) & TOKEN != 0
+    }
+
+    /// It has ended.
+    #[inline]
+    pub(crate) fn finish(&self) {
+        self.0.store(DONE, Release);
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.load(Acquire) & DONE != 0
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_is_queued_once() {
+        let s = State::fresh();
+        assert!(!s.notify(), "its creator queues it");
+        s.begin_run();
+        assert!(s.commit_park());
+        assert!(s.notify());
+        assert!(!s.notify());
+    }
+
+    #[test]
+    fn a_notice_while_running_is_kept() {
+        let s = State::fresh();
+        s.begin_run();
+        assert!(!s.notify());
+        assert!(!s.commit_park(), "the worker queues it again");
+        s.begin_run();
+        assert!(!s.take_notice());
+        assert!(!s.notify());
+        assert!(s.take_notice());
+        assert!(s.commit_park());
+    }
+
+    #[test]
+    fn the_token_outlives_other_wakes() {
+        let s = State::fresh();
+        assert!(!s.notify_with_token(), "fresh: queued already");
+        s.begin_run();
+        assert!(s.commit_park());
+        assert!(s.notify());
+        s.begin_run();
+        assert!(s.take_token());
+        assert!(!s.take_token());
+    }
+
+    #[test]
+    fn done_stays_done() {
+        let s = State::fresh();
+        s.begin_run();
+        s.finish();
+        assert!(!s.notify() && !s.notify_with_token() && s.is_done());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+
+    /// Two notifiers against one park: it is queued exactly once or stays
+    /// running, and sees what both wrote.
+    #[test]
+    fn loom_one_notifier_queues() {
+        loom::model(|| {
+            let s = Arc::new((State::fresh(), UnsafeCell::new(0), UnsafeCell::new(0), AtomicU32::new(0)));
+            s.0.begin_run();
+            let notifiers: Vec<_> = (0..2)
+                .map(|i| {
+                    let s = s.clone();
+                    loom::thread::spawn(move || {
+                        let cell = if i == 0 { &s.1 } else { &s.2 };
+                        // SAFETY: each notifier has a cell of its own.
+                        cell.with_mut(|p| unsafe { *p = 1 });
+                        if s.0.notify() {
+                            s.3.fetch_add(1, Release);
+                        }
+                    })
+                })
+                .collect();
+            let parked = s.0.commit_park();
+            for n in notifiers {
+                n.join().unwrap();
+            }
+            let queued = s.3.load(Acquire) + u32::from(!parked);
+            assert_eq!(queued, 1);
+            s.0.begin_run();
+            // SAFETY: both notifiers are seen by `begin_run`.
+            assert_eq!(s.1.with(|p| unsafe { *p }) + s.2.with(|p| unsafe { *p }), 2);
+        });
+    }
+
+    /// The woken side alone must see the notifier's write, without a join.
+    #[test]
+    fn loom_wake_publishes() {
+        loom::model(|| {
+            let s = Arc::new((State::fresh(), UnsafeCell::new(0)));
+            s.0.begin_run();
+            let t = {
+                let s = s.clone();
+                loom::thread::spawn(move || {
+                    // SAFETY: read only after the notification.
+                    s.1.with_mut(|p| unsafe { *p = 7 });
+                    s.0.notify();
+                })
+            };
+            while !s.0.take_notice() {
+                loom::thread::yield_now();
+            }
+            // SAFETY: the notifier is done with it.
+            assert_eq!(s.1.with(|p| unsafe { *p }), 7);
+            t.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,48 @@
+//! The rest of a vectored transfer after a part of it went through.
+
+use libc::iovec;
+
+/// How many bytes `list` describes; saturates.
+pub(crate) fn total(list: &[iovec]) -> usize {
+    list.iter().fold(0, |sum, part| sum.saturating_add(part.iov_len))
+}
+
+/// What is left of `list` after its first `done` bytes.
+pub(crate) fn rest(list: &[iovec], mut done: usize) -> Vec<iovec> {
+    let mut rest = Vec::with_capacity(list.len());
+    for part in list {
+        let skip = done.min(part.iov_len);
+        done -= skip;
+        if skip < part.iov_len {
+            rest.push(iovec {
+                iov_base: part.iov_base.wrapping_byte_add(skip),
+                iov_len: part.iov_len - skip,
+            });
+        }
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(lengths: &[usize]) -> Vec<iovec> {
+        let at = |i: usize| std::ptr::without_provenance_mut(i * 1000);
+        lengths.iter().enumerate().map(|(i, n)| iovec { iov_base: at(i), iov_len: *n }).collect()
+    }
+
+    fn plain(list: Vec<iovec>) -> Vec<(usize, usize)> {
+        list.into_iter().map(|v| (v.iov_base.addr(), v.iov_len)).collect()
+    }
+
+    #[test]
+    fn the_rest_starts_inside_a_part() {
+        let list = list(&[10, 0, 20, 5]);
+        assert_eq!(total(&list), 35);
+        assert_eq!(plain(rest(&list, 0)), [(0, 10), (2000, 20), (3000, 5)]);
+        assert_eq!(plain(rest(&list, 10)), [(2000, 20), (3000, 5)]);
+        assert_eq!(plain(rest(&list, 12)), [(2002, 18), (3000, 5)]);
+        assert_eq!(plain(rest(&list, 35)), []);
+    }
+}

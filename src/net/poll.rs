@@ -1,0 +1,77 @@
+//! `poll` for green threads: asks the kernel, waits in the reactor for a
+//! change of any of the descriptors, asks again.
+
+use crate::sched::entry::{Dir, Entry, Seen};
+use crate::sched::fds;
+use crate::sched::wait::{Outcome, Target, wait};
+use crate::sys::clock::{self, Nanos};
+use crate::sys::errno::Errno;
+use crate::sys::raw;
+use crate::time;
+use libc::{POLLIN, POLLOUT, POLLPRI, POLLRDHUP, c_int, pollfd};
+
+const READ: i16 = POLLIN | POLLPRI | POLLRDHUP;
+
+/// As `poll`.
+///
+/// # Safety
+/// `fds` has `count` elements.
+pub(crate) unsafe fn poll(fds: *mut pollfd, count: usize, timeout: c_int) -> Result<c_int, Errno> {
+    let deadline = match timeout {
+        ..0 => None,
+        millis => Some(clock::now() + millis as u64 * 1_000_000),
+    };
+    loop {
+        // Before the look: what changes after it raises a tick.
+        // SAFETY: the caller's promise; an impossible count is the kernel's.
+        let watched = unsafe { watch(fds, count) };
+        let args = [fds as usize, count, 0, 0, 0, 0];
+        // SAFETY: the caller's promise. Timeout zero: it does not block.
+        let ready = unsafe { raw::syscall(libc::SYS_poll, args) }?;
+        if ready > 0 || timeout == 0 {
+            return Ok(ready as c_int);
+        }
+        if !wait_for_change(&watched?, deadline)? {
+            return Ok(0);
+        }
+    }
+}
+
+type Watched = Vec<(i32, &'static Entry, Dir, Seen)>;
+
+/// What has to change for the answer to change.
+///
+/// # Safety
+/// `fds` has `count` elements.
+unsafe fn watch(fds: *const pollfd, count: usize) -> Result<Watched, Errno> {
+    let list = match count {
+        0 => &[],
+        // SAFETY: the caller's promise.
+        n => unsafe { std::slice::from_raw_parts(fds, n) },
+    };
+    let mut watched = Watched::new();
+    for one in list.iter().filter(|one| one.fd >= 0) {
+        // The kernel says which of them are not open.
+        let Ok(entry) = fds::known(one.fd) else { continue };
+        // Hang-ups and errors are always asked for, and come both ways.
+        let asks = [(Dir::Read, one.events & !POLLOUT != 0 || one.events == 0), (Dir::Write, one.events & !READ != 0)];
+        for (dir, _) in asks.into_iter().filter(|(_, asked)| *asked) {
+            watched.push((one.fd, entry, dir, entry.look(dir)));
+        }
+    }
+    Ok(watched)
+}
+
+/// False at the deadline.
+fn wait_for_change(watched: &Watched, deadline: Option<Nanos>) -> Result<bool, Errno> {
+    if watched.is_empty() {
+        // Nothing can become ready.
+        time::until(deadline.unwrap_or(Nanos::MAX));
+        return Ok(false);
+    }
+    let targets: Vec<_> = watched
+        .iter()
+        .map(|&(fd, entry, dir, seen)| Target::new(fd, entry, dir, seen, true))
+        .collect();
+    Ok(wait(&targets, deadline)? != Outcome::TimedOut)
+}

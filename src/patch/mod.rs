@@ -1,0 +1,15 @@
+//! Layer 12: libc's blocking functions, defined again in this program.
+//!
+//! Every function here has the name of one of libc's, and so takes its place
+//! for all code that is linked into the program, std included. Each is a thin
+//! cover: on a green thread whose family is patched it calls a function of the
+//! layers below that parks; else it passes straight through to libc's own.
+
+pub(crate) mod family;
+mod gate;
+mod sleep;
+mod socket;
+mod transfer;
+mod descriptor;
+
+pub use family::{Family, Patch, is_patched, patch_all};

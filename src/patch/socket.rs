@@ -1,0 +1,90 @@
+//! The family *socket*: making, connecting, accepting, polling.
+
+use super::family::Family;
+use super::gate::{Shim, int, parks, socket as green, tracks};
+use crate::net::{accept, poll as net_poll};
+use crate::sched::fds;
+use crate::sys::real;
+use libc::{c_int, nfds_t, pollfd, sockaddr, socklen_t};
+
+pub(super) static SHIMS: &[Shim] = &[
+    Shim::new(self::socket as *const ()),
+    Shim::new(connect as *const ()),
+    Shim::new(self::accept as *const ()),
+    Shim::new(accept4 as *const ()),
+    Shim::new(poll as *const ()),
+];
+
+/// See socket(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn socket(domain: c_int, ty: c_int, protocol: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    let fd = unsafe { real::socket(domain, ty, protocol) };
+    if fd >= 0 && tracks() {
+        fds::created(fd, fds::kind(domain, ty, protocol), ty & libc::SOCK_NONBLOCK != 0);
+    }
+    fd
+}
+
+/// See connect(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int {
+    match green(fd) {
+        // SAFETY: the caller's promise.
+        Some(socket) => int(unsafe { socket.connect(addr, len) }.map(|()| 0)),
+        // SAFETY: as above.
+        None => unsafe { real::connect(fd, addr, len) },
+    }
+}
+
+/// See accept(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn accept(fd: c_int, addr: *mut sockaddr, len: *mut socklen_t) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { accept4(fd, addr, len, 0) }
+}
+
+/// See accept4(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn accept4(
+    fd: c_int,
+    addr: *mut sockaddr,
+    len: *mut socklen_t,
+    flags: c_int,
+) -> c_int {
+    // SAFETY (all): the caller's promise.
+    match green(fd) {
+        // SAFETY: as above.
+        Some(socket) => int(unsafe { socket.accept(addr, len, flags) }),
+        // SAFETY: as above.
+        None if tracks() => unsafe { accept::accept_os(fd, addr, len, flags) },
+        // SAFETY: as above.
+        None => unsafe { real::accept4(fd, addr, len, flags) },
+    }
+}
+
+/// See poll(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn poll(list: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
+    if timeout != 0 && parks(Family::Socket) {
+        // SAFETY: the caller's promise.
+        return int(unsafe { net_poll::poll(list, count as usize, timeout) });
+    }
+    // SAFETY: as above.
+    unsafe { real::poll(list, count, timeout) }
+}

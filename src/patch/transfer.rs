@@ -1,0 +1,213 @@
+//! The family *socket*: receiving and sending.
+
+use super::gate::{Shim, count, socket};
+use crate::sched::entry::Dir;
+use crate::sched::fds;
+use crate::sys::errno::Errno;
+use crate::sys::real;
+use libc::{c_int, c_void, iovec, msghdr, size_t, sockaddr, socklen_t, ssize_t};
+use std::ptr;
+
+pub(super) static SHIMS: &[Shim] = &[
+    Shim::new(read as *const ()),
+    Shim::new(readv as *const ()),
+    Shim::new(write as *const ()),
+    Shim::new(writev as *const ()),
+    Shim::new(recv as *const ()),
+    Shim::new(recvfrom as *const ()),
+    Shim::new(recvmsg as *const ()),
+    Shim::new(send as *const ()),
+    Shim::new(sendto as *const ()),
+    Shim::new(sendmsg as *const ()),
+];
+
+/// With these flags the kernel never waits.
+const AT_ONCE: c_int = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE;
+
+/// `read` and its like work on any descriptor. If one that was a socket is
+/// none any more, it was closed behind our back: forget it, and ask libc.
+fn or_no_socket(fd: c_int, result: Result<usize, Errno>, libc: impl FnOnce() -> ssize_t) -> ssize_t {
+    if result == Err(Errno::NOTSOCK) {
+        fds::appeared(fd);
+        return libc();
+    }
+    count(result)
+}
+
+/// See read(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t {
+    // SAFETY: the caller's promise.
+    let libc = || unsafe { real::read(fd, buf, len) };
+    match socket(fd) {
+        // Of no bytes, `read` returns at once where `recv` would wait.
+        Some(socket) if len > 0 => {
+            let (from, from_len) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: as above.
+            let got = unsafe { socket.recv(buf.cast(), len, 0, from, from_len) };
+            or_no_socket(fd, got, libc)
+        }
+        _ => libc(),
+    }
+}
+
+/// See write(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t {
+    // SAFETY: the caller's promise.
+    let libc = || unsafe { real::write(fd, buf, len) };
+    match socket(fd) {
+        Some(socket) => {
+            // SAFETY: as above.
+            let sent = unsafe { socket.send(buf.cast(), len, 0, ptr::null(), 0) };
+            or_no_socket(fd, sent, libc)
+        }
+        None => libc(),
+    }
+}
+
+/// How many parts a vectored call may have, and has to have for us to care:
+/// the kernel refuses more, and returns at once from none.
+fn usable(parts: c_int) -> bool {
+    (1..=libc::UIO_MAXIOV).contains(&parts)
+}
+
+/// See readv(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
+    // SAFETY: the caller's promise.
+    let libc = || unsafe { real::readv(fd, list, parts) };
+    match socket(fd) {
+        Some(socket) if usable(parts) => {
+            // SAFETY: as above.
+            let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
+            or_no_socket(fd, got, libc)
+        }
+        _ => libc(),
+    }
+}
+
+/// See writev(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
+    // SAFETY: the caller's promise.
+    let libc = || unsafe { real::writev(fd, list, parts) };
+    match socket(fd) {
+        Some(socket) if usable(parts) => {
+            // SAFETY: as above.
+            let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
+            or_no_socket(fd, sent, libc)
+        }
+        _ => libc(),
+    }
+}
+
+/// See recv(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn recv(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { recvfrom(fd, buf, len, flags, ptr::null_mut(), ptr::null_mut()) }
+}
+
+/// See recvfrom(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn recvfrom(
+    fd: c_int,
+    buf: *mut c_void,
+    len: size_t,
+    flags: c_int,
+    addr: *mut sockaddr,
+    addr_len: *mut socklen_t,
+) -> ssize_t {
+    match socket(fd) {
+        Some(socket) if flags & (AT_ONCE | libc::MSG_OOB) == 0 => {
+            // SAFETY: the caller's promise.
+            count(unsafe { socket.recv(buf.cast(), len, flags, addr, addr_len) })
+        }
+        // SAFETY: as above.
+        _ => unsafe { real::recvfrom(fd, buf, len, flags, addr, addr_len) },
+    }
+}
+
+/// See recvmsg(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_int) -> ssize_t {
+    match socket(fd) {
+        Some(socket) if flags & (AT_ONCE | libc::MSG_OOB) == 0 => {
+            // SAFETY: the caller's promise.
+            count(unsafe { socket.recv_message(msg, flags) })
+        }
+        // SAFETY: as above.
+        _ => unsafe { real::recvmsg(fd, msg, flags) },
+    }
+}
+
+/// See send(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn send(fd: c_int, buf: *const c_void, len: size_t, flags: c_int) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { sendto(fd, buf, len, flags, ptr::null(), 0) }
+}
+
+/// See sendto(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn sendto(
+    fd: c_int,
+    buf: *const c_void,
+    len: size_t,
+    flags: c_int,
+    addr: *const sockaddr,
+    addr_len: socklen_t,
+) -> ssize_t {
+    match socket(fd) {
+        Some(socket) if flags & AT_ONCE == 0 => {
+            // SAFETY: the caller's promise.
+            count(unsafe { socket.send(buf.cast(), len, flags, addr, addr_len) })
+        }
+        // SAFETY: as above.
+        _ => unsafe { real::sendto(fd, buf, len, flags, addr, addr_len) },
+    }
+}
+
+/// See sendmsg(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn sendmsg(fd: c_int, msg: *const msghdr, flags: c_int) -> ssize_t {
+    match socket(fd) {
+        Some(socket) if flags & AT_ONCE == 0 => {
+            // SAFETY: the caller's promise.
+            count(unsafe { socket.send_message(msg, flags) })
+        }
+        // SAFETY: as above.
+        _ => unsafe { real::sendmsg(fd, msg, flags) },
+    }
+}

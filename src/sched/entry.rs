@@ -1,0 +1,350 @@
+//! What is known about one descriptor number, and who waits for it.
+//!
+//! An entry lies at a fixed address for ever and is valid when all zero. Its
+//! lock guards the waiters, the registration and the generation; flags,
+//! timeouts and ticks are also read without it.
+//!
+//! **Readiness.** Each direction counts a *tick* per event. An operation takes
+//! a [`Seen`] snapshot, tries, and if it would block, waits only if the tick is
+//! still the same: an event in between means "try again". A read on a TCP
+//! socket that got less than it asked for has emptied it, so it marks the tick
+//! *drained*, and the next operation waits without trying; an event clears the
+//! mark. The mark is never set once the peer has closed, failed or sent urgent
+//! data, because then a short read may have stopped before the end.
+//!
+//! **Whom an event wakes.** The first waiter of its direction; that one tries,
+//! and unless it found nothing passes the wake-up on, so that many waiters do
+//! not stampede and none is forgotten. Waiters that only look (poll) are woken
+//! all.
+
+use crate::green::record::Record;
+use crate::sys::lock::{RawGuard, RawLock};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+
+/// Reading or writing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dir {
+    Read,
+    Write,
+}
+
+/// What a descriptor is, as far as it matters for waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    /// No socket: calls pass through.
+    Other = 0,
+    /// TCP over IPv4 or IPv6: a short transfer means "nothing left".
+    Tcp = 1,
+    /// Another stream or a seqpacket socket.
+    Stream = 2,
+    /// A datagram or raw socket.
+    Datagram = 3,
+}
+
+/// `Entry::flags`: it describes the descriptor that is open now.
+pub(crate) const KNOWN: u32 = 1;
+const KIND: u32 = 0b110;
+/// The user asked for O_NONBLOCK.
+pub(crate) const USER_NONBLOCK: u32 = 8;
+/// We set O_NONBLOCK; what the user sees is `USER_NONBLOCK`.
+pub(crate) const FORCED_NONBLOCK: u32 = 16;
+/// A short transfer proves nothing.
+pub(crate) const NO_INFERENCE: u32 = 32;
+/// Registered with a selector.
+const REGISTERED: u32 = 64;
+
+/// One descriptor number.
+#[repr(C, align(128))]
+pub(crate) struct Entry {
+    lock: RawLock,
+    flags: AtomicU32,
+    read: Direction,
+    write: Direction,
+    /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0: none.
+    pub(crate) recv_timeout: AtomicU64,
+    pub(crate) send_timeout: AtomicU64,
+    /// Under the lock.
+    generation: Cell<u32>,
+    /// Index + 1 of the worker whose selector has it. Under the lock.
+    worker: Cell<u32>,
+    /// The next descriptor number + 1 of the same file, in a ring; 0: alone.
+    /// Changed under the table's lock for rings.
+    pub(crate) sibling: AtomicU32,
+}
+
+// SAFETY: the cells are used under the entry's lock or the rings' lock.
+unsafe impl Sync for Entry {}
+
+struct Direction {
+    /// Tick, shifted left by one, and the drained mark. Ticks never start
+    /// again, so that a mark cannot hit a later owner of the number.
+    state: AtomicU64,
+    /// First waiter. Written under the lock; whether it is null may be read
+    /// without.
+    first: AtomicPtr<Waiter>,
+    last: Cell<*const Waiter>,
+}
+
+/// A direction's state as an operation found it before it tried.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    state: u64,
+    /// A short transfer would prove that nothing is left.
+    inferring: bool,
+}
+
+impl Seen {
+    /// Nothing is there: wait without trying.
+    #[inline]
+    pub(crate) fn drained(self) -> bool {
+        self.state & 1 != 0
+    }
+}
+
+/// One green thread's place in the line for one direction of one descriptor.
+/// Lies on its stack; it leaves the line before it returns.
+pub(crate) struct Waiter {
+    thread: *const Record,
+    /// Wants to know, takes nothing.
+    looks_only: bool,
+    /// Everything below: under the entry's lock.
+    status: Cell<Status>,
+    next: Cell<*const Waiter>,
+    prev: Cell<*const Waiter>,
+}
+
+/// Why a waiter is no longer in line, if so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    Idle,
+    Queued,
+    Notified,
+    Closed,
+}
+
+impl Waiter {
+    pub(crate) fn new(thread: &Record, looks_only: bool) -> Waiter {
+        Waiter {
+            thread,
+            looks_only,
+            status: Cell::new(Status::Idle),
+            next: Cell::new(ptr::null()),
+            prev: Cell::new(ptr::null()),
+        }
+    }
+}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.load(Acquire)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        kind_of(self.flags())
+    }
+
+    /// Sets and clears flags. Callers of conflicting changes hold the lock.
+    pub(crate) fn change_flags(&self, set: u32, clear: u32) {
+        if clear != 0 {
+            self.flags.fetch_and(!clear, AcqRel);
+        }
+        if set != 0 {
+            self.flags.fetch_or(set, AcqRel);
+        }
+    }
+
+    /// As `change_flags`, if it describes anything: one that is not known will
+    /// be asked for its mode when it is.
+    pub(crate) fn note_mode(&self, set: u32, clear: u32) {
+        if self.flags() & KNOWN != 0 {
+            self.change_flags(set, clear);
+        }
+    }
+
+    #[inline]
+    fn dir(&self, dir: Dir) -> &Direction {
+        match dir {
+            Dir::Read => &self.read,
+            Dir::Write => &self.write,
+        }
+    }
+
+    /// Call before each try.
+    #[inline]
+    pub(crate) fn look(&self, dir: Dir) -> Seen {
+        // The flags first: if they say REGISTERED, every edge from then on
+        // will raise the tick that is read second.
+        let flags = self.flags();
+        let wants = REGISTERED | Kind::Tcp as u32 * 2;
+        let inferring = flags & (REGISTERED | KIND | NO_INFERENCE) == wants;
+        Seen { state: self.dir(dir).state.load(Acquire), inferring }
+    }
+
+    /// A transfer after `seen` moved less than it could have.
+    #[inline]
+    pub(crate) fn drained(&self, dir: Dir, seen: Seen) {
+        // Fails if an event came meanwhile: then there may be something again.
+        if seen.inferring && self.flags() & NO_INFERENCE == 0 {
+            let state = &self.dir(dir).state;
+            let _ = state.compare_exchange(seen.state, seen.state | 1, AcqRel, Relaxed);
+        }
+    }
+
+    /// Whether somebody stands in line; a hint, exact for one who was notified.
+    #[inline]
+    pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
+        !self.dir(dir).first.load(Relaxed).is_null()
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked { entry: self, _guard: self.lock.lock() }
+    }
+}
+
+/// The kind that `flags` hold.
+fn kind_of(flags: u32) -> Kind {
+    match (flags & KIND) >> 1 {
+        1 => Kind::Tcp,
+        2 => Kind::Stream,
+        3 => Kind::Datagram,
+        _ => Kind::Other,
+    }
+}
+
+/// A locked entry.
+pub(crate) struct Locked<'a> {
+    entry: &'a Entry,
+    _guard: RawGuard<'a>,
+}
+
+impl Locked<'_> {
+    pub(crate) fn generation(&self) -> u32 {
+        self.entry.generation.get()
+    }
+
+    /// The worker whose selector has it.
+    pub(crate) fn registered(&self) -> Option<usize> {
+        self.entry.worker.get().checked_sub(1).map(|index| index as usize)
+    }
+
+    pub(crate) fn set_registered(&self, worker: usize) {
+        self.entry.worker.set(worker as u32 + 1);
+        self.entry.change_flags(REGISTERED, 0);
+    }
+
+    /// Starts a description of the descriptor that is open now.
+    pub(crate) fn describe(&self, kind: Kind, flags: u32) {
+        let entry = self.entry;
+        entry.flags.store(KNOWN | (kind as u32) << 1 | flags, Release);
+    }
+
+    /// Forgets everything: the number is being closed, or belongs to a new
+    /// descriptor. Waiters wake and find that.
+    pub(crate) fn forget(&self) {
+        let entry = self.entry;
+        entry.flags.store(0, Release);
+        entry.recv_timeout.store(0, Relaxed);
+        entry.send_timeout.store(0, Relaxed);
+        entry.generation.set(entry.generation.get().wrapping_add(1));
+        entry.worker.set(0);
+        for dir in [Dir::Read, Dir::Write] {
+            self.raise(dir);
+            while self.wake_first(dir, Status::Closed, |_| true) {}
+        }
+    }
+
+    /// The next tick.
+    fn raise(&self, dir: Dir) {
+        let state = &self.entry.dir(dir).state;
+        // Only the lock's holder raises; a concurrent `drained` loses or is
+        // overwritten, and either is right.
+        state.store((state.load(Relaxed) | 1) + 1, Release);
+    }
+
+    /// An event for this direction.
+    pub(crate) fn event(&self, dir: Dir, ended: bool) {
+        if ended {
+            // Before the tick: whoever sees the new tick sees this too.
+            self.entry.change_flags(NO_INFERENCE, 0);
+        }
+        self.raise(dir);
+        while self.wake_first(dir, Status::Notified, |w| w.looks_only) {}
+        self.wake_first(dir, Status::Notified, |w| !w.looks_only);
+    }
+
+    /// Passes a wake-up on to the next that would take something.
+    pub(crate) fn pass_on(&self, dir: Dir) {
+        self.wake_first(dir, Status::Notified, |w| !w.looks_only);
+    }
+
+    /// Stands `waiter` at the end of the line, unless an event or a close came
+    /// after `seen`: then false.
+    ///
+    /// # Safety
+    /// `waiter` stays where it is until `leave` or until its status says that
+    /// it is no longer queued.
+    pub(crate) unsafe fn queue(&self, dir: Dir, seen: Seen, waiter: &Waiter) -> bool {
+        let line = self.entry.dir(dir);
+        if line.state.load(Relaxed) >> 1 != seen.state >> 1 {
+            return false;
+        }
+        waiter.status.set(Status::Queued);
+        waiter.next.set(ptr::null());
+        let last = line.last.replace(waiter);
+        waiter.prev.set(last);
+        // SAFETY: those in line are alive; the lock is held.
+        match unsafe { last.as_ref() } {
+            Some(last) => last.next.set(waiter),
+            None => line.first.store(ptr::from_ref(waiter).cast_mut(), Relaxed),
+        }
+        true
+    }
+
+    /// What became of `waiter`.
+    pub(crate) fn status(&self, waiter: &Waiter) -> Status {
+        waiter.status.get()
+    }
+
+    /// Takes `waiter` out of the line if it is still there.
+    pub(crate) fn leave(&self, dir: Dir, waiter: &Waiter) {
+        if waiter.status.get() != Status::Queued {
+            return;
+        }
+        waiter.status.set(Status::Idle);
+        let line = self.entry.dir(dir);
+        let (next, prev) = (waiter.next.get(), waiter.prev.get());
+        // SAFETY: neighbours in line are alive; the lock is held.
+        match unsafe { prev.as_ref() } {
+            Some(prev) => prev.next.set(next),
+            None => line.first.store(next.cast_mut(), Relaxed),
+        }
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            Some(next) => next.prev.set(prev),
+            None => line.last.set(prev),
+        }
+    }
+
+    /// Wakes the first in line that `wants`; false if there is none.
+    fn wake_first(&self, dir: Dir, why: Status, wants: impl Fn(&Waiter) -> bool) -> bool {
+        let mut at = self.entry.dir(dir).first.load(Relaxed).cast_const();
+        // SAFETY: those in line are alive, and the lock is held.
+        while let Some(waiter) = unsafe { at.as_ref() } {
+            if wants(waiter) {
+                self.leave(dir, waiter);
+                waiter.status.set(why);
+                // SAFETY: it returns only after it has taken the lock that is
+                // held here, so its record is alive.
+                unsafe { (*waiter.thread).unpark() };
+                return true;
+            }
+            at = waiter.next.get();
+        }
+        false
+    }
+}

@@ -1,0 +1,167 @@
+//! One worker's data: the part that only its OS thread touches, and the part
+//! that others reach.
+
+use super::inbox::{Inbox, Linked};
+use super::run_queue::RunQueue;
+use super::sleep::Sleep;
+use super::timers::{TimerKey, Timers};
+use crate::green::record::{Home, Record, RecordRef};
+use crate::stack::StackCache;
+use crate::sys::atomic::AtomicPtr;
+use crate::sys::clock::Nanos;
+use crate::sys::owner::OwnerCell;
+use crate::sys::selector::Selector;
+use crossbeam_deque::Stealer;
+use std::cell::Cell;
+use std::io;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+// SAFETY: `link` is one field, which only inboxes use, and a record stands in
+// at most one: the scheduler's single reference goes with it.
+unsafe impl Linked for Record {
+    fn link(&self) -> &AtomicPtr<Record> {
+        &self.link
+    }
+}
+
+/// What other threads reach of a worker. Lives as long as the process.
+pub(crate) struct Shared {
+    pub(crate) index: usize,
+    /// Its green threads, woken by other threads.
+    pub(crate) inbox: Inbox<Record>,
+    pub(crate) sleep: Sleep,
+    pub(crate) selector: Selector,
+    /// Some descriptor was registered: polling has a point.
+    pub(crate) has_fds: AtomicBool,
+    /// The end of its run queue that idle workers steal fresh ones from.
+    pub(crate) stealer: Stealer<RecordRef>,
+}
+
+impl Home for Shared {
+    #[inline]
+    fn enqueue(&self, thread: RecordRef) {
+        if let Some(local) = get().filter(|l| ptr::eq(l.shared, self)) {
+            // SAFETY: this is the owning OS thread, and a push does not nest.
+            unsafe { local.run.with(|q| q.push_started(thread)) };
+        } else {
+            // SAFETY: the reference goes into the inbox and comes out of it.
+            let first = unsafe { self.inbox.push(thread.into_raw()) };
+            if first && self.sleep.claim_wake() {
+                self.selector.wake();
+            }
+        }
+    }
+}
+
+/// What only the worker's own OS thread touches, from its loop and from the
+/// green threads that it runs.
+pub(crate) struct Local {
+    pub(crate) shared: &'static Shared,
+    pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
+    timers: OwnerCell<Timers<Parked>>,
+    pub(crate) stacks: OwnerCell<StackCache>,
+}
+
+/// A parked green thread with an armed timer. Uncounted: the timer is disarmed
+/// before it runs again, so it cannot have ended.
+struct Parked(NonNull<Record>);
+
+// SAFETY: `Local` moves to its OS thread once, before any timer is armed.
+unsafe impl Send for Parked {}
+
+thread_local!(static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) });
+
+/// The worker that this OS thread is, if it is one.
+#[inline]
+pub(crate) fn get<'a>() -> Option<&'a Local> {
+    // SAFETY: set by `become_worker` to a value that is never freed.
+    unsafe { LOCAL.get().as_ref() }
+}
+
+impl Local {
+    /// # Errors
+    /// No descriptors left for the selector.
+    pub(crate) fn new(index: usize) -> io::Result<Local> {
+        let run = RunQueue::new();
+        let shared = Box::leak(Box::new(Shared {
+            index,
+            inbox: Inbox::new(),
+            sleep: Sleep::new(),
+            selector: Selector::new()?,
+            has_fds: AtomicBool::new(false),
+            stealer: run.stealer(),
+        }));
+        Ok(Local {
+            shared,
+            run: OwnerCell::new(run),
+            timers: OwnerCell::new(Timers::new()),
+            stacks: OwnerCell::new(StackCache::new()),
+        })
+    }
+
+    /// Makes the calling OS thread this worker, for good.
+    pub(crate) fn become_worker(self) -> &'static Local {
+        let local = Box::leak(Box::new(self));
+        LOCAL.set(local);
+        local
+    }
+
+    /// Arms the timer of a green thread that has parked; false if memory has
+    /// run out.
+    pub(crate) fn arm(&self, record: &Record, deadline: Nanos) -> bool {
+        let parked = Parked(NonNull::from(record));
+        // SAFETY: the owning OS thread; arming does not nest.
+        match unsafe { self.timers.with(|t| t.arm(deadline, parked)) } {
+            Ok(key) => record.own.timer.set(Some(key.to_raw())),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Disarms what `arm` armed, unless it has fired.
+    #[inline]
+    pub(crate) fn disarm(&self, record: &Record) {
+        if let Some(key) = record.own.timer.take() {
+            // SAFETY: as in `arm`.
+            unsafe { self.timers.with(|t| t.cancel(TimerKey::from_raw(key))) };
+        }
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
+        // SAFETY: as in `arm`.
+        unsafe { self.timers.with(|t| t.next()) }
+    }
+
+    /// Wakes every green thread whose deadline is past.
+    pub(crate) fn fire_timers(&self, now: Nanos) {
+        // SAFETY: as in `arm`: each access ends before the wake-up.
+        while let Some(Parked(record)) = unsafe { self.timers.with(|t| t.pop_due(now)) } {
+            // SAFETY: parked or queued, so alive (see `Parked`).
+            let record = unsafe { record.as_ref() };
+            record.own.timer.set(None);
+            record.own.timed_out.set(true);
+            record.unpark();
+        }
+    }
+
+    /// Moves what other threads woke into the run queue.
+    pub(crate) fn take_inbox(&self) {
+        for record in self.shared.inbox.drain() {
+            // SAFETY: `enqueue` gave its reference to the inbox; the owning OS
+            // thread pushes, which does not nest.
+            unsafe {
+                let thread = RecordRef::from_raw(record);
+                self.run.with(|q| q.push_started(thread));
+            }
+        }
+    }
+
+    /// Registers `fd` with this worker's selector.
+    pub(crate) fn register(&self, fd: i32, key: u64) -> Result<(), crate::sys::errno::Errno> {
+        self.shared.selector.add(fd, key)?;
+        self.shared.has_fds.store(true, Relaxed);
+        Ok(())
+    }
+}

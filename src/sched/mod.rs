@@ -1,0 +1,14 @@
+//! Layer 4: workers, timers and the reactor. `README.md` beside this file is
+//! the essay on how they work together; start there, then `worker.rs`.
+
+pub(crate) mod timers;
+pub(crate) mod inbox;
+pub(crate) mod sleep;
+pub(crate) mod run_queue;
+pub(crate) mod local;
+pub(crate) mod runtime;
+pub(crate) mod entry;
+pub(crate) mod fds;
+pub(crate) mod wait;
+pub(crate) mod worker;
+pub(crate) mod start;

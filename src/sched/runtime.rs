@@ -1,0 +1,101 @@
+//! All workers together: where spawned green threads go, and waking an idle
+//! worker for them.
+
+use super::local::{self, Shared};
+use crate::green::record::RecordRef;
+use crate::sys::lock::Lock;
+use crossbeam_deque::Injector;
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*, fence};
+
+/// The started runtime. Lives as long as the process.
+pub(crate) struct Runtime {
+    pub(crate) workers: Vec<&'static Shared>,
+    /// Spawned by threads that are no workers.
+    pub(crate) injector: Injector<RecordRef>,
+    /// Somebody is being woken to look for fresh ones; until it looks, more
+    /// spawns need not wake another. Cleared by the woken one before it looks.
+    waking: AtomicBool,
+    /// What started it.
+    pub(crate) started_by: &'static Location<'static>,
+}
+
+static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
+
+/// Held while the runtime starts, so that it starts once.
+pub(crate) static STARTING: Lock<()> = Lock::new(());
+
+/// The runtime, if it has started.
+#[inline]
+pub(crate) fn get() -> Option<&'static Runtime> {
+    // SAFETY: published by `publish` and never freed.
+    unsafe { RUNTIME.load(Acquire).as_ref() }
+}
+
+/// Makes `runtime` the one of this process.
+pub(crate) fn publish(runtime: Runtime) -> &'static Runtime {
+    let runtime = Box::leak(Box::new(runtime));
+    RUNTIME.store(runtime, Release);
+    runtime
+}
+
+impl Runtime {
+    pub(crate) fn new(workers: Vec<&'static Shared>, by: &'static Location<'static>) -> Runtime {
+        Runtime {
+            workers,
+            injector: Injector::new(),
+            waking: AtomicBool::new(false),
+            started_by: by,
+        }
+    }
+
+    /// Queues a fresh green thread: on this worker if the caller runs on one.
+    pub(crate) fn submit(&self, thread: RecordRef) {
+        match local::get() {
+            Some(local) => {
+                // SAFETY: the owning OS thread; a push does not nest.
+                unsafe { local.run.with(|q| q.push_fresh(thread)) };
+                if self.workers.len() > 1 {
+                    self.wake_one();
+                }
+            }
+            None => {
+                self.injector.push(thread);
+                self.wake_one();
+            }
+        }
+    }
+
+    /// Wakes an idle worker, if there is one and none is on its way. The work
+    /// must be visible already (see `sleep.rs`).
+    pub(crate) fn wake_one(&self) {
+        fence(SeqCst);
+        if self.waking.load(Relaxed) {
+            return;
+        }
+        for worker in self.workers.iter().filter(|w| w.sleep.is_asleep()) {
+            if self.waking.swap(true, SeqCst) {
+                return;
+            }
+            if worker.sleep.claim_wake() {
+                worker.selector.wake();
+                return;
+            }
+            self.waking.store(false, SeqCst);
+        }
+    }
+
+    /// Called by a worker that has woken, before it looks for work.
+    pub(crate) fn woke(&self) {
+        if self.waking.load(Relaxed) {
+            self.waking.store(false, SeqCst);
+        }
+        fence(SeqCst);
+    }
+
+    /// Whether there is anything that an idle worker could take.
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.injector.is_empty() || self.workers.iter().any(|w| !w.stealer.is_empty())
+    }
+}

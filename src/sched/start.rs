@@ -1,0 +1,127 @@
+//! Starts the runtime: once, on first use.
+
+use super::local::Local;
+use super::runtime::{self, Runtime, STARTING};
+use super::worker::Worker;
+use crate::config;
+use crate::green::report;
+use crate::sys::{fault, futex, platform};
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use std::thread;
+
+/// This process is a fork's child: the workers stayed with the parent.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a fork's child that must not use the runtime.
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Relaxed)
+}
+
+/// Sees to it that a fork's child neither parks nor takes locks that another
+/// thread may have held at the fork.
+pub(crate) fn watch_forks() {
+    static WATCHING: AtomicBool = AtomicBool::new(false);
+    if !WATCHING.swap(true, Relaxed) {
+        // SAFETY: the handler only stores to atomics and thread-locals.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+/// Runs in the child, where only async-signal-safe things are allowed.
+extern "C" fn in_child() {
+    FORKED.store(true, Relaxed);
+    crate::green::current::leave();
+}
+
+/// The runtime, started if it was not.
+///
+/// # Errors
+/// The configuration is wrong, or the system has no threads, descriptors or
+/// memory left for the workers; the next call tries again.
+pub(crate) fn runtime(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
+    match runtime::get() {
+        Some(runtime) if !is_forked() => Ok(runtime),
+        Some(_) => Err(io::Error::other(
+            "this process was forked from one that runs green threads, and their workers stayed \
+             there; in a forked child, call exec or _exit",
+        )),
+        None => start(by),
+    }
+}
+
+#[cold]
+fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
+    let _starting = STARTING.lock();
+    if let Some(runtime) = runtime::get() {
+        return Ok(runtime);
+    }
+    let settings = config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let workers = settings.workers.unwrap_or_else(platform::cores);
+    let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
+    let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
+    let shared = locals.iter().map(|l| l.shared).collect();
+    let gate = Arc::new(Gate::new());
+    for local in locals {
+        if let Err(e) = launch(local, gate.clone()) {
+            gate.open(ABANDON);
+            return Err(explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`"));
+        }
+    }
+    fault::install(report::overflow).map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
+    report::install_panic_hook();
+    watch_forks();
+    let runtime = runtime::publish(Runtime::new(shared, by));
+    gate.open(GO);
+    Ok(runtime)
+}
+
+/// Adds to an error what could not be done and what helps.
+fn explain(e: io::Error, what: &str, help: &str) -> io::Error {
+    io::Error::new(e.kind(), format!("greenroom could not {what}: {e}; {help}"))
+}
+
+/// One worker's OS thread; it waits until all are there.
+fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
+    let name = format!("greenroom-{}", local.shared.index);
+    thread::Builder::new().name(name).spawn(move || {
+        if !gate.wait() {
+            return;
+        }
+        // Without it an overflow still ends the process, only with no message.
+        let _alt_stack = fault::ensure_alt_stack();
+        let runtime = runtime::get().expect("the gate opens after publishing");
+        Worker::new(local.become_worker(), runtime).run()
+    })?;
+    Ok(())
+}
+
+const SHUT: u32 = 0;
+const GO: u32 = 1;
+const ABANDON: u32 = 2;
+
+/// Holds the workers back until it is certain that all of them run.
+struct Gate(AtomicU32);
+
+impl Gate {
+    fn new() -> Gate {
+        Gate(AtomicU32::new(SHUT))
+    }
+
+    fn open(&self, how: u32) {
+        self.0.store(how, Release);
+        futex::wake_all(&self.0);
+    }
+
+    /// True for `GO`.
+    fn wait(&self) -> bool {
+        loop {
+            match self.0.load(Acquire) {
+                SHUT => futex::wait(&self.0, SHUT, None),
+                how => return how == GO,
+            }
+        }
+    }
+}

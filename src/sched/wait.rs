@@ -1,0 +1,107 @@
+//! Parks a green thread until a descriptor may be ready.
+
+use super::entry::{Dir, Entry, Locked, Seen, Status, Waiter};
+use super::{fds, local};
+use crate::green::current;
+use crate::green::park::{Wake, park};
+use crate::sys::clock::Nanos;
+use crate::sys::errno::Errno;
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// There may be something: try again.
+    Ready,
+    /// The descriptor was closed meanwhile.
+    Closed,
+    TimedOut,
+}
+
+/// One thing to wait for.
+pub(crate) struct Target<'a> {
+    fd: i32,
+    entry: &'a Entry,
+    dir: Dir,
+    seen: Seen,
+    waiter: Waiter,
+}
+
+impl<'a> Target<'a> {
+    /// For the current green thread, which found nothing after `seen`.
+    ///
+    /// # Panics
+    /// On a plain OS thread.
+    pub(crate) fn new(fd: i32, entry: &'a Entry, dir: Dir, seen: Seen, looks_only: bool) -> Self {
+        let record = current::get().expect("only green threads wait in the reactor");
+        Target { fd, entry, dir, seen, waiter: Waiter::new(record, looks_only) }
+    }
+
+    /// Registers the descriptor if need be, and stands in line; false if there
+    /// may be something already.
+    ///
+    /// # Safety
+    /// `self` stays where it is until `leave`.
+    unsafe fn queue(&self) -> Result<bool, Errno> {
+        let locked = self.entry.lock();
+        register(self.fd, &locked)?;
+        // SAFETY: the caller's promise.
+        Ok(unsafe { locked.queue(self.dir, self.seen, &self.waiter) })
+    }
+
+    /// Why it left the line, unless it stands there.
+    fn outcome(&self) -> Option<Outcome> {
+        match self.entry.lock().status(&self.waiter) {
+            Status::Notified => Some(Outcome::Ready),
+            Status::Closed => Some(Outcome::Closed),
+            Status::Idle | Status::Queued => None,
+        }
+    }
+
+    fn leave(&self) {
+        self.entry.lock().leave(self.dir, &self.waiter);
+    }
+}
+
+/// Registers `fd` with the selector of this worker, once in its life.
+fn register(fd: i32, locked: &Locked<'_>) -> Result<(), Errno> {
+    if locked.registered().is_none() {
+        let local = local::get().expect("green threads run on workers");
+        local.register(fd, fds::key(fd, locked))?;
+        locked.set_registered(local.shared.index);
+    }
+    Ok(())
+}
+
+/// Waits for the first of `targets`, at most until `deadline`.
+///
+/// # Errors
+/// The descriptor cannot be waited for (EPERM: a regular file), is not open,
+/// or the kernel has no memory left for it.
+pub(crate) fn wait(targets: &[Target<'_>], deadline: Option<Nanos>) -> Result<Outcome, Errno> {
+    for (i, target) in targets.iter().enumerate() {
+        // SAFETY: `targets` is borrowed until all have left.
+        match unsafe { target.queue() } {
+            Ok(true) => {}
+            other => {
+                targets[..i].iter().for_each(Target::leave);
+                return other.map(|_| Outcome::Ready);
+            }
+        }
+    }
+    loop {
+        let wake = park(deadline);
+        let found = targets.iter().find_map(Target::outcome);
+        if found.is_none() && wake == Wake::Notified {
+            continue; // a wake-up that was meant for something else
+        }
+        // One that was notified has left the line already; the others must
+        // before their stack frame goes.
+        if targets.len() > 1 || found.is_none() {
+            targets.iter().for_each(Target::leave);
+        }
+        // Between the look and the leaving an event may have come.
+        return Ok(found
+            .or_else(|| targets.iter().find_map(Target::outcome))
+            .unwrap_or(Outcome::TimedOut));
+    }
+}

@@ -1,0 +1,235 @@
+//! The worker's loop: who runs next, and what to do when nobody can.
+
+use super::local::Local;
+use super::run_queue::Next;
+use super::runtime::Runtime;
+use super::fds;
+use crate::green::record::{Record, RecordRef, Suspend};
+use crate::green::{current, report};
+use crate::sys::clock::{self, Nanos};
+use crate::sys::selector::{Events, Until};
+use corosensei::CoroutineResult;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+/// Switches between two looks at the kernel and the timers, at most.
+const BATCH: u32 = 61;
+/// ... and about how long they may take together.
+const ROUND: Nanos = 1_000_000;
+/// How often idle stacks are given back.
+const TRIM_EVERY: Nanos = 1_000_000_000;
+
+/// One worker's loop state.
+pub(crate) struct Worker {
+    local: &'static Local,
+    runtime: &'static Runtime,
+    events: Events,
+    /// Switches in the next batch: fewer when the last ones took long.
+    batch: u32,
+    /// When to look for idle stacks, and whether to wake up for it.
+    trim_at: Nanos,
+    trimming: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(local: &'static Local, runtime: &'static Runtime) -> Worker {
+        Worker { local, runtime, events: Events::new(), batch: BATCH, trim_at: 0, trimming: false }
+    }
+
+    /// Runs green threads for ever.
+    pub(crate) fn run(mut self) -> ! {
+        let mut now = clock::now();
+        loop {
+            self.local.take_inbox();
+            self.local.fire_timers(now);
+            self.take_injected();
+            let ran = self.run_batch();
+            let start = std::mem::replace(&mut now, clock::now());
+            if ran == self.batch {
+                self.batch = next_batch(ran, now - start);
+                self.poll();
+            } else {
+                self.batch = BATCH;
+                self.idle(now);
+                now = clock::now();
+            }
+        }
+    }
+
+    /// Resumes up to a batch; fewer means that the queue is empty.
+    fn run_batch(&self) -> u32 {
+        for ran in 0..self.batch {
+            // SAFETY: this is the owning OS thread; a pop does not nest.
+            match unsafe { self.local.run.with(|q| q.pop()) } {
+                Some(Next::Started(thread)) => {
+                    self.local.disarm(&thread);
+                    thread.state.begin_run();
+                    self.resume(thread);
+                }
+                Some(Next::Fresh(thread)) => self.start(thread),
+                None => return ran,
+            }
+        }
+        self.batch
+    }
+
+    /// Gives a fresh one its stack, and runs it.
+    #[inline]
+    fn start(&self, thread: RecordRef) {
+        // SAFETY: the owning OS thread; taking does not nest.
+        match unsafe { self.local.stacks.with(|s| s.take(thread.class())) } {
+            Ok(stack) => {
+                // SAFETY: popped fresh, once.
+                unsafe { thread.start(self.local.shared, stack) };
+                thread.state.begin_run();
+                self.resume(thread);
+            }
+            Err(why) => {
+                report::not_started(&thread, &why);
+                thread.state.finish();
+                // SAFETY: as above, and `start` is not called.
+                unsafe { thread.refuse(why) };
+            }
+        }
+    }
+
+    /// Switches to `thread` until it suspends or ends.
+    #[inline]
+    fn resume(&self, thread: RecordRef) {
+        current::enter(&thread);
+        // SAFETY: only its worker touches the coroutine; it was started.
+        let result = unsafe {
+            (*thread.own.coroutine.get()).as_mut().unwrap_unchecked().resume(())
+        };
+        current::leave();
+        match result {
+            CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
+            CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
+            CoroutineResult::Return(()) => self.ended(&thread),
+        }
+    }
+
+    #[inline]
+    fn push(&self, thread: RecordRef) {
+        // SAFETY: the owning OS thread; a push does not nest.
+        unsafe { self.local.run.with(|q| q.push_started(thread)) };
+    }
+
+    #[inline]
+    fn parked(&self, thread: RecordRef, deadline: Option<Nanos>) {
+        // Armed before the state says so: once it does, a waker may queue it.
+        // Without memory for a timer it stays runnable and looks again itself.
+        let armed = deadline.is_none_or(|d| self.local.arm(&thread, d));
+        let parked = thread.state.commit_park();
+        if parked && (armed || !thread.state.notify()) {
+            // From here the reference is whoever's wins `notify`.
+            thread.into_raw();
+        } else {
+            self.push(thread);
+        }
+    }
+
+    fn ended(&self, thread: &Record) {
+        // SAFETY: its worker, and it has returned.
+        let coroutine = unsafe { (*thread.own.coroutine.get()).take() };
+        if let Some(coroutine) = coroutine {
+            let stack = coroutine.into_stack();
+            // SAFETY: the owning OS thread; giving does not nest.
+            unsafe { self.local.stacks.with(|s| s.give(stack)) };
+        }
+        thread.state.finish();
+    }
+
+    fn take_injected(&self) -> bool {
+        // SAFETY: the owning OS thread; stealing does not nest.
+        unsafe { self.local.run.with(|q| q.take_injected(&self.runtime.injector)) }
+    }
+
+    /// Looks at the kernel without waiting.
+    fn poll(&mut self) {
+        if self.local.shared.has_fds.load(Relaxed) {
+            self.local.shared.selector.wait(&mut self.events, Until::Now);
+            self.dispatch();
+        }
+    }
+
+    fn dispatch(&self) {
+        for ready in self.events.iter() {
+            fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
+        }
+    }
+
+    /// Nothing is runnable here: finds something elsewhere, or sleeps.
+    fn idle(&mut self, now: Nanos) {
+        if self.find_work() {
+            return;
+        }
+        let trim_at = self.trim(now);
+        let deadline = self.local.next_deadline();
+        let shared = self.local.shared;
+        shared.sleep.announce();
+        // What came before the announcement woke nobody: look once more.
+        let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
+            match deadline.into_iter().chain(trim_at).min() {
+                Some(at) => Until::Deadline(at),
+                None => Until::Event,
+            }
+        } else {
+            Until::Now
+        };
+        shared.selector.wait(&mut self.events, until);
+        shared.sleep.end();
+        self.runtime.woke();
+        self.dispatch();
+        // SAFETY: the owning OS thread.
+        if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
+            self.find_work();
+        }
+    }
+
+    /// Takes fresh ones from the injector or another worker.
+    fn find_work(&self) -> bool {
+        let workers = &self.runtime.workers;
+        let others = workers.iter().cycle().skip(self.local.shared.index + 1);
+        // SAFETY: the owning OS thread; stealing does not nest.
+        let found = self.take_injected()
+            || others
+                .take(workers.len() - 1)
+                .any(|w| unsafe { self.local.run.with(|q| q.steal(&w.stealer)) });
+        // Whoever spawned more than one woke only this worker.
+        if found && self.runtime.has_fresh() {
+            self.runtime.wake_one();
+        }
+        found
+    }
+
+    /// Gives back stacks that stood idle; says when to look again, if ever.
+    fn trim(&mut self, now: Nanos) -> Option<Nanos> {
+        if now >= self.trim_at {
+            // SAFETY: the owning OS thread; trimming does not nest.
+            let again = unsafe { self.local.stacks.with(|s| s.trim(Instant::now())) };
+            self.trim_at = again.map_or(now + TRIM_EVERY, clock::at);
+            self.trimming = again.is_some();
+        }
+        self.trimming.then_some(self.trim_at)
+    }
+}
+
+/// The size of the next batch, after `ran` switches took `took`.
+fn next_batch(ran: u32, took: Nanos) -> u32 {
+    let each = (took / u64::from(ran.max(1))).max(1);
+    (ROUND / each).clamp(1, u64::from(BATCH)) as u32
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_switches_make_small_batches() {
+        assert_eq!(next_batch(61, 61 * 10), BATCH);
+        assert_eq!(next_batch(61, 61 * 100_000), 10);
+        assert_eq!(next_batch(1, 50_000_000), 1);
+        assert_eq!(next_batch(1, 100), BATCH);
+    }
+}

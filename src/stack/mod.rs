@@ -1,0 +1,27 @@
+//! Guarded stacks and their reuse. A map without logic; read in this order:
+//!
+//! - `class`: which sizes there are
+//! - `slot`: one stack, its layout, `GreenStack`
+//! - `slab`: how stacks are cut from large mappings
+//! - `guard`: the page below a stack that turns overflow into a fault
+//! - `list`: the free list and its low-water mark
+//! - `depot`: what the workers share
+//! - `cache`: what each worker keeps for itself, `StackCache`
+
+mod cache;
+mod class;
+mod depot;
+mod guard;
+#[cfg(all(test, not(miri)))]
+mod limit_tests;
+mod list;
+mod slab;
+mod slot;
+#[cfg(all(test, not(miri)))]
+mod tests;
+
+pub(crate) use cache::StackCache;
+pub(crate) use class::{DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, SizeClass, StackSizeError};
+pub(crate) use depot::{Usage, usage};
+pub(crate) use guard::{GuardMode, guard_mode_from_env};
+pub(crate) use slot::GreenStack;

@@ -1,0 +1,21 @@
+//! Layer 1: the kernel and libc. Knows no green threads.
+//!
+//! Later modules may use earlier ones. With `patch`, the only home of
+//! platform conditions.
+
+pub(crate) mod atomic;
+pub(crate) mod errno;
+pub(crate) mod platform;
+pub(crate) mod raw;
+pub(crate) mod real;
+pub(crate) mod clock;
+pub(crate) mod futex;
+pub(crate) mod lock;
+pub(crate) mod parker;
+pub(crate) mod owner;
+#[cfg_attr(greenroom_portable, path = "portable.rs")]
+pub(crate) mod selector;
+pub(crate) mod mem;
+pub(crate) mod fault;
+#[cfg(all(test, not(miri)))]
+pub(crate) mod reexec;

@@ -1,0 +1,17 @@
+//! What greenroom runs on, and a sentence for where it does not.
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
+compile_error!(
+    "greenroom runs on Linux x86-64 with glibc; for another target, its `src/sys` and `src/patch` need a port first"
+);
+
+#[cfg(target_feature = "crt-static")]
+compile_error!(
+    "greenroom needs a dynamically linked libc: it finds libc's own functions behind its patched ones with dlsym; build without `-C target-feature=+crt-static`"
+);
+
+/// How many workers "one per core" means here: what the affinity mask and the
+/// cgroup quota leave to this process.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

@@ -1,0 +1,117 @@
+//! libc's own functions behind the symbols that `patch` defines.
+//!
+//! `dlsym(RTLD_NEXT)` finds them. All are looked up before `main`, from
+//! `.init_array`; a caller that is earlier still (a constructor of a shared
+//! library) looks up the one it needs. A successful `dlsym` allocates nothing.
+
+use std::ffi::{CStr, c_int, c_uint, c_ulong, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use libc::{
+    clockid_t, iovec, msghdr, nfds_t, pollfd, size_t, sockaddr, socklen_t, ssize_t,
+    timespec,
+};
+
+/// Finds the next definition of `name` after this module's own.
+#[cold]
+fn find(name: &CStr, slot: &AtomicPtr<c_void>) -> *mut c_void {
+    // SAFETY: `name` is a C string; RTLD_NEXT asks for libc's definition.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    if found.is_null() {
+        missing(name);
+    }
+    slot.store(found, Relaxed);
+    found
+}
+
+/// Without the original there is nothing to pass a call on to.
+fn missing(name: &CStr) -> ! {
+    let say = |text: &[u8]| {
+        // SAFETY: a buffer of that length.
+        let _ = unsafe {
+            super::raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0])
+        };
+    };
+    say(b"greenroom: the C library of this system has no function `");
+    say(name.to_bytes());
+    say(b"`; greenroom needs glibc, linked dynamically\n");
+    // SAFETY: ends the process.
+    unsafe { libc::abort() }
+}
+
+macro_rules! originals {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
+        $(
+            /// libc's own.
+            ///
+            /// # Safety
+            /// As the C function of this name.
+            #[inline]
+            pub(crate) unsafe fn $name($($arg: $ty),*) -> $ret {
+                let mut at = slots::$name.load(Relaxed);
+                if at.is_null() {
+                    at = find(names::$name, &slots::$name);
+                }
+                // SAFETY: `at` is libc's function of this name, whose C
+                // signature is this one.
+                let f = unsafe {
+                    std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($ty),*) -> $ret>(at)
+                };
+                // SAFETY: the caller's promise.
+                unsafe { f($($arg),*) }
+            }
+        )*
+        #[allow(non_upper_case_globals)]
+        mod slots {
+            use super::{AtomicPtr, c_void};
+            $(pub(super) static $name: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());)*
+        }
+        #[allow(non_upper_case_globals)]
+        mod names {
+            $(pub(super) const $name: &std::ffi::CStr =
+                match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                    Ok(name) => name,
+                    Err(_) => panic!("a name has no NUL"),
+                };)*
+        }
+        /// Looks all of them up.
+        pub(crate) extern "C" fn resolve_all() {
+            $(if slots::$name.load(Relaxed).is_null() {
+                find(names::$name, &slots::$name);
+            })*
+        }
+    };
+}
+
+originals! {
+    fn clock_nanosleep(clock: clockid_t, flags: c_int, req: *const timespec, rem: *mut timespec) -> c_int;
+    fn nanosleep(req: *const timespec, rem: *mut timespec) -> c_int;
+    fn usleep(micros: c_uint) -> c_int;
+    fn sleep(seconds: c_uint) -> c_uint;
+    fn sched_yield() -> c_int;
+    fn socket(domain: c_int, ty: c_int, protocol: c_int) -> c_int;
+    fn connect(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int;
+    fn accept4(fd: c_int, addr: *mut sockaddr, len: *mut socklen_t, flags: c_int) -> c_int;
+    fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t;
+    fn readv(fd: c_int, iov: *const iovec, count: c_int) -> ssize_t;
+    fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t;
+    fn writev(fd: c_int, iov: *const iovec, count: c_int) -> ssize_t;
+    fn recvfrom(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int, addr: *mut sockaddr, addr_len: *mut socklen_t) -> ssize_t;
+    fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_int) -> ssize_t;
+    fn sendto(fd: c_int, buf: *const c_void, len: size_t, flags: c_int, addr: *const sockaddr, addr_len: socklen_t) -> ssize_t;
+    fn sendmsg(fd: c_int, msg: *const msghdr, flags: c_int) -> ssize_t;
+    fn close(fd: c_int) -> c_int;
+    fn dup(fd: c_int) -> c_int;
+    fn dup2(old: c_int, new: c_int) -> c_int;
+    fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int;
+    fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_int;
+    fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, arg: usize) -> c_int;
+    fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
+    fn poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
+}
+
+/// Runs before `main`, so that no call ever waits for the dynamic linker.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static RESOLVE: extern "C" fn() = resolve_all;

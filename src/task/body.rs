@@ -1,0 +1,133 @@
+//! The allocation behind one green thread: record, joining state, result and
+//! closure in one piece.
+//!
+//! ```text
+//! ┌────────┬───────────┬───────────┬─────────┐
+//! │ Record │ JoinState │ result: T │ closure │  Task<F, T>
+//! └────────┴───────────┴───────────┴─────────┘
+//! └────────────── Packet<T> ───────┘
+//! ```
+//! The scheduler knows the `Record`, a `JoinHandle<T>` the `Packet<T>`, and
+//! only the functions in `Body` know `F`. Both structs are `repr(C)`, so a
+//! pointer to one is a pointer to its head.
+
+use super::join_state::{Finished, JoinState};
+use crate::error::JoinError;
+use crate::green::record::{Body, Record, RecordRef};
+use crate::stack::SizeClass;
+use std::alloc::{Layout, alloc, dealloc};
+use std::cell::UnsafeCell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+
+/// What a handle reaches.
+#[repr(C)]
+pub(crate) struct Packet<T> {
+    record: Record,
+    pub(crate) join: JoinState,
+    /// Written before `JoinState::finish`, then owned as its table says.
+    pub(crate) result: UnsafeCell<Option<Result<T, JoinError>>>,
+}
+
+#[repr(C)]
+struct Task<F, T> {
+    packet: Packet<T>,
+    /// Taken by the first run.
+    closure: UnsafeCell<Option<F>>,
+}
+
+/// Allocates a fresh green thread; two references to it, the scheduler's and
+/// the handle's.
+///
+/// # Errors
+/// No memory; `closure` is dropped.
+pub(crate) fn new<F, T>(
+    closure: F,
+    name: Option<Box<str>>,
+    class: SizeClass,
+) -> io::Result<(RecordRef, RecordRef)>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let layout = Layout::new::<Task<F, T>>();
+    // SAFETY: a task is never of size zero.
+    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    };
+    let body = const { &Body { run: run::<F, T>, refuse: refuse::<F, T>, free: free::<F, T> } };
+    let packet = Packet {
+        record: Record::new(body, name, class),
+        join: JoinState::new(),
+        result: UnsafeCell::new(None),
+    };
+    // SAFETY: freshly allocated for this type. A new record counts two
+    // references, which are these.
+    unsafe {
+        task.write(Task { packet, closure: UnsafeCell::new(Some(closure)) });
+        let record = task.cast::<Record>();
+        Ok((RecordRef::from_raw(record), RecordRef::from_raw(record)))
+    }
+}
+
+/// # Safety
+/// `record` heads a `Task<F, T>`; once, on its green thread.
+unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
+    // SAFETY: by the caller's promise; the scheduler's reference keeps it.
+    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    // SAFETY: only this run touches the closure.
+    let Some(closure) = (unsafe { (*task.closure.get()).take() }) else { return };
+    let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
+    if task.packet.join.is_detached() {
+        return drop_quietly(result);
+    }
+    // SAFETY: the result is the finisher's until `finish`, which comes once.
+    unsafe { store(&task.packet, result) };
+}
+
+/// # Safety
+/// As `run`, instead of it, on the worker.
+unsafe fn refuse<F, T>(record: NonNull<Record>, why: io::Error) {
+    // SAFETY: as in `run`.
+    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    // SAFETY: as in `run`.
+    drop_quietly(unsafe { (*task.closure.get()).take() });
+    // SAFETY: as in `run`.
+    unsafe { store(&task.packet, Err(JoinError::NotStarted(why))) };
+}
+
+/// # Safety
+/// Once, by the finisher.
+unsafe fn store<T>(packet: &Packet<T>, result: Result<T, JoinError>) {
+    // SAFETY: the result is the finisher's until `finish`.
+    unsafe { *packet.result.get() = Some(result) };
+    // SAFETY: once, by the caller's promise.
+    match unsafe { packet.join.finish() } {
+        Finished::Nobody => {}
+        Finished::Unpark(joiner) => joiner.unpark(),
+        // SAFETY: nobody will ask for it, so it is still the finisher's.
+        Finished::Detached => drop_quietly(unsafe { (*packet.result.get()).take() }),
+    }
+}
+
+/// A panic in the destructor of what nobody wants has nobody to go to; the
+/// hook has reported it.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // The payload's own destructor might panic once more.
+        std::mem::forget(payload);
+    }
+}
+
+/// # Safety
+/// The last reference to a `Task<F, T>` is gone.
+unsafe fn free<F, T>(record: NonNull<Record>) {
+    let task = record.cast::<Task<F, T>>().as_ptr();
+    // SAFETY: allocated by `new` with this layout; closure and result were
+    // taken out by those that own them.
+    unsafe {
+        ptr::drop_in_place(task);
+        dealloc(task.cast(), Layout::new::<Task<F, T>>());
+    }
+}

@@ -1,0 +1,168 @@
+//! Waiting for green threads to end.
+
+use super::body::Packet;
+use crate::error::JoinError;
+use crate::green::current;
+use crate::green::handle::GreenThread;
+use crate::green::park::{Unparker, Wake, park};
+use crate::sys::clock::{self, Nanos};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+/// Owns the right to a green thread's result, as `std::thread::JoinHandle`
+/// does. Dropping it detaches the green thread, which runs on.
+///
+/// ```
+/// let handle = greenroom::spawn(|| 6 * 7);
+/// assert_eq!(handle.join().unwrap(), 42);
+/// ```
+pub struct JoinHandle<T> {
+    thread: GreenThread,
+    _result: PhantomData<fn() -> T>,
+}
+
+// SAFETY: only the result moves between threads, and that is `Send` by the
+// bound on `spawn`; shared, the handle gives no access to it.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    /// `thread` heads a `Packet<T>`, and no other handle was made from it.
+    pub(crate) unsafe fn new(thread: GreenThread) -> JoinHandle<T> {
+        JoinHandle { thread, _result: PhantomData }
+    }
+
+    fn packet(&self) -> &Packet<T> {
+        // SAFETY: by the promise of `new`; alive while the handle counts.
+        unsafe { NonNull::from(&*self.thread.0).cast::<Packet<T>>().as_ref() }
+    }
+
+    /// The green thread itself, to unpark it or to tell it from others.
+    pub fn thread(&self) -> &GreenThread {
+        &self.thread
+    }
+
+    /// Whether it has ended, so that `join` would return at once.
+    pub fn is_finished(&self) -> bool {
+        self.packet().join.is_done()
+    }
+
+    /// Waits until it has ended, and returns what it returned. Works on green
+    /// threads, which park, and on OS threads, which block.
+    ///
+    /// # Errors
+    /// It panicked, or never ran, or is the calling green thread itself.
+    ///
+    /// ```
+    /// let failed = greenroom::spawn(|| panic!("no luck")).join().unwrap_err();
+    /// assert_eq!(failed.to_string(), "the green thread panicked: no luck");
+    /// ```
+    pub fn join(self) -> Result<T, JoinError> {
+        match self.wait(None) {
+            Waited::Done => self.take(),
+            Waited::Itself => Err(JoinError::Itself),
+            Waited::TimedOut => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// As `join`, but waits `timeout` at most.
+    ///
+    /// # Errors
+    /// Gives the handle back if it has not ended by then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let sleeper = greenroom::spawn(greenroom::park);
+    /// let sleeper = sleeper.join_timeout(Duration::from_millis(5)).unwrap_err();
+    /// sleeper.thread().unpark();
+    /// sleeper.join().unwrap();
+    /// ```
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        match self.wait(Some(clock::after(timeout))) {
+            Waited::Done => Ok(self.take()),
+            Waited::Itself => Ok(Err(JoinError::Itself)),
+            Waited::TimedOut => Err(self),
+        }
+    }
+
+    fn wait(&self, deadline: Option<Nanos>) -> Waited {
+        let join = &self.packet().join;
+        if join.is_done() {
+            return Waited::Done;
+        }
+        if current::get().is_some_and(|me| ptr::eq(me, &*self.thread.0)) {
+            return Waited::Itself;
+        }
+        // SAFETY: this is the only handle, and it does not wait yet.
+        if !unsafe { join.wait(Unparker::current()) } {
+            return Waited::Done;
+        }
+        loop {
+            let wake = park(deadline);
+            if join.is_done() {
+                return Waited::Done;
+            }
+            // SAFETY: it waits.
+            if wake == Wake::TimedOut && unsafe { join.give_up() } {
+                return Waited::TimedOut;
+            }
+        }
+    }
+
+    /// Takes the result of one that is done.
+    fn take(self) -> Result<T, JoinError> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: done, so the result is the handle's; it is used up here.
+        let result = unsafe { (*this.packet().result.get()).take() };
+        // SAFETY: the handle's reference, not dropped elsewhere.
+        drop(unsafe { ptr::read(&this.thread) });
+        result.expect("a result is taken once")
+    }
+}
+
+enum Waited {
+    Done,
+    TimedOut,
+    Itself,
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // SAFETY: once, and a handle that is dropped does not wait.
+        if unsafe { self.packet().join.detach() } {
+            // SAFETY: done: the result is the handle's, and goes with it.
+            drop(unsafe { (*self.packet().result.get()).take() });
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("thread", &self.thread)
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Waits for all of them; their results in the order given. One that fails
+/// does not disturb the others.
+///
+/// ```
+/// let squares = (0..10).map(|n| greenroom::spawn(move || n * n));
+/// let squares = greenroom::joinall(squares.collect::<Vec<_>>());
+/// assert_eq!(squares.into_iter().map(Result::unwrap).sum::<i32>(), 285);
+/// ```
+pub fn joinall<T>(
+    handles: impl IntoIterator<Item = JoinHandle<T>>,
+) -> Vec<Result<T, JoinError>> {
+    // All are spawned before the first is waited for, also if the iterator
+    // spawns as it goes.
+    let handles: Vec<_> = handles.into_iter().collect();
+    handles.into_iter().map(JoinHandle::join).collect()
+}

@@ -1,0 +1,6 @@
+//! Layer 7: spawning green threads and waiting for their results.
+
+pub(crate) mod join_state;
+pub(crate) mod body;
+pub(crate) mod join;
+pub(crate) mod spawn;

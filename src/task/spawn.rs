@@ -1,0 +1,145 @@
+//! Spawning green threads.
+
+use super::body;
+use super::join::JoinHandle;
+use crate::config;
+use crate::green::handle::GreenThread;
+use crate::green::record::RecordRef;
+use crate::green::report;
+use crate::sched::start;
+use crate::stack::SizeClass;
+use crate::time;
+use std::io;
+use std::panic::Location;
+use std::time::Duration;
+
+/// Starts a green thread that runs `f`, and returns at once. It runs when the
+/// caller next waits, or on another worker; the first call starts the runtime.
+///
+/// If there is no runtime to be had (a `GREENROOM_*` variable is wrong, the
+/// process is out of threads, descriptors or memory), the reason goes to
+/// stderr and to the joiner, as [`JoinError::NotStarted`](crate::JoinError);
+/// [`Builder::spawn`] returns it instead.
+///
+/// ```
+/// let handle = greenroom::spawn(|| "hello from a green thread");
+/// println!("{}", handle.join().unwrap());
+/// ```
+#[track_caller]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    spawn_or_refuse(f, Location::caller())
+}
+
+/// As [`spawn`], but `f` starts after `delay`.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let start = Instant::now();
+/// let late = greenroom::spawn_later(Duration::from_millis(10), Instant::now);
+/// assert!(late.join().unwrap() - start >= Duration::from_millis(10));
+/// ```
+#[track_caller]
+pub fn spawn_later<F, T>(delay: Duration, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let at = crate::sys::clock::after(delay);
+    spawn_or_refuse(
+        move || {
+            time::until(at);
+            f()
+        },
+        Location::caller(),
+    )
+}
+
+fn spawn_or_refuse<F, T>(f: F, by: &'static Location<'static>) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
+    let (thread, handle) = match body::new(f, None, class) {
+        Ok(new) => new,
+        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
+    };
+    match start::runtime(by) {
+        Ok(runtime) => runtime.submit(thread),
+        Err(why) => refuse(thread, why),
+    }
+    // SAFETY: `body::new` made it for `T`, and this is its one handle.
+    unsafe { JoinHandle::new(GreenThread(handle)) }
+}
+
+#[cold]
+fn refuse(thread: RecordRef, why: io::Error) {
+    report::not_started(&thread, &why);
+    thread.state.begin_run();
+    thread.state.finish();
+    // SAFETY: it was queued nowhere, so nobody else will start or refuse it.
+    unsafe { thread.refuse(why) }
+}
+
+/// Settings of one green thread, as `std::thread::Builder`.
+///
+/// ```
+/// let handle = greenroom::Builder::new()
+///     .name("parser".into())
+///     .stack_size(1024 * 1024)
+///     .spawn(|| greenroom::current().unwrap().name().map(str::to_owned))?;
+/// assert_eq!(handle.join().unwrap().as_deref(), Some("parser"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a Builder does nothing until it spawns"]
+pub struct Builder {
+    name: Option<String>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// No name, and the configured stack size.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// What panics, overflows and [`GreenThread::name`] call it.
+    pub fn name(mut self, name: String) -> Builder {
+        self.name = Some(name);
+        self
+    }
+
+    /// The usable stack in bytes: rounded up to a power of two, and to 64 KiB
+    /// at least. At most 1 GiB. Only the pages that are touched cost memory.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Starts a green thread that runs `f`.
+    ///
+    /// # Errors
+    /// The stack size is more than the maximum (`InvalidInput`), memory has run
+    /// out, or the runtime could not start.
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let runtime = start::runtime(Location::caller())?;
+        let bytes = self.stack_size.unwrap_or_else(config::stack_size);
+        let class = SizeClass::for_size(bytes)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let name = self.name.map(String::into_boxed_str);
+        let (thread, handle) = body::new(f, name, class)?;
+        runtime.submit(thread);
+        // SAFETY: as in `spawn_or_refuse`.
+        Ok(unsafe { JoinHandle::new(GreenThread(handle)) })
+    }
+}

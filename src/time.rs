@@ -1,0 +1,99 @@
+//! Sleeping.
+
+use crate::green::current;
+use crate::green::park::park;
+use crate::sys::clock::{self, Nanos};
+use crate::sys::errno::Errno;
+use crate::sys::real;
+use std::time::{Duration, Instant};
+
+/// Lets this green thread wait for `d`, and its worker run others meanwhile.
+/// Never shorter; longer by what the others take. `Duration::ZERO` lets the
+/// others run once. On a plain OS thread, that thread sleeps.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let start = Instant::now();
+/// let naps = (0..100).map(|_| greenroom::spawn(|| greenroom::sleep(Duration::from_millis(20))));
+/// greenroom::joinall(naps.collect::<Vec<_>>());
+/// assert!(start.elapsed() >= Duration::from_millis(20));
+/// ```
+pub fn sleep(d: Duration) {
+    until(clock::after(d));
+}
+
+/// Waits until `t`; returns at once if that is past.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let t = Instant::now() + Duration::from_millis(5);
+/// greenroom::spawn(move || greenroom::sleep_until(t)).join().unwrap();
+/// assert!(Instant::now() >= t);
+/// ```
+pub fn sleep_until(t: Instant) {
+    until(clock::at(t));
+}
+
+/// Waits until `deadline`.
+pub(crate) fn until(deadline: Nanos) {
+    if current::get().is_none() {
+        return until_os(deadline);
+    }
+    loop {
+        park(Some(deadline));
+        if clock::now() >= deadline {
+            return;
+        }
+    }
+}
+
+fn until_os(deadline: Nanos) {
+    let at = libc::timespec {
+        tv_sec: (deadline / 1_000_000_000) as i64,
+        tv_nsec: (deadline % 1_000_000_000) as i64,
+    };
+    // SAFETY: a valid time, and no remainder for an absolute one. Interrupted
+    // by a signal, it goes on.
+    while unsafe {
+        real::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &at, std::ptr::null_mut())
+    } == libc::EINTR
+    {}
+}
+
+/// `clock_nanosleep` on a green thread.
+///
+/// # Errors
+/// EINVAL for an impossible time; `None` for a clock that only the kernel can
+/// wait for (of CPU time).
+pub(crate) fn clock_sleep(
+    clock: libc::clockid_t,
+    absolute: bool,
+    time: libc::timespec,
+) -> Option<Result<(), Errno>> {
+    if !(0..1_000_000_000).contains(&time.tv_nsec) || time.tv_sec < 0 {
+        return Some(Err(Errno::INVAL));
+    }
+    let time = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+    match (clock, absolute) {
+        (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
+        (libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, false) => sleep(time),
+        (libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, true) => until_on(clock, time),
+        _ => return None,
+    }
+    Some(Ok(()))
+}
+
+/// Until another clock than ours shows `time`: it may be set meanwhile, so we
+/// look at least every second.
+fn until_on(clock: libc::clockid_t, time: Duration) {
+    loop {
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: a valid out pointer.
+        unsafe { libc::clock_gettime(clock, &mut now) };
+        let now = Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec as u32);
+        match time.checked_sub(now) {
+            None | Some(Duration::ZERO) => return,
+            Some(left) => sleep(left.min(Duration::from_secs(1))),
+        }
+    }
+}
