@@ -1,0 +1,3 @@
+//! One green thread. A map without logic.
+
+pub(crate) mod overflow;
