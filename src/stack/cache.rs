@@ -1,5 +1,5 @@
 //! A worker's own free stacks. Taking and giving back touch nothing shared: a reused stack
-//! costs a `Vec` pop and push. The depot is visited once for many stacks.
+//! costs a pop and a push. The depot is visited once for many stacks.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,7 +17,7 @@ use crate::sys::mem;
 const BOUND: usize = 1024;
 /// What a free list has room for at first.
 const FIRST_ROOM: usize = 64;
-/// How many stacks one call of `trim` cools at most: some 100 microseconds of work.
+/// How many stacks one call of `trim` cools at most: about 100 microseconds of work.
 const TRIM_BUDGET: usize = 256;
 
 /// The free stacks of one worker.

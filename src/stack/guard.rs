@@ -92,13 +92,14 @@ pub(super) unsafe fn install(low: NonZeroUsize) -> io::Result<()> {
             Ok(())
         }
         Method::Mprotect => {
-            claim(&MADE, bound(max_mappings()))?;
+            let mappings = max_mappings();
+            claim(&MADE, mappings)?;
             // SAFETY: the lowest page of a slot that nobody uses.
             unsafe { mem::protect(low.get(), page_size()) }.map_err(|error| {
                 MADE.fetch_sub(1, Ordering::Relaxed);
                 match error.raw_os_error() {
                     // Something else has used up the mappings we left.
-                    Some(libc::ENOMEM) => out_of_mappings(made()),
+                    Some(libc::ENOMEM) => out_of_mappings(made(), mappings),
                     _ => refused(error),
                 }
             })
@@ -139,13 +140,14 @@ fn probe() -> io::Result<bool> {
     }
 }
 
-/// Counts one more stack, unless there are `bound` already.
-fn claim(made: &AtomicUsize, bound: usize) -> io::Result<()> {
-    made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
-        (made < bound).then_some(made + 1)
-    })
-    .map(drop)
-    .map_err(out_of_mappings)
+/// Counts one more stack, unless `mappings` mappings allow no more.
+fn claim(made: &AtomicUsize, mappings: usize) -> io::Result<()> {
+    let bound = bound(mappings);
+    let one_more = |made| (made < bound).then_some(made + 1);
+    match made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+        Ok(_) => Ok(()),
+        Err(made) => Err(out_of_mappings(made, mappings)),
+    }
 }
 
 /// How many stacks `mprotect` may guard where the process may have `mappings` mappings.
@@ -154,7 +156,8 @@ fn bound(mappings: usize) -> usize {
 }
 
 fn max_mappings() -> usize {
-    // Asked once for each *new* stack would be a file read each; the limit seldom changes.
+    // Kept, as reading the file for each new stack would cost more than the stack. Relaxed as
+    // for METHOD.
     static LIMIT: AtomicUsize = AtomicUsize::new(0);
     match LIMIT.load(Ordering::Relaxed) {
         0 => {
@@ -166,15 +169,14 @@ fn max_mappings() -> usize {
     }
 }
 
-fn out_of_mappings(made: usize) -> io::Error {
-    let present = max_mappings();
-    let wanted = made.max(present) * 4;
+fn out_of_mappings(made: usize, mappings: usize) -> io::Error {
+    let wanted = mappings.max(STOCK_MAX_MAPPINGS).saturating_mul(4);
     io::Error::new(
         io::ErrorKind::OutOfMemory,
         format!(
             "{made} green threads have stacks and no more can be guarded: without \
              MADV_GUARD_INSTALL (Linux 6.13 or newer) each stack takes two memory mappings, and \
-             vm.max_map_count allows this process {present}. Allow more, for example with \
+             vm.max_map_count allows this process {mappings}. Allow more, for example with \
              `sysctl -w vm.max_map_count={wanted}` (two for each green thread and \
              {RESERVED_MAPPINGS} for the rest), or use a newer kernel"
         ),
@@ -215,16 +217,18 @@ mod tests {
     #[test]
     fn at_the_bound_a_claim_fails_and_counts_nothing() {
         let made = AtomicUsize::new(0);
-        claim(&made, 2).unwrap();
-        claim(&made, 2).unwrap();
-        let error = claim(&made, 2).unwrap_err();
+        let mappings = RESERVED_MAPPINGS + 5;
+        claim(&made, mappings).unwrap();
+        claim(&made, mappings).unwrap();
+        let error = claim(&made, mappings).unwrap_err();
         assert_eq!(made.into_inner(), 2);
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         let text = error.to_string();
-        assert!(text.contains(&format!(
-            "vm.max_map_count allows this process {}",
-            max_mappings()
-        )));
+        assert!(text.starts_with("2 green threads have stacks"), "{text}");
+        assert!(
+            text.contains("vm.max_map_count allows this process 4101"),
+            "{text}"
+        );
         assert!(text.contains("sysctl -w vm.max_map_count="), "{text}");
     }
 }

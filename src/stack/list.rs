@@ -1,13 +1,14 @@
 //! A last-in first-out list of free slots that knows how many of them lay idle: those at the
 //! bottom that were never reached since the period began. Passive: no kernel, no locks.
 
-use std::collections::TryReserveError;
+use std::collections::{TryReserveError, VecDeque};
 use std::num::NonZeroUsize;
 
 /// Free slots, the most recently used on top.
 #[derive(Debug)]
 pub(super) struct IdleList {
-    slots: Vec<NonZeroUsize>,
+    /// A deque, so that taking from the bottom of a million does not move the rest.
+    slots: VecDeque<NonZeroUsize>,
     /// The lowest length since the period began: so many at the bottom were not touched.
     low: usize,
 }
@@ -15,7 +16,7 @@ pub(super) struct IdleList {
 impl IdleList {
     pub(super) const fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            slots: VecDeque::new(),
             low: 0,
         }
     }
@@ -28,7 +29,7 @@ impl IdleList {
     /// The slot used last.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<NonZeroUsize> {
-        let slot = self.slots.pop()?;
+        let slot = self.slots.pop_back()?;
         self.low = self.low.min(self.slots.len());
         Some(slot)
     }
@@ -39,7 +40,7 @@ impl IdleList {
         if self.slots.len() == self.slots.capacity() {
             return Err(Full);
         }
-        self.slots.push(slot);
+        self.slots.push_back(slot);
         Ok(())
     }
 
