@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 use corosensei::stack::Stack;
 use corosensei::{Coroutine, Yielder};
 
+use super::slot::stride;
 use super::tests::{CLASS, readable, resident_pages, take, usable, write};
 use super::*;
 use crate::sys::mem::{max_map_count, page_size};
@@ -48,7 +49,14 @@ fn a_dropped_stack_goes_to_the_shared_depot() {
         drop(cache);
         // The unused slots of the ended cache are not lost.
         let mut other = StackCache::new();
-        let _rest = take(&mut other, 64);
+        let rest = take(&mut other, 64);
+        let limits = || rest.iter().map(|stack| stack.limit().get());
+        let span = limits().max().unwrap() - limits().min().unwrap();
+        assert_eq!(
+            span,
+            63 * stride(CLASS),
+            "all of them are of the first slab"
+        );
         assert_eq!(
             usage(),
             Usage {
