@@ -40,6 +40,11 @@ expect() {
     tail -n 40 "$log"
     exit 1
   fi
+  # .ci/run promises the name of the step in its last line.
+  if [[ $1 == run ]]; then
+    tail -n 1 "$log" >"$log.last"
+    mv "$log.last" "$log"
+  fi
   if ! grep -Eq -- "$2" "$log"; then
     echo "FAILED FOR ANOTHER REASON: $1 does not say: $2"
     tail -n 40 "$log"
@@ -68,9 +73,6 @@ plant_example() { # name, body
 if asked 10-test; then
   plant_test 'panic!("planted defect");'
   expect 10-test.sh 'planted defect'
-  mkdir -p src/sys
-  printf '// No opening doc.\n' >src/aaa_planted.rs
-  expect 10-test.sh 'aaa_planted.rs.*opening doc'
 fi
 
 if asked 20-fmt; then
