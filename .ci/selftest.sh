@@ -9,7 +9,11 @@ root=$PWD
 # Kept, so that the dependencies are built once.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/selftest
 mkdir -p "$CARGO_TARGET_DIR"
-scratch=$(mktemp -d)
+# The same place every time for the same repository: what cargo has kept knows
+# its sources by their path.
+scratch=${TMPDIR:-/tmp}/greenroom-selftest-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
+rm -rf "$scratch"
+mkdir -m 700 "$scratch"
 trap 'rm -rf "$scratch"' EXIT
 copy=$scratch/copy
 log=$scratch/log
