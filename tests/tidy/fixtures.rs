@@ -86,6 +86,23 @@ fn layers_let_the_right_imports_pass() {
 }
 
 #[test]
+fn a_file_of_tests_needs_no_place_in_the_map() {
+    let declare = |attribute| format!("//! D.\n{attribute}#[path = \"x.rs\"]\nmod tests;\n");
+    for (attribute, expected) in [("#[cfg(test)]\n", 0), ("", 1)] {
+        let mut files = tree();
+        files.retain(|file| file.path != "src/green/park.rs");
+        let park = declare(attribute) + "pub fn park() {}\n";
+        files.push(File::new("src/green/park.rs", &park));
+        files.push(File::new(
+            "src/green/x.rs",
+            "//! D.\nuse crate::task::spawn;\n",
+        ));
+        let found = violations(&files, &[], &Allowances::default());
+        assert_eq!(found.len(), expected, "{found:?}");
+    }
+}
+
+#[test]
 fn file_shape_can_fail() {
     breaks("opening doc", "src/error.rs", "// D.\n");
     // No map reaches that deep, so the layers speak up as well.

@@ -87,16 +87,23 @@ pub(crate) fn declared_modules(code: &[Token]) -> Vec<&str> {
         .collect()
 }
 
-/// Whether `file` is itself declared under `#[cfg(test)]` by its map.
+/// Whether `file` is compiled for tests only: its map declares it under
+/// `#[cfg(test)]`, or a sibling does, by `#[path = "file.rs"]`.
 pub(crate) fn is_test_only(files: &[File], file: &File) -> bool {
     let mut parent = file.module();
     let Some(name) = parent.pop() else {
         return false;
     };
-    let maps = files.iter().filter(|map| map.is_map());
-    maps.filter(|map| map.module() == parent).any(|map| {
-        declared_modules(&map.tokens).contains(&name.as_str())
-            && !declared_modules(&map.shipped).contains(&name.as_str())
+    let by_path = format!("#[path = \"{name}.rs\"]");
+    let has_path = |code: &[Token]| code.windows(2).any(|w| w[0].is("[") && w[1].is("path"));
+    files.iter().any(|other| {
+        let module = other.module();
+        if other.is_map() && module == parent {
+            return declared_modules(&other.tokens).contains(&name.as_str())
+                && !declared_modules(&other.shipped).contains(&name.as_str());
+        }
+        let sibling = module.len() == parent.len() + 1 && module.starts_with(&parent);
+        sibling && other.text.contains(&by_path) && !has_path(&other.shipped)
     })
 }
 
