@@ -175,10 +175,11 @@ enum Contract {
 
 fn contract(after: &[Token]) -> Contract {
     let text = |at: usize| after.get(at).map_or("", |token| token.text.as_str());
-    let abi = if text(0) == "extern" { 1 } else { 0 };
-    let at = abi + usize::from(abi == 1 && text(1) == "\"\"");
+    let abi = text(0) == "extern";
+    let named = abi && after.get(1).is_some_and(Token::is_string);
+    let at = usize::from(abi) + usize::from(named);
     match text(at) {
-        "{" if abi == 0 => Contract::Kept,
+        "{" if !abi => Contract::Kept,
         "impl" => Contract::Kept,
         "trait" => Contract::Asked,
         "fn" if text(at + 1) != "(" => Contract::Asked,

@@ -86,20 +86,33 @@ fn layers_let_the_right_imports_pass() {
 }
 
 #[test]
-fn a_file_of_tests_needs_no_place_in_the_map() {
-    let declare = |attribute| format!("//! D.\n{attribute}#[path = \"x.rs\"]\nmod tests;\n");
-    for (attribute, expected) in [("#[cfg(test)]\n", 0), ("", 1)] {
+fn a_file_may_have_another_name_than_its_module() {
+    let named = |map: &str, inner: &str| {
         let mut files = tree();
-        files.retain(|file| file.path != "src/green/park.rs");
-        let park = declare(attribute) + "pub fn park() {}\n";
-        files.push(File::new("src/green/park.rs", &park));
+        files.retain(|file| !file.path.starts_with("src/sys/"));
         files.push(File::new(
-            "src/green/x.rs",
+            "src/sys/mod.rs",
+            &format!("//! D.\n{map}pub mod fd;\n"),
+        ));
+        files.push(File::new(
+            "src/sys/fd.rs",
+            "//! D.\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod t;\n",
+        ));
+        files.push(File::new(
+            "src/sys/x.rs",
             "//! D.\nuse crate::task::spawn;\n",
         ));
-        let found = violations(&files, &[], &Allowances::default());
-        assert_eq!(found.len(), expected, "{found:?}");
-    }
+        files.push(File::new("src/sys/lock.rs", "//! D.\n"));
+        files.push(File::new("src/sys/other.rs", &format!("//! D.\n{inner}")));
+        violations(&files, &[], &Allowances::default()).len()
+    };
+    let map = "#[cfg_attr(portable, path = \"other.rs\")]\npub mod lock;\n";
+    assert_eq!(
+        named(map, "use crate::error::Oops;\nuse crate::sys::lock;\n"),
+        0
+    );
+    assert_eq!(named(map, "use super::fd;\n"), 1);
+    assert_eq!(named("pub mod lock;\n", ""), 1);
 }
 
 #[test]

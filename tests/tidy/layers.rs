@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::paths::named_paths;
-use super::source::{File, Violation, declared_modules, is_test_only};
+use super::source::{File, Violation, declared_by_path, declared_modules, is_test_only};
 
 /// Layer, and order within the layer for the lone files that have one. Equal
 /// ranks do not know each other.
@@ -44,6 +44,8 @@ struct Tree {
     children: HashMap<Vec<String>, Vec<String>>,
     exports: HashMap<Vec<String>, Vec<String>>,
     macros: HashMap<String, Vec<String>>,
+    /// Files that are, by `path = "…"`, a module of another name.
+    stand_ins: HashMap<Vec<String>, String>,
 }
 
 impl Tree {
@@ -52,6 +54,7 @@ impl Tree {
             children: HashMap::new(),
             exports: HashMap::new(),
             macros: HashMap::new(),
+            stand_ins: HashMap::new(),
         };
         for file in files {
             let module = file.module();
@@ -83,7 +86,21 @@ impl Tree {
                 self.exports.insert(public, target);
             }
         }
+        for (path, name) in declared_by_path(&file.shipped) {
+            self.stand_ins
+                .insert([module.as_slice(), &[path]].concat(), name);
+        }
         self.children.insert(module, children);
+    }
+
+    /// The module that the file is compiled as.
+    fn module(&self, file: &File) -> Vec<String> {
+        let mut module = file.module();
+        if let Some(name) = self.stand_ins.get(&module) {
+            module.pop();
+            module.push(name.clone());
+        }
+        module
     }
 
     fn resolve(&self, mut path: Vec<String>) -> Option<Home> {
@@ -134,7 +151,7 @@ pub(crate) fn check(files: &[File]) -> Vec<Violation> {
     let tree = Tree::new(files);
     let mut found = Vec::new();
     for file in files {
-        let module = file.module();
+        let module = tree.module(file);
         if module.is_empty() || is_test_only(files, file) {
             continue;
         }

@@ -94,8 +94,6 @@ pub(crate) fn is_test_only(files: &[File], file: &File) -> bool {
     let Some(name) = parent.pop() else {
         return false;
     };
-    let by_path = format!("#[path = \"{name}.rs\"]");
-    let has_path = |code: &[Token]| code.windows(2).any(|w| w[0].is("[") && w[1].is("path"));
     files.iter().any(|other| {
         let module = other.module();
         if other.is_map() && module == parent {
@@ -103,8 +101,27 @@ pub(crate) fn is_test_only(files: &[File], file: &File) -> bool {
                 && !declared_modules(&other.shipped).contains(&name.as_str());
         }
         let sibling = module.len() == parent.len() + 1 && module.starts_with(&parent);
-        sibling && other.text.contains(&by_path) && !has_path(&other.shipped)
+        let by_path = |code: &[Token]| declared_by_path(code).iter().any(|(path, _)| *path == name);
+        sibling && by_path(&other.tokens) && !by_path(&other.shipped)
     })
+}
+
+/// Modules whose file has another name, `#[path = "file.rs"] mod name;`, or
+/// may have, `#[cfg_attr(…, path = "file.rs")]`: the file's name without its
+/// ending, and the module's.
+pub(crate) fn declared_by_path(code: &[Token]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, w) in code.windows(3).enumerate() {
+        if !(w[0].is("path") && w[1].is("=") && w[2].is_string()) {
+            continue;
+        }
+        let file = w[2].text.trim_matches('"').trim_end_matches(".rs");
+        let module = code[at..].windows(2).find(|w| w[0].is("mod"));
+        if let Some(module) = module {
+            found.push((file.to_owned(), module[1].text.clone()));
+        }
+    }
+    found
 }
 
 /// The index of the bracket that closes the one at `open` (or the last token).

@@ -1,7 +1,8 @@
 //! Just enough of Rust's grammar to read source as tokens: comments are gone,
 //! literals are opaque, and every token knows its line.
 
-/// One token. `text` is `""` with its quotes for every string or char literal.
+/// One token. A string keeps its quotes and what is in them, so that it can be
+/// mistaken for nothing else; a raw string or a char is just `""`.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) text: String,
@@ -11,6 +12,10 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) fn is(&self, text: &str) -> bool {
         self.text == text
+    }
+
+    pub(crate) fn is_string(&self) -> bool {
+        self.text.starts_with('"')
     }
 
     pub(crate) fn is_ident(&self) -> bool {
@@ -97,6 +102,7 @@ impl Lexer {
 
     fn string(&mut self) {
         let line = self.line;
+        let start = self.at;
         self.bump();
         while self.at < self.chars.len() {
             match self.bump() {
@@ -105,7 +111,9 @@ impl Lexer {
                 _ => {}
             }
         }
-        self.push("\"\"", line);
+        let end = self.at.min(self.chars.len());
+        let text: String = self.chars[start..end].iter().collect();
+        self.push(text, line);
     }
 
     fn raw_string(&mut self) {
