@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The tests, as the README has them run.
+# limit: 600
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo test

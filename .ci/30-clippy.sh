@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Lints, in everything that compiles.
+# limit: 240
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo clippy --all-targets -- -D warnings

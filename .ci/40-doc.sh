@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The documentation: every item has some, every link leads somewhere.
+# limit: 120
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export RUSTDOCFLAGS="-D warnings"
+cargo doc --no-deps

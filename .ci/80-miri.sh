@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The structures without assembly, under Miri (which is nightly only).
+# limit: 300
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+. .ci/ran.sh
+
+# Names, or parts of names, of unit tests; all that match any of them run.
+picks=(miri_)
+
+if ! cargo +nightly miri --version >/dev/null 2>&1; then
+  echo "SKIPPED: no Miri is installed (rustup +nightly component add miri rust-src)"
+  exit 0
+fi
+# Miri builds its own std once.
+cargo +nightly miri setup
+ran_some cargo +nightly miri test --lib --target-dir "$target/miri" -- "${picks[@]}"

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# A million green threads sleep and finish, under the stock sysctls.
+# limit: 240
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+stress=${STRESS_EXAMPLE:-million}
+
+cargo build --release --example "$stress"
+timeout --kill-after=5 180 cargo run --quiet --release --example "$stress" </dev/null

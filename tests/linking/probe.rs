@@ -1,0 +1,83 @@
+//! Calls `patch_all`, or has it linked in and does not call it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+mod plain;
+
+/// What each green thread waits; together they take little more than one if
+/// the patch is in, and the sum if not.
+const WAIT: Duration = Duration::from_millis(200);
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("plain") => print!("{}", plain::report()),
+        Some("patched") => patched(),
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+fn patched() {
+    let config = greenroom::Config::new().workers(1);
+    config.install().expect("nothing has started yet");
+    greenroom::patch_all().expect("the patch");
+    // 10 times 200 ms would be 2000.
+    together(Duration::from_millis(1500), || {
+        (0..10)
+            .map(|_| greenroom::spawn(|| thread::sleep(WAIT)))
+            .collect()
+    });
+    // 8 times 200 ms would be 1600.
+    together(Duration::from_millis(1200), echoes);
+    println!("patched ok");
+}
+
+/// Runs what `start` starts to its end, within `limit`.
+fn together(limit: Duration, start: fn() -> Vec<greenroom::JoinHandle<()>>) {
+    let begin = Instant::now();
+    for result in greenroom::joinall(start()) {
+        result.expect("no panic");
+    }
+    let elapsed = begin.elapsed();
+    println!("{} ms", elapsed.as_millis());
+    assert!(elapsed >= WAIT, "did not wait: {elapsed:?}");
+    assert!(elapsed < limit, "one after the other: {elapsed:?}");
+}
+
+/// Eight clients of a server that takes its time, all over plain `std::net`.
+fn echoes() -> Vec<greenroom::JoinHandle<()>> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("an address");
+    let mut all: Vec<_> = (0..8u8)
+        .map(|id| greenroom::spawn(move || client(address, id)))
+        .collect();
+    all.push(greenroom::spawn(move || serve(&listener, 8)));
+    all
+}
+
+fn serve(listener: &TcpListener, clients: usize) {
+    let handlers: Vec<_> = (0..clients)
+        .map(|_| {
+            let (mut peer, _) = listener.accept().expect("accept");
+            greenroom::spawn(move || {
+                let mut bytes = [0; 64];
+                peer.read_exact(&mut bytes).expect("read");
+                thread::sleep(WAIT);
+                peer.write_all(&bytes).expect("write");
+            })
+        })
+        .collect();
+    for result in greenroom::joinall(handlers) {
+        result.expect("a handler");
+    }
+}
+
+fn client(address: SocketAddr, id: u8) {
+    let mut stream = TcpStream::connect(address).expect("connect");
+    stream.write_all(&[id; 64]).expect("write");
+    let mut answer = [0; 64];
+    stream.read_exact(&mut answer).expect("read");
+    assert_eq!(answer, [id; 64]);
+}
