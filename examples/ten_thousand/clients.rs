@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::meter::Latency;
 use crate::options::Options;
-use crate::progress::{Progress, Watch};
+use crate::progress::Progress;
 use crate::threads::{Handle, Threads};
 
 /// Connections on their way at a time: fewer than the shortest queue a listener is given (128),
@@ -73,18 +73,13 @@ impl Crowd {
     }
 
     /// Returns when all are connected, or have failed to.
-    pub(crate) fn connect(
-        &mut self,
-        count: usize,
-        servers: &[SocketAddr],
-        progress: &Progress,
-    ) -> io::Result<()> {
+    pub(crate) fn connect(&mut self, count: usize, servers: &[SocketAddr]) -> io::Result<()> {
         let arrived = |stage: &Stage| stage.connected.load(Acquire) + stage.failed.load(Acquire);
-        let mut watch = progress.watch("connected", count);
+        let mut progress = Progress::new("connected", count);
         self.clients.reserve_exact(count);
         for number in 0..count {
             while number - arrived(&self.stage) >= WAVE {
-                look(&mut watch, arrived(&self.stage))?;
+                look(&mut progress, arrived(&self.stage))?;
             }
             let stage = self.stage.clone();
             let server = servers[number % servers.len()];
@@ -92,28 +87,29 @@ impl Crowd {
             self.clients.push(self.stage.threads.spawn(client)?);
         }
         while arrived(&self.stage) < count {
-            look(&mut watch, arrived(&self.stage))?;
+            look(&mut progress, arrived(&self.stage))?;
         }
-        watch.finish();
+        progress.finish(self.stage.connected.load(Acquire));
         Ok(())
     }
 
     /// Lets all talk at once; returns when the last has finished.
-    pub(crate) fn talk(&self, progress: &Progress) -> io::Result<Talked> {
+    pub(crate) fn talk(&self) -> io::Result<Talked> {
         let stage = &self.stage;
         let ended = || stage.talked.load(Acquire) + stage.failed.load(Acquire);
         let connected = stage.connected.load(Acquire);
-        let mut watch = progress.watch("round trips", connected * stage.rounds);
+        let mut progress = Progress::new("round trips", connected * stage.rounds);
         let start = Instant::now();
         self.begin(TALK);
         while ended() < self.clients.len() {
-            look(&mut watch, stage.round_trips.load(Relaxed))?;
+            look(&mut progress, stage.round_trips.load(Relaxed))?;
         }
         let took = start.elapsed();
-        watch.finish();
+        let round_trips = stage.round_trips.load(Relaxed);
+        progress.finish(round_trips);
         Ok(Talked {
             connected,
-            round_trips: stage.round_trips.load(Relaxed),
+            round_trips,
             took,
             p50: stage.latency.percentile(50.0),
             p99: stage.latency.percentile(99.0),
@@ -139,9 +135,9 @@ impl Crowd {
     }
 }
 
-fn look(watch: &mut Watch<'_>, done: usize) -> io::Result<()> {
+fn look(progress: &mut Progress, done: usize) -> io::Result<()> {
     thread::sleep(LOOK);
-    watch.see(done)
+    progress.see(done)
 }
 
 impl Stage {
@@ -191,7 +187,7 @@ impl Stage {
     }
 }
 
-/// Bytes that no other connection sends, nor this one in another round.
+/// Bytes that differ from connection to connection, and from round to round.
 fn fill(payload: &mut [u8], number: usize, round: usize) {
     let mut state = ((number as u64) << 32) | round as u64;
     for piece in payload.chunks_mut(8) {

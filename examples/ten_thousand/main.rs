@@ -28,7 +28,6 @@ use crate::clients::Crowd;
 use crate::descriptors::Plan;
 use crate::meter::Memory;
 use crate::options::{Options, Request, USAGE};
-use crate::progress::Progress;
 use crate::report::{Report, Share};
 use crate::second_process::SecondProcess;
 use crate::threads::Threads;
@@ -86,10 +85,9 @@ fn run(options: &Options, plan: &Plan, server: Command) -> Result<Report, Box<dy
         None => server::start(threads, plan.connections)?,
     };
 
-    let progress = Progress::new();
     let mut crowd = Crowd::new(threads, options);
-    crowd.connect(plan.connections, &addresses, &progress)?;
-    let talked = crowd.talk(&progress)?;
+    crowd.connect(plan.connections, &addresses)?;
+    let talked = crowd.talk()?;
     // Nobody has hung up yet, and every stack has been used as deep as it will be.
     let memory = shares(plan.connections, memory.grown(), second.as_mut())?;
     let failures = crowd.hang_up();

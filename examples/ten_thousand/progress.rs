@@ -1,6 +1,7 @@
 //! Progress on stderr: one line, rewritten, on a terminal; now and then a line elsewhere.
 
-use std::io::{self, IsTerminal, Write, stderr};
+use std::fmt;
+use std::io::{self, IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use crate::report::thousands;
@@ -8,82 +9,82 @@ use crate::report::thousands;
 /// If nothing at all moves for so long, something is broken: better to say so than to hang.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// Only the main thread writes progress, so lines cannot mix.
+/// Watches `what` grow up to `goal`. Only the main thread does, so lines cannot mix.
 pub(crate) struct Progress {
-    terminal: bool,
-    interval: Duration,
-}
-
-impl Progress {
-    pub(crate) fn new() -> Progress {
-        let terminal = stderr().is_terminal();
-        let interval = Duration::from_millis(if terminal { 50 } else { 2000 });
-        Progress { terminal, interval }
-    }
-
-    /// Begins to watch `what` grow up to `goal`.
-    pub(crate) fn watch(&self, what: &'static str, goal: usize) -> Watch<'_> {
-        let now = Instant::now();
-        Watch {
-            progress: self,
-            what,
-            goal,
-            done: 0,
-            start: now,
-            moved: now,
-            shown: now,
-        }
-    }
-}
-
-pub(crate) struct Watch<'a> {
-    progress: &'a Progress,
     what: &'static str,
     goal: usize,
     done: usize,
     start: Instant,
     moved: Instant,
     shown: Instant,
+    interval: Duration,
+    terminal: bool,
 }
 
-impl Watch<'_> {
+impl Progress {
+    pub(crate) fn new(what: &'static str, goal: usize) -> Progress {
+        let now = Instant::now();
+        let terminal = stderr().is_terminal();
+        Progress {
+            what,
+            goal,
+            done: 0,
+            start: now,
+            moved: now,
+            shown: now,
+            interval: Duration::from_millis(if terminal { 50 } else { 2000 }),
+            terminal,
+        }
+    }
+
+    /// An error if there has been nothing new for too long.
     pub(crate) fn see(&mut self, done: usize) -> io::Result<()> {
         let now = Instant::now();
         if done != self.done {
             (self.done, self.moved) = (done, now);
         }
         if now - self.moved > STALLED {
-            let (what, done, goal) = (self.what, thousands(done), thousands(self.goal));
-            let problem = format!("nothing has moved for 30 s, at {done} of {goal} {what}");
+            let problem = format!("nothing has moved for 30 s, at {self}");
             return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
         }
-        if now - self.shown > self.progress.interval {
+        if now - self.shown > self.interval {
             self.shown = now;
-            self.show(if self.progress.terminal { "" } else { "\n" });
+            self.show();
         }
         Ok(())
     }
 
-    /// Reached what can be reached: the last word on it.
-    pub(crate) fn finish(self) {
-        let took = self.start.elapsed();
-        let (what, goal) = (self.what, thousands(self.goal));
-        self.write(&format!("{goal} {what} in {:.2} s\n", took.as_secs_f64()));
+    /// The last word on it.
+    pub(crate) fn finish(mut self, done: usize) {
+        self.done = done;
+        self.write(&format!(
+            "{self} in {:.2} s\n",
+            self.start.elapsed().as_secs_f64()
+        ));
     }
 
-    fn show(&self, end: &str) {
-        let (what, done, goal) = (self.what, thousands(self.done), thousands(self.goal));
-        self.write(&format!("{done} of {goal} {what}{end}"));
-    }
-
-    fn write(&self, line: &str) {
-        // To the start of the line, and clear it.
-        let rewrite = if self.progress.terminal {
-            "\r\x1b[K"
+    fn show(&mut self) {
+        if self.terminal {
+            self.write(&self.to_string());
         } else {
-            ""
-        };
-        // In one write, and whether anyone reads it is not our concern.
-        let _ = stderr().write_all(format!("{rewrite}{line}").as_bytes());
+            self.write(&format!("{self}\n"));
+            // A long run shall not fill a log.
+            self.interval *= 2;
+        }
+    }
+
+    fn write(&self, text: &str) {
+        // To the start of the line, and clear it.
+        let rewrite = if self.terminal { "\r\x1b[K" } else { "" };
+        eprint!("{}", [rewrite, text].concat());
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.done != self.goal {
+            write!(f, "{} of ", thousands(self.done))?;
+        }
+        write!(f, "{} {}", thousands(self.goal), self.what)
     }
 }

@@ -71,6 +71,12 @@ impl Display for Report {
                 share.of
             )?;
         }
+        if self.threads == Threads::Os {
+            writeln!(
+                f,
+                "             and a kernel stack each, which is not counted here"
+            )?;
+        }
         writeln!(f, "total time   {}", short(self.total))?;
         self.fmt_failures(f)
     }

@@ -44,7 +44,9 @@ impl SecondProcess {
     /// By how much the server's memory has grown since before its first connection.
     pub(crate) fn memory(&mut self) -> io::Result<Option<u64>> {
         let questions = self.child.stdin.as_mut().expect("stdin is piped");
-        questions.write_all(b"memory?\n")?;
+        if questions.write_all(b"memory?\n").is_err() {
+            return Err(self.ended());
+        }
         Ok(self.answer(MEMORY)?.parse().ok())
     }
 
@@ -54,14 +56,21 @@ impl SecondProcess {
                 return Ok(answer.to_owned());
             }
         }
-        Err(io::Error::other("the second process has ended early"))
+        Err(self.ended())
+    }
+
+    fn ended(&mut self) -> io::Error {
+        match self.child.wait() {
+            Ok(status) => io::Error::other(format!("the server's process has ended: {status}")),
+            Err(error) => error,
+        }
     }
 }
 
 impl Drop for SecondProcess {
     fn drop(&mut self) {
-        // The end of its stdin is its end, as it is when this process dies.
-        drop(self.child.stdin.take());
+        // It has nothing to lose. Were this process to die, it would end with its stdin.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

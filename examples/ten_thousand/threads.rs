@@ -23,6 +23,8 @@ impl Threads {
         if let Some(workers) = options.workers {
             Config::new().workers(workers).install()?;
         }
+        // The first one starts the runtime, whose memory is not to be counted as its threads'.
+        Threads::Green.spawn(|| ())?.join();
         Ok(Threads::Green)
     }
 
@@ -31,10 +33,11 @@ impl Threads {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Ok(match self {
-            Threads::Green => Handle::Green(Builder::new().spawn(f)?),
-            Threads::Os => Handle::Os(std::thread::Builder::new().spawn(f)?),
-        })
+        let handle = match self {
+            Threads::Green => Builder::new().spawn(f).map(Handle::Green),
+            Threads::Os => std::thread::Builder::new().spawn(f).map(Handle::Os),
+        };
+        handle.map_err(|e| io::Error::new(e.kind(), format!("cannot start another {self}: {e}")))
     }
 
     /// Waits for [`Handle::unpark`].
