@@ -159,10 +159,10 @@ impl Stage {
             fill(&mut sent, number, round);
             stream.write_all(&sent)?;
             stream.read_exact(&mut received)?;
-            match sent == received {
-                true => Ok(()),
-                false => Err(io::Error::other(format!("round {round} came back changed"))),
+            if sent != received {
+                return Err(io::Error::other(format!("round {round} came back changed")));
             }
+            Ok(())
         };
 
         // Once, unmeasured: the answer shows that a thread at the other end is ours.

@@ -44,9 +44,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let end = match options.serve {
-        true => second_process::serve(&options).map(|()| true),
-        false => measure(&options),
+    let end = if options.serve {
+        second_process::serve(&options).map(|()| true)
+    } else {
+        measure(&options)
     };
     match end {
         Ok(true) => ExitCode::SUCCESS,
@@ -76,10 +77,8 @@ fn run(options: &Options, plan: &Plan, server: Command) -> Result<Report, Box<dy
     let start = Instant::now();
     let threads = Threads::start(options)?;
     let memory = Memory::now();
-    let mut second = match plan.second_process {
-        true => Some(SecondProcess::start(server)?),
-        false => None,
-    };
+    let second = plan.second_process.then(|| SecondProcess::start(server));
+    let mut second = second.transpose()?;
     let addresses = match &second {
         Some(second) => second.addresses.clone(),
         None => server::start(threads, plan.connections)?,
@@ -109,25 +108,13 @@ fn shares(
     here: Option<u64>,
     second: Option<&mut SecondProcess>,
 ) -> io::Result<Vec<Share>> {
+    let share = |of, threads, bytes| Share { of, threads, bytes };
     let Some(second) = second else {
-        return Ok(vec![Share {
-            of: "",
-            threads: 2 * connections,
-            bytes: here,
-        }]);
+        return Ok(vec![share("", 2 * connections, here)]);
     };
-    let there = second.memory()?;
     Ok(vec![
-        Share {
-            of: " of a client",
-            threads: connections,
-            bytes: here,
-        },
-        Share {
-            of: " of the server",
-            threads: connections,
-            bytes: there,
-        },
+        share(" of a client", connections, here),
+        share(" of the server", connections, second.memory()?),
     ])
 }
 

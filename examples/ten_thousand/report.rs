@@ -96,10 +96,10 @@ impl Report {
         for failure in self.failures.iter().take(SHOWN) {
             writeln!(f, "             {failure}")?;
         }
-        match self.failures.len() > SHOWN {
-            true => writeln!(f, "             and so on"),
-            false => Ok(()),
+        if self.failures.len() > SHOWN {
+            writeln!(f, "             and so on")?;
         }
+        Ok(())
     }
 }
 

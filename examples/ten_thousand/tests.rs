@@ -1,6 +1,8 @@
 //! Runs the example: in one process, in two, and on OS threads.
 
 use std::env;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 
 use super::*;
@@ -119,4 +121,25 @@ fn bad_options_are_named() {
         Ok(Request::Run(wanted))
     );
     assert_eq!(parse("5 --help"), Ok(Request::Help));
+}
+
+#[test]
+fn a_changed_bit_is_noticed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut buffer = [0; 1000];
+        for round in 0..=5 {
+            client.read_exact(&mut buffer).unwrap();
+            if round == 3 {
+                buffer[999] ^= 1;
+            }
+            client.write_all(&buffer).unwrap();
+        }
+    });
+    let mut crowd = Crowd::new(Threads::Os, &options());
+    crowd.connect(1, &[address]).unwrap();
+    assert_eq!(crowd.talk().unwrap().round_trips, 2);
+    assert_eq!(crowd.hang_up(), ["connection 0: round 3 came back changed"]);
 }
