@@ -28,14 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let took = start.elapsed();
 
     let bytes: usize = pages.iter().map(String::len).sum();
-    println!(
-        "fetched {} pages, {bytes} bytes, in {took:.2?}",
-        pages.len()
-    );
-    println!(
-        "one after the other: {:.0?} of waiting",
-        THINKING * PAGES as u32
-    );
+    let waits = THINKING * PAGES as u32;
+    println!("fetched {PAGES} pages ({bytes} bytes) in {took:.2?}");
+    println!("their waits add up to {waits:.0?}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 //! ```
 
 mod clients;
-mod descriptors;
+mod limits;
 mod meter;
 mod options;
 mod progress;
@@ -25,7 +25,7 @@ use std::time::Instant;
 use std::{env, io};
 
 use crate::clients::Crowd;
-use crate::descriptors::Plan;
+use crate::limits::Plan;
 use crate::meter::Memory;
 use crate::options::{Options, Request, USAGE};
 use crate::report::{Report, Share};
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 
 /// Runs all of it; true if every byte came back as it was sent.
 fn measure(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let plan = descriptors::plan(options.connections)?;
+    let plan = limits::plan(options)?;
     for line in &plan.notes {
         eprintln!("{line}");
     }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::descriptors::Plan;
+use crate::limits::Plan;
 
 pub(crate) const USAGE: &str = "\
 A thread-per-connection echo server and its clients, on green threads.

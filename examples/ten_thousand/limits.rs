@@ -1,7 +1,8 @@
-//! File descriptors: how many are needed, and what to do where they are too few.
+//! How much one process may have, and what to do where that is too little.
 
-use std::{io, thread};
+use std::{fs, io, thread};
 
+use crate::options::Options;
 use crate::report::thousands;
 
 /// Who runs where, and what there is to say about it.
@@ -12,8 +13,9 @@ pub(crate) struct Plan {
     pub(crate) notes: Vec<String>,
 }
 
-/// Raises this process's limit as far as needed and allowed, and plans with what that gives.
-pub(crate) fn plan(connections: usize) -> io::Result<Plan> {
+/// Raises this process's limit of open files as far as needed and allowed, and plans with that.
+pub(crate) fn plan(options: &Options) -> io::Result<Plan> {
+    let connections = options.connections;
     let spare = spare();
     let before = limits()?.rlim_cur as usize;
     let allowed = raise(2 * connections + spare)?;
@@ -22,6 +24,9 @@ pub(crate) fn plan(connections: usize) -> io::Result<Plan> {
         let (before, allowed) = (thousands(before), thousands(allowed));
         let note = format!("raised the limit of open files from {before} to {allowed}");
         plan.notes.insert(0, note);
+    }
+    if options.os_threads {
+        make_room(&mut plan, os_threads());
     }
     Ok(plan)
 }
@@ -58,6 +63,29 @@ fn decide(connections: usize, allowed: usize, spare: usize) -> Plan {
         second_process: true,
         notes,
     }
+}
+
+/// OS threads run out of memory mappings where green threads do not.
+fn make_room(plan: &mut Plan, allowed: usize) {
+    let needed = 2 * plan.connections;
+    if plan.second_process || needed <= allowed {
+        return;
+    }
+    plan.second_process = true;
+    plan.notes.push(format!(
+        "one process has room for {} OS threads (vm.max_map_count), and both ends of {} \
+         connections need {}: the server runs in a second process",
+        thousands(allowed),
+        thousands(plan.connections),
+        thousands(needed),
+    ));
+}
+
+/// Four mappings each: a stack, a signal stack, and a guard before either.
+fn os_threads() -> usize {
+    let mappings = fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+    let mappings = mappings.and_then(|text| text.trim().parse::<usize>().ok());
+    mappings.map_or(usize::MAX, |mappings| mappings.saturating_sub(1000) / 4)
 }
 
 /// For the standard streams, listeners, pipes, and what each worker polls with.
@@ -122,5 +150,14 @@ mod tests {
         assert_eq!(plan(10_080), (true, 10_000, 1));
         assert_eq!(plan(1024), (true, 944, 2));
         assert_eq!(plan(3), (true, 1, 2));
+    }
+
+    #[test]
+    fn os_threads_that_do_not_fit_share_two_processes() {
+        let mut plan = decide(8000, 100_000, 80);
+        make_room(&mut plan, 16_000);
+        assert_eq!((plan.second_process, plan.notes.len()), (false, 0));
+        make_room(&mut plan, 15_999);
+        assert_eq!((plan.second_process, plan.notes.len()), (true, 1));
     }
 }
