@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use greenroom::{Config, joinall, patch_all, spawn};
 
+/// All connect before the site accepts any, and a listener of std's lets 128 queue.
 const PAGES: usize = 100;
 const THINKING: Duration = Duration::from_millis(100);
 
