@@ -38,10 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Fetches all pages at once and returns their texts in the order of `urls`.
 fn crawl(urls: impl Iterator<Item = String>) -> Result<Vec<String>, Box<dyn Error>> {
     let fetches: Vec<_> = urls.map(|url| spawn(move || fetch(&url))).collect();
-    joinall(fetches)
-        .into_iter()
-        .map(|fetched| Ok(fetched??))
-        .collect()
+    joinall(fetches).into_iter().map(|fetched| Ok(fetched??)).collect()
 }
 
 fn fetch(url: &str) -> Result<String, ureq::Error> {
@@ -82,10 +79,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn page(path: &str) -> String {
-    format!(
-        "<html><h1>Welcome to {path}</h1>{}</html>\n",
-        "<p>Text.".repeat(100)
-    )
+    format!("<html><h1>Welcome to {path}</h1>{}</html>\n", "<p>Text.".repeat(100))
 }
 
 #[test]

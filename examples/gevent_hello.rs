@@ -24,9 +24,7 @@ fn bar(say: fn(&'static str)) {
 }
 
 fn hello(say: fn(&'static str)) -> Result<(), JoinError> {
-    joinall([spawn(move || foo(say)), spawn(move || bar(say))])
-        .into_iter()
-        .collect()
+    joinall([spawn(move || foo(say)), spawn(move || bar(say))]).into_iter().collect()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,16 +48,8 @@ fn foo_and_bar_take_turns() {
 
     assert_eq!(
         *HEARD.lock().unwrap(),
-        [
-            "running foo",
-            "running bar",
-            "switch to foo",
-            "switch to bar"
-        ]
+        ["running foo", "running bar", "switch to foo", "switch to bar"]
     );
     assert!(took >= PAUSE, "slept too short: {took:?}");
-    assert!(
-        took < 2 * PAUSE,
-        "they waited one after the other: {took:?}"
-    );
+    assert!(took < 2 * PAUSE, "they waited one after the other: {took:?}");
 }

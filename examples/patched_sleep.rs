@@ -66,13 +66,8 @@ fn the_pauses_overlap() {
         .collect();
     assert_eq!(
         heard,
-        [
-            "work1 0", "work2 0", "work1 1", "work2 1", "work1 2", "work2 2", "work2 3", "work2 4"
-        ]
+        ["work1 0", "work2 0", "work1 1", "work2 1", "work1 2", "work2 2", "work2 3", "work2 4"]
     );
     assert!(took >= 5 * PAUSE, "slept too short: {took:?}");
-    assert!(
-        took < 7 * PAUSE,
-        "8 pauses that overlap should last as long as 5: {took:?}"
-    );
+    assert!(took < 7 * PAUSE, "8 pauses that overlap should last as long as 5: {took:?}");
 }

@@ -213,12 +213,7 @@ fn number(name: &'static str, min: usize, max: usize) -> Result<Option<usize>, C
     variable(name).map(|value| parse(name, value, min, max)).transpose()
 }
 
-fn parse(
-    name: &'static str,
-    value: String,
-    min: usize,
-    max: usize,
-) -> Result<usize, ConfigError> {
+fn parse(name: &'static str, value: String, min: usize, max: usize) -> Result<usize, ConfigError> {
     match value.trim().parse::<usize>() {
         Ok(n) if (min..=max).contains(&n) => Ok(n),
         _ => Err(ConfigError::Variable {

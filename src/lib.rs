@@ -1,5 +1,7 @@
 //! Green threads for Rust.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub(crate) mod error;
 pub(crate) mod config;
 pub(crate) mod sys;

@@ -31,38 +31,22 @@ enum Linker {
     Bfd,
 }
 
-const PLAIN: Variant = Variant {
-    name: "",
-    profile: "dev",
-    rustc: &[],
-    linker: Linker::Default,
-    stripped: false,
-};
+const PLAIN: Variant =
+    Variant { name: "", profile: "dev", rustc: &[], linker: Linker::Default, stripped: false };
 
 #[test]
 fn linked_debug() {
-    check(&Variant {
-        name: "debug",
-        ..PLAIN
-    });
+    check(&Variant { name: "debug", ..PLAIN });
 }
 
 #[test]
 fn linked_release() {
-    check(&Variant {
-        name: "release",
-        profile: "release",
-        ..PLAIN
-    });
+    check(&Variant { name: "release", profile: "release", ..PLAIN });
 }
 
 #[test]
 fn linked_fat_lto() {
-    check(&Variant {
-        name: "fat",
-        profile: "fat",
-        ..PLAIN
-    });
+    check(&Variant { name: "fat", profile: "fat", ..PLAIN });
 }
 
 /// rustc puts its own lld before the system's, so this finds rust-lld.
@@ -124,12 +108,7 @@ fn linked_stripped() {
 
 #[test]
 fn linked_panic_abort() {
-    check(&Variant {
-        name: "abort",
-        profile: "release",
-        rustc: &["-Cpanic=abort"],
-        ..PLAIN
-    });
+    check(&Variant { name: "abort", profile: "release", rustc: &["-Cpanic=abort"], ..PLAIN });
 }
 
 fn check(variant: &Variant) {
@@ -248,9 +227,6 @@ fn run(binary: &Path, argument: &str) -> String {
     let (out, errors) = (output.stdout, output.stderr);
     let errors = String::from_utf8_lossy(&errors);
     let status = output.status;
-    assert!(
-        status.success(),
-        "{binary:?} {argument}: {status}\n{errors}"
-    );
+    assert!(status.success(), "{binary:?} {argument}: {status}\n{errors}");
     String::from_utf8(out).expect("text")
 }

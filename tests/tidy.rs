@@ -12,19 +12,17 @@ use checks::{Allowances, Seen, leaks, source, violations};
 const ALLOWED: Allowances = Allowances {
     long_files: &[],
     long_functions: &[],
-    std_waits: &[],
+    std_waits: &[
+        ("src/green/handle.rs", "std::thread::park", "on an OS thread, park() is std's"),
+        ("src/green/handle.rs", "std::thread::park_timeout", "likewise"),
+        ("src/patch/apply.rs", "std::thread::yield_now", "tries whether it comes to the shim"),
+    ],
 };
 
 /// Well below what there is, and well above what a check that has gone blind
 /// would see. Raise them as the project grows.
-const FLOOR: Seen = Seen {
-    files: 1,
-    tracked: 10,
-    functions: 0,
-    imports: 0,
-    unsafes: 0,
-    exports: 0,
-};
+const FLOOR: Seen =
+    Seen { files: 1, tracked: 10, functions: 0, imports: 0, unsafes: 0, exports: 0 };
 
 #[test]
 fn the_project_is_tidy() {
@@ -32,10 +30,8 @@ fn the_project_is_tidy() {
     let files = source::load(root, "src");
     let tracked = leaks::tracked(root);
     let found = violations(&files, &tracked, &ALLOWED);
-    let report: Vec<String> = found
-        .iter()
-        .map(|v| format!("{}: [{}] {}", v.place, v.rule, v.what))
-        .collect();
+    let report: Vec<String> =
+        found.iter().map(|v| format!("{}: [{}] {}", v.place, v.rule, v.what)).collect();
     assert!(report.is_empty(), "untidy:\n{}", report.join("\n"));
 
     let missing = Seen::count(&files, &tracked).missing(&FLOOR);

@@ -66,10 +66,7 @@ impl Crowd {
             round_trips: AtomicUsize::new(0),
             latency: Latency::new(),
         };
-        Crowd {
-            stage: Arc::new(stage),
-            clients: Vec::new(),
-        }
+        Crowd { stage: Arc::new(stage), clients: Vec::new() }
     }
 
     /// Returns when all are connected, or have failed to.

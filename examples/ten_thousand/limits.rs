@@ -35,11 +35,7 @@ pub(crate) fn plan(options: &Options) -> io::Result<Plan> {
 fn decide(connections: usize, allowed: usize, spare: usize) -> Plan {
     let needed = 2 * connections + spare;
     if needed <= allowed {
-        return Plan {
-            connections,
-            second_process: false,
-            notes: Vec::new(),
-        };
+        return Plan { connections, second_process: false, notes: Vec::new() };
     }
     let mut notes = vec![format!(
         "one process may open {} files, and both ends of {} connections need {}: \
@@ -58,11 +54,7 @@ fn decide(connections: usize, allowed: usize, spare: usize) -> Plan {
             connections + spare,
         ));
     }
-    Plan {
-        connections: possible,
-        second_process: true,
-        notes,
-    }
+    Plan { connections: possible, second_process: true, notes }
 }
 
 /// OS threads run out of memory mappings where green threads do not.
@@ -101,14 +93,8 @@ fn raise(wanted: usize) -> io::Result<usize> {
         return Ok(old.rlim_cur as usize);
     }
     // Only root may raise the hard limit; anybody the soft one, up to the hard one.
-    let best = libc::rlimit {
-        rlim_cur: wanted,
-        rlim_max: old.rlim_max.max(wanted),
-    };
-    let allowed = libc::rlimit {
-        rlim_cur: old.rlim_max,
-        ..old
-    };
+    let best = libc::rlimit { rlim_cur: wanted, rlim_max: old.rlim_max.max(wanted) };
+    let allowed = libc::rlimit { rlim_cur: old.rlim_max, ..old };
     if set_limits(&best).or_else(|_| set_limits(&allowed)).is_err() {
         return Ok(old.rlim_cur as usize);
     }
@@ -116,10 +102,7 @@ fn raise(wanted: usize) -> io::Result<usize> {
 }
 
 fn limits() -> io::Result<libc::rlimit> {
-    let mut limits = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limits` is valid for the write.
     match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limits) } {
         0 => Ok(limits),

@@ -92,14 +92,7 @@ fn run(options: &Options, plan: &Plan, server: Command) -> Result<Report, Box<dy
     let failures = crowd.hang_up();
 
     let (payload, total) = (options.payload, start.elapsed());
-    Ok(Report {
-        threads,
-        payload,
-        talked,
-        memory,
-        failures,
-        total,
-    })
+    Ok(Report { threads, payload, talked, memory, failures, total })
 }
 
 /// Whose memory holds which threads. `here` is by what this process has grown.

@@ -34,11 +34,7 @@ impl Latency {
 
     /// The latency that `percent` of all stayed within.
     pub(crate) fn percentile(&self, percent: f64) -> Duration {
-        let counts: Vec<u64> = self
-            .buckets
-            .iter()
-            .map(|count| count.load(Relaxed))
-            .collect();
+        let counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
         let wanted = (counts.iter().sum::<u64>() as f64 * percent / 100.0).ceil() as u64;
         let mut seen = 0;
         let reached = counts.iter().position(|count| {
@@ -99,10 +95,7 @@ mod tests {
 
     #[test]
     fn every_value_is_near_the_middle_of_its_bucket() {
-        for value in (0..2000)
-            .chain((0..64).map(|bit| 1 << bit))
-            .chain([u64::MAX])
-        {
+        for value in (0..2000).chain((0..64).map(|bit| 1 << bit)).chain([u64::MAX]) {
             let off = middle(bucket(value)).abs_diff(value);
             assert!(off <= value / FINE, "{value} is off by {off}");
         }
@@ -114,10 +107,7 @@ mod tests {
         (1..=1000).for_each(|n| latency.record(Duration::from_micros(n)));
         for (percent, expected) in [(50.0, 500.0), (99.0, 990.0), (100.0, 1000.0)] {
             let micros = latency.percentile(percent).as_secs_f64() * 1e6;
-            assert!(
-                (micros / expected - 1.0).abs() < 0.02,
-                "p{percent}: {micros} µs"
-            );
+            assert!((micros / expected - 1.0).abs() < 0.02, "p{percent}: {micros} µs");
         }
         assert_eq!(latency.max(), Duration::from_millis(1));
     }

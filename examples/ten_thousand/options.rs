@@ -95,9 +95,7 @@ fn number(name: &str, word: Option<String>, range: RangeInclusive<usize>) -> Res
         Ok(number) if range.contains(&number) => Ok(number),
         _ => {
             let (least, most) = (range.start(), range.end());
-            Err(format!(
-                "{name} must be a number from {least} to {most}, not '{word}'"
-            ))
+            Err(format!("{name} must be a number from {least} to {most}, not '{word}'"))
         }
     }
 }

@@ -57,10 +57,7 @@ impl Progress {
     /// The last word on it.
     pub(crate) fn finish(mut self, done: usize) {
         self.done = done;
-        self.write(&format!(
-            "{self} in {:.2} s\n",
-            self.start.elapsed().as_secs_f64()
-        ));
+        self.write(&format!("{self} in {:.2} s\n", self.start.elapsed().as_secs_f64()));
     }
 
     fn show(&mut self) {

@@ -36,46 +36,20 @@ impl Display for Report {
         let talked = &self.talked;
         let trips = talked.round_trips;
         let per_second = trips as f64 / talked.took.as_secs_f64();
-        let checked = if self.perfect() {
-            ", every byte checked"
-        } else {
-            ""
-        };
+        let checked = if self.perfect() { ", every byte checked" } else { "" };
         let threads = self.memory.iter().map(|share| share.threads).sum();
 
-        writeln!(
-            f,
-            "connections  {}, all open at the same time",
-            thousands(talked.connected)
-        )?;
+        writeln!(f, "connections  {}, all open at the same time", thousands(talked.connected))?;
         writeln!(f, "threads      {} {}s", thousands(threads), self.threads)?;
-        writeln!(
-            f,
-            "round trips  {} of {} bytes{checked}",
-            thousands(trips),
-            self.payload
-        )?;
-        writeln!(
-            f,
-            "             {} per second",
-            thousands(per_second as usize)
-        )?;
+        writeln!(f, "round trips  {} of {} bytes{checked}", thousands(trips), self.payload)?;
+        writeln!(f, "             {} per second", thousands(per_second as usize))?;
         let [p50, p99, max] = [talked.p50, talked.p99, talked.max].map(short);
         writeln!(f, "latency      p50 {p50}, p99 {p99}, max {max}")?;
         for (share, label) in self.memory.iter().zip(["memory", ""]) {
-            writeln!(
-                f,
-                "{label:<12} {} per {}{}",
-                share.each(),
-                self.threads,
-                share.of
-            )?;
+            writeln!(f, "{label:<12} {} per {}{}", share.each(), self.threads, share.of)?;
         }
         if self.threads == Threads::Os {
-            writeln!(
-                f,
-                "             and a kernel stack each, which is not counted here"
-            )?;
+            writeln!(f, "             and a kernel stack each, which is not counted here")?;
         }
         writeln!(f, "total time   {}", short(self.total))?;
         self.fmt_failures(f)
@@ -88,11 +62,7 @@ impl Report {
         if self.perfect() {
             return Ok(());
         }
-        writeln!(
-            f,
-            "FAILED       {} connections",
-            thousands(self.failures.len())
-        )?;
+        writeln!(f, "FAILED       {} connections", thousands(self.failures.len()))?;
         for failure in self.failures.iter().take(SHOWN) {
             writeln!(f, "             {failure}")?;
         }

@@ -23,21 +23,12 @@ pub(crate) struct SecondProcess {
 
 impl SecondProcess {
     pub(crate) fn start(mut command: Command) -> Result<Self, Box<dyn Error>> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().expect("stdout is piped");
-        let mut second = SecondProcess {
-            child,
-            answers: BufReader::new(stdout),
-            addresses: Vec::new(),
-        };
+        let mut second =
+            SecondProcess { child, answers: BufReader::new(stdout), addresses: Vec::new() };
         let answer = second.answer(LISTENING)?;
-        second.addresses = answer
-            .split(' ')
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
+        second.addresses = answer.split(' ').map(str::parse).collect::<Result<_, _>>()?;
         Ok(second)
     }
 

@@ -10,32 +10,16 @@ use super::*;
 const AS_SERVER: &str = "TEN_THOUSAND_TEST_AS_SERVER";
 
 fn options() -> Options {
-    Options {
-        connections: 200,
-        rounds: 5,
-        payload: 1000,
-        ..Options::default()
-    }
+    Options { connections: 200, rounds: 5, payload: 1000, ..Options::default() }
 }
 
 fn echo(options: &Options, second_process: bool, server: Command) -> Report {
-    let plan = Plan {
-        connections: options.connections,
-        second_process,
-        notes: Vec::new(),
-    };
+    let plan = Plan { connections: options.connections, second_process, notes: Vec::new() };
     let report = run(options, &plan, server).unwrap();
     assert_eq!(report.failures, [""; 0]);
     assert_eq!(report.talked.connected, 200);
     assert_eq!(report.talked.round_trips, 1000);
-    assert_eq!(
-        report
-            .memory
-            .iter()
-            .map(|share| share.threads)
-            .sum::<usize>(),
-        400
-    );
+    assert_eq!(report.memory.iter().map(|share| share.threads).sum::<usize>(), 400);
     assert!(report.perfect() && report.to_string().contains("every byte checked"));
     report
 }
@@ -52,10 +36,7 @@ fn green_threads_echo_every_byte() {
 
 #[test]
 fn os_threads_run_the_same_code() {
-    let options = Options {
-        os_threads: true,
-        ..options()
-    };
+    let options = Options { os_threads: true, ..options() };
     let report = echo(&options, false, nobody());
     assert!(report.to_string().contains("400 OS threads"), "{report}");
 }
@@ -68,11 +49,7 @@ fn the_server_may_be_a_second_process() {
     }
     let mut server = Command::new(env::current_exe().unwrap());
     server
-        .args([
-            "--exact",
-            "tests::the_server_may_be_a_second_process",
-            "--nocapture",
-        ])
+        .args(["--exact", "tests::the_server_may_be_a_second_process", "--nocapture"])
         .env(AS_SERVER, "1");
     let report = echo(&options(), true, server);
     assert_eq!(report.memory.len(), 2);
@@ -90,36 +67,16 @@ fn bad_options_are_named() {
     for (line, problem) in [
         ("--fast", "unknown option '--fast'"),
         ("10 20", "unexpected argument '20'"),
-        (
-            "many",
-            "CONNECTIONS must be a number from 1 to 1000000, not 'many'",
-        ),
-        (
-            "0",
-            "CONNECTIONS must be a number from 1 to 1000000, not '0'",
-        ),
+        ("many", "CONNECTIONS must be a number from 1 to 1000000, not 'many'"),
+        ("0", "CONNECTIONS must be a number from 1 to 1000000, not '0'"),
         ("--rounds", "--rounds needs a number"),
-        (
-            "--payload -1",
-            "--payload must be a number from 1 to 65536, not '-1'",
-        ),
-        (
-            "--os-threads --workers 2",
-            "--workers means nothing to --os-threads",
-        ),
+        ("--payload -1", "--payload must be a number from 1 to 65536, not '-1'"),
+        ("--os-threads --workers 2", "--workers means nothing to --os-threads"),
     ] {
         assert_eq!(parse(line), Err(problem.to_owned()));
     }
-    let wanted = Options {
-        connections: 2000,
-        rounds: 7,
-        workers: Some(3),
-        ..Options::default()
-    };
-    assert_eq!(
-        parse("--rounds 7 2_000 --workers 3"),
-        Ok(Request::Run(wanted))
-    );
+    let wanted = Options { connections: 2000, rounds: 7, workers: Some(3), ..Options::default() };
+    assert_eq!(parse("--rounds 7 2_000 --workers 3"), Ok(Request::Run(wanted)));
     assert_eq!(parse("5 --help"), Ok(Request::Help));
 }
 

@@ -74,8 +74,11 @@ pub fn current() -> Option<GreenThread> {
 /// sleeper.thread().unpark();
 /// sleeper.join().unwrap();
 /// ```
+#[allow(clippy::disallowed_methods, reason = "on an OS thread, std's is what is promised")]
 pub fn park() {
-    let Some(record) = current::get() else { return std::thread::park() };
+    let Some(record) = current::get() else {
+        return std::thread::park();
+    };
     while !record.state.take_token() {
         park::park(None);
     }
@@ -87,8 +90,11 @@ pub fn park() {
 /// use std::time::Duration;
 /// greenroom::spawn(|| greenroom::park_timeout(Duration::from_millis(1))).join().unwrap();
 /// ```
+#[allow(clippy::disallowed_methods, reason = "on an OS thread, std's is what is promised")]
 pub fn park_timeout(timeout: Duration) {
-    let Some(record) = current::get() else { return std::thread::park_timeout(timeout) };
+    let Some(record) = current::get() else {
+        return std::thread::park_timeout(timeout);
+    };
     let deadline = clock::after(timeout);
     while !record.state.take_token() {
         if park::park(Some(deadline)) == Wake::TimedOut {

@@ -86,10 +86,7 @@ mod tests {
     fn text(room: usize, name: &str, stack_bytes: usize) -> String {
         let mut buf = vec![b'#'; room];
         let len = message(&mut buf, name, stack_bytes);
-        assert!(
-            buf[len..].iter().all(|byte| *byte == b'#'),
-            "wrote past the length"
-        );
+        assert!(buf[len..].iter().all(|byte| *byte == b'#'), "wrote past the length");
         String::from_utf8(buf[..len].to_vec()).unwrap()
     }
 
@@ -103,10 +100,7 @@ mod tests {
         let line = "\ngreen thread 'worker 7' has overflowed its stack \
                     (256 KiB; see Builder::stack_size)\n";
         assert!(said.starts_with(line), "{said}");
-        assert!(
-            said.ends_with("\nfatal runtime error: stack overflow, aborting\n"),
-            "{said}"
-        );
+        assert!(said.ends_with("\nfatal runtime error: stack overflow, aborting\n"), "{said}");
     }
 
     #[test]
@@ -124,17 +118,11 @@ mod tests {
     fn a_long_name_is_cut_so_that_the_rest_fits() {
         let said = text(MESSAGE_LEN, &"n".repeat(1000), 256 << 10);
         assert_eq!(said.len(), MESSAGE_LEN);
-        assert!(
-            said.contains(&format!("nnn{CUT}{AFTER_NAME}256 KiB{AFTER_SIZE}")),
-            "{said}"
-        );
+        assert!(said.contains(&format!("nnn{CUT}{AFTER_NAME}256 KiB{AFTER_SIZE}")), "{said}");
         // The longest name that fits is not cut.
         let room = full("", "256 KiB").len();
         assert_eq!(text(room + 5, "abcde", 256 << 10), full("abcde", "256 KiB"));
-        assert_eq!(
-            text(room + 5, "abcdef", 256 << 10),
-            full("ab...", "256 KiB")
-        );
+        assert_eq!(text(room + 5, "abcdef", 256 << 10), full("ab...", "256 KiB"));
         assert_eq!(text(room + 2, "abcdef", 256 << 10), full("", "256 KiB"));
     }
 

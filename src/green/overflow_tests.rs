@@ -28,25 +28,17 @@ fn report(addr: usize) -> bool {
 
 fn recurse(depth: usize) -> usize {
     let frame = black_box([depth; 32]);
-    if depth == 0 {
-        0
-    } else {
-        recurse(depth + 1) + frame[depth % 32]
-    }
+    if depth == 0 { 0 } else { recurse(depth + 1) + frame[depth % 32] }
 }
 
 fn overflow_on_a_green_stack() {
     install(report).unwrap();
     let worker = std::thread::spawn(|| {
         let _alt = ensure_alt_stack().unwrap();
-        let stack = StackCache::new()
-            .take(SizeClass::for_size(SIZE).unwrap())
-            .unwrap();
+        let stack = StackCache::new().take(SizeClass::for_size(SIZE).unwrap()).unwrap();
         GUARD_START.store(stack.guard().start, Ordering::Relaxed);
         GUARD_END.store(stack.guard().end, Ordering::Relaxed);
-        Coroutine::with_stack(stack, |_: &Yielder<(), ()>, ()| recurse(1))
-            .resume(())
-            .as_return()
+        Coroutine::with_stack(stack, |_: &Yielder<(), ()>, ()| recurse(1)).resume(()).as_return()
     });
     let _ = worker.join();
 }

@@ -28,7 +28,9 @@ thread_local! {
 /// Waits until this thread, green or not, is unparked, at most until
 /// `deadline`. May return early.
 pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
-    let Some(record) = current::get() else { return park_os(deadline) };
+    let Some(record) = current::get() else {
+        return park_os(deadline);
+    };
     if record.state.take_notice() {
         return Wake::Notified;
     }

@@ -1,9 +1,9 @@
 //! What is said on stderr about a green thread: its panic, its overflow, and
 //! that it could not start.
 
+use super::current;
 use super::overflow;
 use super::record::Record;
-use super::current;
 use crate::sys::raw;
 use std::io;
 use std::panic::{self, PanicHookInfo};
@@ -12,18 +12,23 @@ use std::thread;
 /// Writes to stderr; async-signal-safe.
 fn say(text: &[u8]) {
     // SAFETY: `text` is that long.
-    let _ = unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
+    let _ =
+        unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
 }
 
 /// Whether the fault at `address` is an overflow of the running green thread;
 /// says so if it is. For the fault handler.
 pub(crate) fn overflow(address: usize) -> bool {
-    let Some(record) = current::get() else { return false };
-    let Some(guard) = record.guard() else { return false };
+    let Some(record) = current::get() else {
+        return false;
+    };
+    let Some(guard) = record.guard() else {
+        return false;
+    };
     if !guard.contains(&address) {
         return false;
     }
-    let mut text = [0; 512];
+    let mut text = [0; overflow::MESSAGE_LEN];
     let name = record.name().unwrap_or("<unnamed>");
     let length = overflow::message(&mut text, name, record.class().bytes());
     say(&text[..length]);
@@ -49,7 +54,11 @@ pub(crate) fn install_panic_hook() {
     // The hook is std's own now; taking it makes the same type again.
     let default = panic::take_hook();
     let is_default = same_type(&*before, &*default);
-    panic::set_hook(if is_default { Box::new(move |info| report_panic(info, &*default)) } else { before });
+    panic::set_hook(if is_default {
+        Box::new(move |info| report_panic(info, &*default))
+    } else {
+        before
+    });
 }
 
 type Hook<'a> = &'a (dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static);
@@ -66,7 +75,9 @@ fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
 
 /// What std prints, with the green thread's name.
 fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
-    let Some(record) = current::get() else { return default(info) };
+    let Some(record) = current::get() else {
+        return default(info);
+    };
     // Stderr may be a socket; its lock must not be held across a park.
     let _inside = current::Inside::enter();
     let name = record.name().unwrap_or("<unnamed>");

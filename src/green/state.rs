@@ -86,11 +86,6 @@ impl State {
     pub(crate) fn finish(&self) {
         self.0.store(DONE, Release);
     }
-
-    /// Whether it has ended.
-    pub(crate) fn is_done(&self) -> bool {
-        self.0.load(Acquire) & DONE != 0
-    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -137,7 +132,7 @@ mod tests {
         let s = State::fresh();
         s.begin_run();
         s.finish();
-        assert!(!s.notify() && !s.notify_with_token() && s.is_done());
+        assert!(!s.notify() && !s.notify_with_token());
     }
 }
 
@@ -152,7 +147,12 @@ mod loom_tests {
     #[test]
     fn loom_one_notifier_queues() {
         loom::model(|| {
-            let s = Arc::new((State::fresh(), UnsafeCell::new(0), UnsafeCell::new(0), AtomicU32::new(0)));
+            let s = Arc::new((
+                State::fresh(),
+                UnsafeCell::new(0),
+                UnsafeCell::new(0),
+                AtomicU32::new(0),
+            ));
             s.0.begin_run();
             let notifiers: Vec<_> = (0..2)
                 .map(|i| {

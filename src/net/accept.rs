@@ -34,8 +34,7 @@ impl Socket {
         self.force_nonblocking()?;
         let args = [self.fd as usize, addr as usize, len as usize, flags as usize, 0, 0];
         // SAFETY: the caller's promise.
-        let accepted =
-            self.retry(Dir::Read, |_| unsafe { raw::syscall(libc::SYS_accept4, args) });
+        let accepted = self.retry(Dir::Read, |_| unsafe { raw::syscall(libc::SYS_accept4, args) });
         match accepted {
             Ok(fd) => {
                 made(self.entry, fd as i32, flags);

@@ -52,9 +52,14 @@ unsafe fn watch(fds: *const pollfd, count: usize) -> Result<Watched, Errno> {
     let mut watched = Watched::new();
     for one in list.iter().filter(|one| one.fd >= 0) {
         // The kernel says which of them are not open.
-        let Ok(entry) = fds::known(one.fd) else { continue };
+        let Ok(entry) = fds::known(one.fd) else {
+            continue;
+        };
         // Hang-ups and errors are always asked for, and come both ways.
-        let asks = [(Dir::Read, one.events & !POLLOUT != 0 || one.events == 0), (Dir::Write, one.events & !READ != 0)];
+        let asks = [
+            (Dir::Read, one.events & !POLLOUT != 0 || one.events == 0),
+            (Dir::Write, one.events & !READ != 0),
+        ];
         for (dir, _) in asks.into_iter().filter(|(_, asked)| *asked) {
             watched.push((one.fd, entry, dir, entry.look(dir)));
         }

@@ -52,7 +52,11 @@ impl Socket {
         let once = |done: usize| {
             self.retry(Dir::Read, |seen| {
                 let n = call(buf.wrapping_add(done), len - done)?;
-                if flags & KEEPS != 0 { Ok(n) } else { Ok(self.moved(Dir::Read, seen, n, len - done)) }
+                if flags & KEEPS != 0 {
+                    Ok(n)
+                } else {
+                    Ok(self.moved(Dir::Read, seen, n, len - done))
+                }
             })
         };
         if self.collects(flags) { until_full(len, once) } else { once(0) }
@@ -62,7 +66,11 @@ impl Socket {
     ///
     /// # Safety
     /// `msg` is as `recvmsg` wants it.
-    pub(crate) unsafe fn recv_message(self, msg: *mut msghdr, flags: c_int) -> Result<usize, Errno> {
+    pub(crate) unsafe fn recv_message(
+        self,
+        msg: *mut msghdr,
+        flags: c_int,
+    ) -> Result<usize, Errno> {
         let once = |msg: *mut msghdr| {
             self.retry(Dir::Read, |seen| {
                 // SAFETY: the caller's promise.
@@ -185,7 +193,12 @@ fn quiet(done: usize) -> c_int {
 
 /// # Safety
 /// As `recvmsg` and `sendmsg`.
-unsafe fn message(nr: libc::c_long, fd: i32, msg: *mut msghdr, flags: c_int) -> Result<usize, Errno> {
+unsafe fn message(
+    nr: libc::c_long,
+    fd: i32,
+    msg: *mut msghdr,
+    flags: c_int,
+) -> Result<usize, Errno> {
     // SAFETY: the caller's promise.
     unsafe { raw::syscall(nr, [fd as usize, msg as usize, flags as usize, 0, 0, 0]) }
 }

@@ -7,7 +7,7 @@
 
 use super::gate::{Shim, tracks};
 use crate::sched::entry::{Entry, FORCED_NONBLOCK, NO_INFERENCE, USER_NONBLOCK};
-use crate::sched::fds;
+use crate::sched::{fds, kinds};
 use crate::sys::real;
 use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, c_int, c_ulong, c_void, socklen_t, timeval};
 use std::sync::atomic::Ordering::Relaxed;
@@ -137,7 +137,9 @@ fn as_its_user_set_it(fd: c_int, status: c_int) -> c_int {
 /// The user turns O_NONBLOCK on or off by `change`, which is told if the file
 /// has to stay non-blocking whatever he says.
 fn set_mode(fd: c_int, on: bool, change: impl FnOnce(bool) -> c_int) -> c_int {
-    let Ok(entry) = fds::entry(fd) else { return change(false) };
+    let Ok(entry) = fds::entry(fd) else {
+        return change(false);
+    };
     let _locked = entry.lock();
     let result = change(entry.flags() & FORCED_NONBLOCK != 0);
     if result >= 0 {
@@ -184,7 +186,7 @@ pub(super) unsafe extern "C" fn setsockopt(
         match (level, name) {
             (libc::SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) => {
                 // SAFETY: the kernel has accepted it as a timeval.
-                let nanos = fds::timeout(unsafe { value.cast::<timeval>().read_unaligned() });
+                let nanos = kinds::timeout(unsafe { value.cast::<timeval>().read_unaligned() });
                 fds::for_file(fd, |e| match name {
                     SO_RCVTIMEO => e.recv_timeout.store(nanos, Relaxed),
                     _ => e.send_timeout.store(nanos, Relaxed),

@@ -1,10 +1,5 @@
 //! Which families of calls are patched.
 
-use super::{descriptor, sleep, socket, transfer};
-use crate::error::PatchError;
-use crate::sched::{runtime, start};
-use crate::sys::real;
-use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
 /// Calls that are patched together.
@@ -19,15 +14,15 @@ pub enum Family {
 }
 
 impl Family {
-    const ALL: [Family; 2] = [Family::Sleep, Family::Socket];
+    pub(super) const ALL: [Family; 2] = [Family::Sleep, Family::Socket];
 
-    const fn bit(self) -> u32 {
+    pub(super) const fn bit(self) -> u32 {
         1 << self as u32
     }
 }
 
 /// The families that are patched, a bit each.
-static PATCHED: AtomicU32 = AtomicU32::new(0);
+pub(super) static PATCHED: AtomicU32 = AtomicU32::new(0);
 
 /// Whether calls of `family` park on green threads.
 ///
@@ -42,102 +37,5 @@ pub fn is_patched(family: Family) -> bool {
     PATCHED.load(Relaxed) & family.bit() != 0
 }
 
-/// Makes all of libc's blocking calls that greenroom knows park when a green
-/// thread makes them, in this program and everything linked into it. Call it
-/// first thing in `main`. Calling it again does nothing.
-///
-/// Plain OS threads are not affected.
-///
-/// # Errors
-/// Green threads run already, or greenroom is linked in a way in which the
-/// calls do not come to it.
-///
-/// ```
-/// use std::thread::sleep;
-/// use std::time::Duration;
-///
-/// greenroom::patch_all()?;
-/// let nap = || greenroom::spawn(|| sleep(Duration::from_millis(20)));
-/// greenroom::joinall([nap(), nap(), nap()]); // together, on any number of workers
-/// # Ok::<(), greenroom::PatchError>(())
-/// ```
-pub fn patch_all() -> Result<(), PatchError> {
-    Patch::all().apply()
-}
-
-/// Chooses families to patch.
-///
-/// ```
-/// greenroom::patch::Patch::all().socket(false).apply()?;
-/// # Ok::<(), greenroom::PatchError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a Patch does nothing until it is applied"]
-pub struct Patch(u32);
-
-impl Patch {
-    /// No family.
-    pub fn none() -> Patch {
-        Patch(0)
-    }
-
-    /// Every family.
-    pub fn all() -> Patch {
-        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit()))
-    }
-
-    /// With or without [`Family::Sleep`].
-    pub fn sleep(self, patch: bool) -> Patch {
-        self.with(Family::Sleep, patch)
-    }
-
-    /// With or without [`Family::Socket`].
-    pub fn socket(self, patch: bool) -> Patch {
-        self.with(Family::Socket, patch)
-    }
-
-    fn with(self, family: Family, patch: bool) -> Patch {
-        Patch(if patch { self.0 | family.bit() } else { self.0 & !family.bit() })
-    }
-
-    /// Patches the chosen families, beside those that are patched already.
-    /// Nothing is ever patched back.
-    ///
-    /// # Errors
-    /// As [`patch_all`].
-    pub fn apply(self) -> Result<(), PatchError> {
-        let missing = self.0 & !PATCHED.load(Relaxed);
-        if missing == 0 {
-            return Ok(());
-        }
-        if let Some(runtime) = runtime::get() {
-            return Err(PatchError::TooLate { started_by: runtime.started_by });
-        }
-        keep_linked();
-        real::resolve_all();
-        start::watch_forks();
-        if !reached() {
-            return Err(PatchError::NotLinked { symbol: "sched_yield" });
-        }
-        PATCHED.fetch_or(missing, Relaxed);
-        Ok(())
-    }
-}
-
-/// Refers to every shim, so that the linker takes all of them out of the
-/// archive in which this crate arrives.
-fn keep_linked() {
-    for shims in [sleep::SHIMS, socket::SHIMS, transfer::SHIMS, descriptor::SHIMS] {
-        black_box(shims);
-    }
-}
-
-/// Set by `reached`, cleared by the shim that it expects to be called.
+/// Set by `apply`, cleared by the shim that it expects to be called.
 pub(super) static PROBE: AtomicBool = AtomicBool::new(false);
-
-/// Whether a call that std makes comes here.
-fn reached() -> bool {
-    PROBE.store(true, Relaxed);
-    std::thread::yield_now();
-    !PROBE.swap(false, Relaxed)
-}

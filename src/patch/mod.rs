@@ -5,11 +5,13 @@
 //! cover: on a green thread whose family is patched it calls a function of the
 //! layers below that parks; else it passes straight through to libc's own.
 
-pub(crate) mod family;
+mod family;
 mod gate;
 mod sleep;
 mod socket;
 mod transfer;
 mod descriptor;
+mod apply;
 
-pub use family::{Family, Patch, is_patched, patch_all};
+pub use apply::{Patch, patch_all};
+pub use family::{Family, is_patched};

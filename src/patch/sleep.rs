@@ -22,7 +22,11 @@ pub(super) static SHIMS: &[Shim] = &[
 ///
 /// # Safety
 /// `req` is null or valid.
-unsafe fn green(clock: clockid_t, absolute: bool, req: *const timespec) -> Option<Result<(), Errno>> {
+unsafe fn green(
+    clock: clockid_t,
+    absolute: bool,
+    req: *const timespec,
+) -> Option<Result<(), Errno>> {
     if !parks(Family::Sleep) {
         return None;
     }

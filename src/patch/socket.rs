@@ -3,7 +3,7 @@
 use super::family::Family;
 use super::gate::{Shim, int, parks, socket as green, tracks};
 use crate::net::{accept, poll as net_poll};
-use crate::sched::fds;
+use crate::sched::{fds, kinds};
 use crate::sys::real;
 use libc::{c_int, nfds_t, pollfd, sockaddr, socklen_t};
 
@@ -24,7 +24,7 @@ pub(super) unsafe extern "C" fn socket(domain: c_int, ty: c_int, protocol: c_int
     // SAFETY: the caller's promise.
     let fd = unsafe { real::socket(domain, ty, protocol) };
     if fd >= 0 && tracks() {
-        fds::created(fd, fds::kind(domain, ty, protocol), ty & libc::SOCK_NONBLOCK != 0);
+        fds::created(fd, kinds::kind(domain, ty, protocol), ty & libc::SOCK_NONBLOCK != 0);
     }
     fd
 }
@@ -48,7 +48,11 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: s
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn accept(fd: c_int, addr: *mut sockaddr, len: *mut socklen_t) -> c_int {
+pub(super) unsafe extern "C" fn accept(
+    fd: c_int,
+    addr: *mut sockaddr,
+    len: *mut socklen_t,
+) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { accept4(fd, addr, len, 0) }
 }

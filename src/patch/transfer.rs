@@ -26,7 +26,11 @@ const AT_ONCE: c_int = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE;
 
 /// `read` and its like work on any descriptor. If one that was a socket is
 /// none any more, it was closed behind our back: forget it, and ask libc.
-fn or_no_socket(fd: c_int, result: Result<usize, Errno>, libc: impl FnOnce() -> ssize_t) -> ssize_t {
+fn or_no_socket(
+    fd: c_int,
+    result: Result<usize, Errno>,
+    libc: impl FnOnce() -> ssize_t,
+) -> ssize_t {
     if result == Err(Errno::NOTSOCK) {
         fds::appeared(fd);
         return libc();
@@ -119,7 +123,12 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn recv(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int) -> ssize_t {
+pub(super) unsafe extern "C" fn recv(
+    fd: c_int,
+    buf: *mut c_void,
+    len: size_t,
+    flags: c_int,
+) -> ssize_t {
     // SAFETY: the caller's promise.
     unsafe { recvfrom(fd, buf, len, flags, ptr::null_mut(), ptr::null_mut()) }
 }
@@ -168,7 +177,12 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn send(fd: c_int, buf: *const c_void, len: size_t, flags: c_int) -> ssize_t {
+pub(super) unsafe extern "C" fn send(
+    fd: c_int,
+    buf: *const c_void,
+    len: size_t,
+    flags: c_int,
+) -> ssize_t {
     // SAFETY: the caller's promise.
     unsafe { sendto(fd, buf, len, flags, ptr::null(), 0) }
 }

@@ -17,11 +17,10 @@
 //! not stampede and none is forgotten. Waiters that only look (poll) are woken
 //! all.
 
-use crate::green::record::Record;
+use super::line::{Line, Status, Waiter, Whom};
 use crate::sys::lock::{RawGuard, RawLock};
 use std::cell::Cell;
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
 /// Reading or writing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,10 +81,8 @@ struct Direction {
     /// Tick, shifted left by one, and the drained mark. Ticks never start
     /// again, so that a mark cannot hit a later owner of the number.
     state: AtomicU64,
-    /// First waiter. Written under the lock; whether it is null may be read
-    /// without.
-    first: AtomicPtr<Waiter>,
-    last: Cell<*const Waiter>,
+    /// Who waits. Changed under the lock.
+    line: Line,
 }
 
 /// A direction's state as an operation found it before it tried.
@@ -101,39 +98,6 @@ impl Seen {
     #[inline]
     pub(crate) fn drained(self) -> bool {
         self.state & 1 != 0
-    }
-}
-
-/// One green thread's place in the line for one direction of one descriptor.
-/// Lies on its stack; it leaves the line before it returns.
-pub(crate) struct Waiter {
-    thread: *const Record,
-    /// Wants to know, takes nothing.
-    looks_only: bool,
-    /// Everything below: under the entry's lock.
-    status: Cell<Status>,
-    next: Cell<*const Waiter>,
-    prev: Cell<*const Waiter>,
-}
-
-/// Why a waiter is no longer in line, if so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Status {
-    Idle,
-    Queued,
-    Notified,
-    Closed,
-}
-
-impl Waiter {
-    pub(crate) fn new(thread: &Record, looks_only: bool) -> Waiter {
-        Waiter {
-            thread,
-            looks_only,
-            status: Cell::new(Status::Idle),
-            next: Cell::new(ptr::null()),
-            prev: Cell::new(ptr::null()),
-        }
     }
 }
 
@@ -179,7 +143,7 @@ impl Entry {
         // The flags first: if they say REGISTERED, every edge from then on
         // will raise the tick that is read second.
         let flags = self.flags();
-        let wants = REGISTERED | Kind::Tcp as u32 * 2;
+        let wants = REGISTERED | (Kind::Tcp as u32) << 1;
         let inferring = flags & (REGISTERED | KIND | NO_INFERENCE) == wants;
         Seen { state: self.dir(dir).state.load(Acquire), inferring }
     }
@@ -197,7 +161,7 @@ impl Entry {
     /// Whether somebody stands in line; a hint, exact for one who was notified.
     #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
-        !self.dir(dir).first.load(Relaxed).is_null()
+        !self.dir(dir).line.is_empty()
     }
 
     #[inline]
@@ -254,7 +218,7 @@ impl Locked<'_> {
         entry.worker.set(0);
         for dir in [Dir::Read, Dir::Write] {
             self.raise(dir);
-            while self.wake_first(dir, Status::Closed, |_| true) {}
+            while self.wake(dir, Whom::Anybody, Status::Closed) {}
         }
     }
 
@@ -273,78 +237,43 @@ impl Locked<'_> {
             self.entry.change_flags(NO_INFERENCE, 0);
         }
         self.raise(dir);
-        while self.wake_first(dir, Status::Notified, |w| w.looks_only) {}
-        self.wake_first(dir, Status::Notified, |w| !w.looks_only);
+        while self.wake(dir, Whom::Looker, Status::Notified) {}
+        self.wake(dir, Whom::Taker, Status::Notified);
     }
 
     /// Passes a wake-up on to the next that would take something.
     pub(crate) fn pass_on(&self, dir: Dir) {
-        self.wake_first(dir, Status::Notified, |w| !w.looks_only);
+        self.wake(dir, Whom::Taker, Status::Notified);
+    }
+
+    fn wake(&self, dir: Dir, whom: Whom, why: Status) -> bool {
+        // SAFETY: `self` is the lock.
+        unsafe { self.entry.dir(dir).line.wake_first(whom, why) }
     }
 
     /// Stands `waiter` at the end of the line, unless an event or a close came
     /// after `seen`: then false.
     ///
     /// # Safety
-    /// `waiter` stays where it is until `leave` or until its status says that
-    /// it is no longer queued.
+    /// `waiter` stays where it is for as long as its status says `Queued`.
     pub(crate) unsafe fn queue(&self, dir: Dir, seen: Seen, waiter: &Waiter) -> bool {
-        let line = self.entry.dir(dir);
-        if line.state.load(Relaxed) >> 1 != seen.state >> 1 {
-            return false;
+        let direction = self.entry.dir(dir);
+        let unchanged = direction.state.load(Relaxed) >> 1 == seen.state >> 1;
+        if unchanged {
+            // SAFETY: `self` is the lock; the rest is the caller's promise.
+            unsafe { direction.line.push(waiter) };
         }
-        waiter.status.set(Status::Queued);
-        waiter.next.set(ptr::null());
-        let last = line.last.replace(waiter);
-        waiter.prev.set(last);
-        // SAFETY: those in line are alive; the lock is held.
-        match unsafe { last.as_ref() } {
-            Some(last) => last.next.set(waiter),
-            None => line.first.store(ptr::from_ref(waiter).cast_mut(), Relaxed),
-        }
-        true
+        unchanged
     }
 
     /// What became of `waiter`.
     pub(crate) fn status(&self, waiter: &Waiter) -> Status {
-        waiter.status.get()
+        waiter.status()
     }
 
     /// Takes `waiter` out of the line if it is still there.
     pub(crate) fn leave(&self, dir: Dir, waiter: &Waiter) {
-        if waiter.status.get() != Status::Queued {
-            return;
-        }
-        waiter.status.set(Status::Idle);
-        let line = self.entry.dir(dir);
-        let (next, prev) = (waiter.next.get(), waiter.prev.get());
-        // SAFETY: neighbours in line are alive; the lock is held.
-        match unsafe { prev.as_ref() } {
-            Some(prev) => prev.next.set(next),
-            None => line.first.store(next.cast_mut(), Relaxed),
-        }
-        // SAFETY: as above.
-        match unsafe { next.as_ref() } {
-            Some(next) => next.prev.set(prev),
-            None => line.last.set(prev),
-        }
-    }
-
-    /// Wakes the first in line that `wants`; false if there is none.
-    fn wake_first(&self, dir: Dir, why: Status, wants: impl Fn(&Waiter) -> bool) -> bool {
-        let mut at = self.entry.dir(dir).first.load(Relaxed).cast_const();
-        // SAFETY: those in line are alive, and the lock is held.
-        while let Some(waiter) = unsafe { at.as_ref() } {
-            if wants(waiter) {
-                self.leave(dir, waiter);
-                waiter.status.set(why);
-                // SAFETY: it returns only after it has taken the lock that is
-                // held here, so its record is alive.
-                unsafe { (*waiter.thread).unpark() };
-                return true;
-            }
-            at = waiter.next.get();
-        }
-        false
+        // SAFETY: `self` is the lock, and a target has one line.
+        unsafe { self.entry.dir(dir).line.remove(waiter) }
     }
 }

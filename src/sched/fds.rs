@@ -8,10 +8,8 @@
 //! `forget` raises the generation, which the selector's keys carry, and the
 //! ticks, which every waiter compares.
 
-use super::entry::{
-    Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, Locked, NO_INFERENCE, USER_NONBLOCK,
-};
-use super::runtime;
+use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, Locked, NO_INFERENCE, USER_NONBLOCK};
+use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
 use crate::sys::raw;
@@ -88,90 +86,17 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
         return Ok(());
     }
     // SAFETY: F_GETFL takes no pointer.
-    let status = unsafe { raw::syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0]) }?;
+    let status = unsafe {
+        raw::syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0])
+    }?;
     let user = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
-    let kind = kind_of(fd);
+    let kind = kinds::kind_of(fd);
     if kind != Kind::Other {
-        read_timeouts(fd, entry);
+        kinds::read_timeouts(fd, entry);
     }
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
-    locked.describe(kind, user | if kind == Kind::Tcp { layered(fd) } else { 0 });
+    locked.describe(kind, user | if kind == Kind::Tcp { kinds::layered(fd) } else { 0 });
     Ok(())
-}
-
-fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
-    let mut value = 0i32;
-    let mut len = size_of::<i32>() as u32;
-    let args = [fd as usize, level as usize, name as usize];
-    // SAFETY: `value` has `len` bytes.
-    let got = unsafe {
-        raw::syscall(
-            libc::SYS_getsockopt,
-            [args[0], args[1], args[2], &raw mut value as usize, &raw mut len as usize, 0],
-        )
-    };
-    got.is_ok().then_some(value)
-}
-
-/// Asks the kernel what kind of descriptor `fd` is.
-pub(crate) fn kind_of(fd: i32) -> Kind {
-    let of = |name| option(fd, libc::SOL_SOCKET, name);
-    let Some(ty) = of(libc::SO_TYPE) else { return Kind::Other };
-    kind(of(libc::SO_DOMAIN).unwrap_or(-1), ty, of(libc::SO_PROTOCOL).unwrap_or(-1))
-}
-
-/// NO_INFERENCE if a protocol on top of TCP frames what is read.
-fn layered(fd: i32) -> u32 {
-    let mut name = [0u8; 16];
-    let mut len = 16u32;
-    let at = [&raw mut name as usize, &raw mut len as usize];
-    let call = [fd as usize, libc::SOL_TCP as usize, libc::TCP_ULP as usize, at[0], at[1], 0];
-    // SAFETY: `name` has `len` bytes.
-    match unsafe { raw::syscall(libc::SYS_getsockopt, call) } {
-        Ok(_) if len > 0 => NO_INFERENCE,
-        _ => 0,
-    }
-}
-
-/// The kind of a socket made with these arguments.
-pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
-    const FLAGS: i32 = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    match ty & !FLAGS {
-        libc::SOCK_STREAM
-            if matches!(domain, libc::AF_INET | libc::AF_INET6)
-                && matches!(protocol, 0 | libc::IPPROTO_TCP) =>
-        {
-            Kind::Tcp
-        }
-        libc::SOCK_STREAM | libc::SOCK_SEQPACKET => Kind::Stream,
-        _ => Kind::Datagram,
-    }
-}
-
-/// Copies SO_RCVTIMEO and SO_SNDTIMEO from the kernel.
-fn read_timeouts(fd: i32, entry: &Entry) {
-    for (name, to) in
-        [(libc::SO_RCVTIMEO, &entry.recv_timeout), (libc::SO_SNDTIMEO, &entry.send_timeout)]
-    {
-        let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
-        let mut len = size_of::<libc::timeval>() as u32;
-        let at = [&raw mut value as usize, &raw mut len as usize];
-        let call = [fd as usize, libc::SOL_SOCKET as usize, name as usize, at[0], at[1], 0];
-        // SAFETY: `value` has `len` bytes.
-        let ok = unsafe { raw::syscall(libc::SYS_getsockopt, call) }.is_ok();
-        to.store(if ok { timeout(value) } else { 0 }, Relaxed);
-    }
-}
-
-/// What the kernel makes of a socket timeout: zero is none, negative is "at
-/// once".
-pub(crate) fn timeout(value: libc::timeval) -> u64 {
-    if value.tv_sec < 0 {
-        return 1;
-    }
-    (value.tv_sec as u64)
-        .saturating_mul(1_000_000_000)
-        .saturating_add((value.tv_usec as u64).saturating_mul(1000))
 }
 
 /// A descriptor has come to be whose description the caller knows. The number
@@ -195,7 +120,9 @@ pub(crate) fn appeared(fd: i32) {
 /// Closes `fd` by `close`. The entry stays locked meanwhile, so that nobody
 /// takes the number up between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
-    let Some(entry) = peek(fd).filter(|e| e.flags() != 0) else { return close() };
+    let Some(entry) = peek(fd).filter(|e| e.flags() != 0) else {
+        return close();
+    };
     let shared = leave_ring(fd, entry);
     let locked = entry.lock();
     if shared && let Some(worker) = locked.registered() {
@@ -210,7 +137,9 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
 
 /// `new` now means the same file as `old`.
 pub(crate) fn duplicated(old: i32, new: i32) {
-    let (Some(from), Ok(to)) = (peek(old), entry(new)) else { return appeared(new) };
+    let (Some(from), Ok(to)) = (peek(old), entry(new)) else {
+        return appeared(new);
+    };
     if old == new {
         return;
     }
@@ -230,7 +159,9 @@ pub(crate) fn duplicated(old: i32, new: i32) {
 /// Makes `new` mean the file of `old` by `dup`, which closes `new` first.
 pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
     // SAFETY: F_GETFD takes no pointer.
-    let open = unsafe { raw::syscall(libc::SYS_fcntl, [old as usize, libc::F_GETFD as usize, 0, 0, 0, 0]) };
+    let open = unsafe {
+        raw::syscall(libc::SYS_fcntl, [old as usize, libc::F_GETFD as usize, 0, 0, 0, 0])
+    };
     if old == new || open.is_err() {
         return dup(); // it will close nothing
     }
@@ -261,7 +192,9 @@ fn leave_ring(fd: i32, entry: &Entry) -> bool {
     let next = entry.sibling.swap(0, Relaxed);
     let mut at = next;
     while at != 0 {
-        let Some(other) = peek(at as i32 - 1) else { break };
+        let Some(other) = peek(at as i32 - 1) else {
+            break;
+        };
         let after = other.sibling.load(Relaxed);
         if after == fd as u32 + 1 {
             // The last one left is alone.
@@ -284,7 +217,9 @@ pub(crate) fn for_file(fd: i32, change: impl Fn(&Entry)) {
     let _rings = RINGS.lock();
     let mut at = entry.sibling.load(Relaxed);
     while at != 0 && at != fd as u32 + 1 {
-        let Some(other) = peek(at as i32 - 1) else { break };
+        let Some(other) = peek(at as i32 - 1) else {
+            break;
+        };
         change(other);
         at = other.sibling.load(Relaxed);
     }
@@ -292,7 +227,9 @@ pub(crate) fn for_file(fd: i32, change: impl Fn(&Entry)) {
 
 /// Hands a selector's report to those who wait.
 pub(crate) fn dispatch(key: u64, readable: bool, writable: bool, ended: bool) {
-    let Some(entry) = peek(key as u32 as i32) else { return };
+    let Some(entry) = peek(key as u32 as i32) else {
+        return;
+    };
     let locked = entry.lock();
     if locked.generation() & GENERATION != (key >> 32) as u32 {
         return; // of an earlier owner of the number

@@ -47,6 +47,7 @@ impl<T> RunQueue<T> {
     }
 
     /// How many, stolen ones' marks included.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
@@ -104,14 +105,16 @@ impl<T> RunQueue<T> {
 
 /// Repeats a steal that lost a race; true if it took something.
 fn until_settled(empty: bool, mut steal: impl FnMut() -> Steal<()>) -> bool {
-    while !empty {
+    if empty {
+        return false;
+    }
+    loop {
         match steal() {
             Steal::Success(()) => return true,
-            Steal::Empty => break,
+            Steal::Empty => return false,
             Steal::Retry => {}
         }
     }
-    false
 }
 
 #[cfg(all(test, not(loom)))]

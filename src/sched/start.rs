@@ -5,6 +5,7 @@ use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config;
 use crate::green::report;
+use crate::stack::{SizeClass, StackCache};
 use crate::sys::{fault, futex, platform};
 use std::io;
 use std::panic::Location;
@@ -58,7 +59,9 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     if let Some(runtime) = runtime::get() {
         return Ok(runtime);
     }
-    let settings = config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let settings =
+        config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    first_stack()?;
     let workers = settings.workers.unwrap_or_else(platform::cores);
     let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
     let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
@@ -67,15 +70,27 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     for local in locals {
         if let Err(e) = launch(local, gate.clone()) {
             gate.open(ABANDON);
-            return Err(explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`"));
+            return Err(explain(
+                e,
+                "start its workers",
+                "lower GREENROOM_WORKERS or raise `ulimit -u`",
+            ));
         }
     }
-    fault::install(report::overflow).map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
+    fault::install(report::overflow)
+        .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
     report::install_panic_hook();
     watch_forks();
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
     Ok(runtime)
+}
+
+/// Makes one stack, so that what is wrong with stacks (a rubbish
+/// GREENROOM_STACK_GUARD, no memory) is said here and not at the first run.
+fn first_stack() -> io::Result<()> {
+    let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
+    StackCache::new().take(class).map(drop)
 }
 
 /// Adds to an error what could not be done and what helps.

@@ -63,6 +63,7 @@ impl<T> Timers<T> {
     }
 
     /// How many are armed.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
@@ -154,7 +155,8 @@ impl<T> Timers<T> {
     fn sift_down(&mut self, mut at: usize) {
         loop {
             let children = 4 * at + 1..(4 * at + 5).min(self.heap.len());
-            let least = children.reduce(|a, b| if self.heap[b].before(&self.heap[a]) { b } else { a });
+            let least =
+                children.reduce(|a, b| if self.heap[b].before(&self.heap[a]) { b } else { a });
             match least {
                 Some(child) if self.heap[child].before(&self.heap[at]) => {
                     self.swap(at, child);

@@ -1,6 +1,7 @@
 //! Parks a green thread until a descriptor may be ready.
 
-use super::entry::{Dir, Entry, Locked, Seen, Status, Waiter};
+use super::entry::{Dir, Entry, Locked, Seen};
+use super::line::{Status, Waiter};
 use super::{fds, local};
 use crate::green::current;
 use crate::green::park::{Wake, park};

@@ -1,9 +1,9 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
+use super::fds;
 use super::local::Local;
 use super::run_queue::Next;
 use super::runtime::Runtime;
-use super::fds;
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::{current, report};
 use crate::sys::clock::{self, Nanos};
@@ -98,9 +98,8 @@ impl Worker {
     fn resume(&self, thread: RecordRef) {
         current::enter(&thread);
         // SAFETY: only its worker touches the coroutine; it was started.
-        let result = unsafe {
-            (*thread.own.coroutine.get()).as_mut().unwrap_unchecked().resume(())
-        };
+        let result =
+            unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked().resume(()) };
         current::leave();
         match result {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),

@@ -1,23 +1,23 @@
 //! A worker's own free stacks. Taking and giving back touch nothing shared: a reused stack
-//! costs a `Vec` pop and push. The depot is visited once for many stacks.
+//! costs a pop and a push. The depot is visited once for many stacks.
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use super::class::{CLASSES, SizeClass};
+use super::class::{CLASSES, SizeClass, stride, usable_range};
 use super::depot::{DEPOT, Depot, PERIOD};
 use super::guard;
 use super::list::IdleList;
 use super::slab::Run;
-use super::slot::{GreenStack, stride, usable_range};
+use super::slot::GreenStack;
 use crate::sys::mem;
 
 /// A cache keeps at most this many free stacks of a class; beyond, half go to the depot.
 const BOUND: usize = 1024;
 /// What a free list has room for at first.
 const FIRST_ROOM: usize = 64;
-/// How many stacks one call of `trim` cools at most: some 100 microseconds of work.
+/// How many stacks one call of `trim` cools at most: about 100 microseconds of work.
 const TRIM_BUDGET: usize = 256;
 
 /// The free stacks of one worker.
@@ -42,17 +42,8 @@ impl StackCache {
     }
 
     const fn on(depot: &'static Depot) -> Self {
-        let pools = [const {
-            Pool {
-                ready: IdleList::new(),
-                fresh: Run::EMPTY,
-            }
-        }; CLASSES];
-        Self {
-            pools,
-            depot,
-            period_ends: None,
-        }
+        let pools = [const { Pool { ready: IdleList::new(), fresh: Run::EMPTY } }; CLASSES];
+        Self { pools, depot, period_ends: None }
     }
 
     /// A stack of `class`, the one given back last if there is any.
@@ -115,6 +106,7 @@ impl StackCache {
     }
 
     /// How many free stacks this cache holds.
+    #[cfg(test)]
     pub(crate) fn pooled(&self) -> usize {
         self.pools.iter().map(|pool| pool.ready.len()).sum()
     }
@@ -145,9 +137,7 @@ impl StackCache {
                 return Some(now);
             }
         }
-        self.pools
-            .iter_mut()
-            .for_each(|pool| pool.ready.begin_period());
+        self.pools.iter_mut().for_each(|pool| pool.ready.begin_period());
         let end = now + PERIOD;
         self.period_ends = Some(end);
         (warm > 0).then_some(end)

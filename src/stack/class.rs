@@ -1,5 +1,7 @@
 //! Size classes: powers of two of usable bytes, so that stacks of a size can be pooled.
 
+use crate::sys::mem::page_size;
+use std::ops::Range;
 use thiserror::Error;
 
 /// The smallest stack; less is rounded up to this.
@@ -72,6 +74,23 @@ impl SizeClass {
     }
 }
 
+/// The bytes from one slot of a class to the next.
+#[inline]
+pub(super) fn stride(class: SizeClass) -> usize {
+    page_size() + usable(class)
+}
+
+/// Usable bytes in whole pages, which matters where pages are larger than the class.
+#[inline]
+fn usable(class: SizeClass) -> usize {
+    class.bytes().next_multiple_of(page_size())
+}
+
+/// The part of the slot at `low` that holds frames.
+pub(super) fn usable_range(low: usize, class: SizeClass) -> Range<usize> {
+    low + page_size()..low + stride(class)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +114,7 @@ mod tests {
         for bytes in [MAX_SIZE + 1, usize::MAX] {
             let text = SizeClass::for_size(bytes).unwrap_err().to_string();
             assert!(text.contains(&bytes.to_string()), "{text}");
-            assert!(
-                text.contains("1 GiB") && text.contains("ask for less"),
-                "{text}"
-            );
+            assert!(text.contains("1 GiB") && text.contains("ask for less"), "{text}");
         }
     }
 

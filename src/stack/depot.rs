@@ -5,11 +5,9 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use super::class::{CLASSES, SizeClass};
-use super::guard;
+use super::class::{CLASSES, SizeClass, stride};
 use super::list::IdleList;
 use super::slab::{self, Run, SlabPlan};
-use super::slot::stride;
 use crate::sys::lock::Lock;
 
 /// How many stacks a cache fetches at once.
@@ -47,6 +45,7 @@ struct Shelf {
 }
 
 /// How many stacks there are.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// Stacks ever made: those in use, in caches and in the depot.
@@ -59,11 +58,9 @@ pub(crate) struct Usage {
 
 /// Counts of the process. Stacks in use are `made` without `warm`, `cold` and what each
 /// worker's cache holds (`StackCache::pooled`).
+#[cfg(test)]
 pub(crate) fn usage() -> Usage {
-    let mut usage = Usage {
-        made: guard::made(),
-        ..Usage::default()
-    };
+    let mut usage = Usage { made: super::guard::made(), ..Usage::default() };
     for class in SizeClass::all() {
         let (warm, cold) = DEPOT.count(class);
         usage.warm += warm;
@@ -79,9 +76,7 @@ pub(super) fn give_back(low: NonZeroUsize, class: SizeClass) {
 
 impl Depot {
     pub(super) const fn new() -> Self {
-        Self {
-            shelves: [const { Lock::new(Shelf::new()) }; CLASSES],
-        }
+        Self { shelves: [const { Lock::new(Shelf::new()) }; CLASSES] }
     }
 
     /// Moves some ready stacks to `into`, or returns some fresh slots when there are none.
@@ -139,6 +134,7 @@ impl Depot {
     }
 
     /// How many warm and cold stacks of `class` are here.
+    #[cfg(test)]
     pub(super) fn count(&self, class: SizeClass) -> (usize, usize) {
         let shelf = self.shelves[class.index()].lock();
         (shelf.warm.len(), shelf.cold.len())
@@ -170,10 +166,7 @@ impl Shelf {
 
     fn map_slab(&mut self, stride: usize) -> io::Result<Run> {
         let slots = self.slots + self.plan.slots(stride);
-        let reserved = self
-            .warm
-            .reserve(slots)
-            .and_then(|()| self.cold.reserve(slots));
+        let reserved = self.warm.reserve(slots).and_then(|()| self.cold.reserve(slots));
         reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let slab = slab::map(&mut self.plan, stride)?;
         self.slots += slab.len();

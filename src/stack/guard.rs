@@ -50,9 +50,7 @@ fn parse(text: &str) -> Result<GuardMode, String> {
         "auto" => Ok(GuardMode::Auto),
         "madvise" => Ok(GuardMode::Madvise),
         "mprotect" => Ok(GuardMode::Mprotect),
-        other => Err(format!(
-            "{VARIABLE} is {other:?}: set it to auto, madvise or mprotect"
-        )),
+        other => Err(format!("{VARIABLE} is {other:?}: set it to auto, madvise or mprotect")),
     }
 }
 
@@ -225,10 +223,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         let text = error.to_string();
         assert!(text.starts_with("2 green threads have stacks"), "{text}");
-        assert!(
-            text.contains("vm.max_map_count allows this process 4101"),
-            "{text}"
-        );
+        assert!(text.contains("vm.max_map_count allows this process 4101"), "{text}");
         assert!(text.contains("sysctl -w vm.max_map_count="), "{text}");
     }
 }

@@ -15,10 +15,7 @@ pub(super) struct IdleList {
 
 impl IdleList {
     pub(super) const fn new() -> Self {
-        Self {
-            slots: VecDeque::new(),
-            low: 0,
-        }
+        Self { slots: VecDeque::new(), low: 0 }
     }
 
     #[inline]
@@ -51,8 +48,7 @@ impl IdleList {
 
     /// Makes room for at least `slots` slots in all.
     pub(super) fn reserve(&mut self, slots: usize) -> Result<(), TryReserveError> {
-        self.slots
-            .try_reserve(slots.saturating_sub(self.slots.len()))
+        self.slots.try_reserve(slots.saturating_sub(self.slots.len()))
     }
 
     /// Moves up to `count` slots from the top of this list to the top of `to`, as far as
@@ -103,9 +99,7 @@ mod tests {
     fn list(slots: impl IntoIterator<Item = usize>) -> IdleList {
         let mut list = IdleList::new();
         list.reserve(64).unwrap();
-        slots
-            .into_iter()
-            .for_each(|number| list.push(slot(number)).unwrap());
+        slots.into_iter().for_each(|number| list.push(slot(number)).unwrap());
         list
     }
 
@@ -116,10 +110,7 @@ mod tests {
     #[test]
     fn last_in_is_first_out() {
         let mut list = list(1..=3);
-        assert_eq!(
-            [list.pop(), list.pop(), list.pop()],
-            [3, 2, 1].map(|n| Some(slot(n)))
-        );
+        assert_eq!([list.pop(), list.pop(), list.pop()], [3, 2, 1].map(|n| Some(slot(n))));
         assert_eq!(list.pop(), None);
     }
 

@@ -8,20 +8,18 @@
 //! - `depot`: what the workers share
 //! - `cache`: what each worker keeps for itself, `StackCache`
 
-mod cache;
 mod class;
-mod depot;
 mod guard;
-#[cfg(all(test, not(miri)))]
-mod limit_tests;
 mod list;
 mod slab;
+mod depot;
 mod slot;
+mod cache;
+#[cfg(all(test, not(miri)))]
+mod limit_tests;
 #[cfg(all(test, not(miri)))]
 mod tests;
 
 pub(crate) use cache::StackCache;
-pub(crate) use class::{DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, SizeClass, StackSizeError};
-pub(crate) use depot::{Usage, usage};
-pub(crate) use guard::{GuardMode, guard_mode_from_env};
+pub(crate) use class::SizeClass;
 pub(crate) use slot::GreenStack;

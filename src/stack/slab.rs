@@ -23,10 +23,7 @@ pub(super) struct SlabPlan {
 
 impl SlabPlan {
     pub(super) const fn new() -> Self {
-        Self {
-            next: FIRST_SLOTS,
-            ceiling: MAX_SLOTS,
-        }
+        Self { next: FIRST_SLOTS, ceiling: MAX_SLOTS }
     }
 
     /// How many slots of `stride` bytes to ask for now.
@@ -69,19 +66,12 @@ impl Run {
 
     /// The lowest slot left.
     pub(super) fn first(&self) -> Option<NonZeroUsize> {
-        if self.slots == 0 {
-            None
-        } else {
-            NonZeroUsize::new(self.low)
-        }
+        if self.slots == 0 { None } else { NonZeroUsize::new(self.low) }
     }
 
     /// Takes at most `slots` slots of `stride` bytes off the front.
     pub(super) fn split_front(&mut self, slots: usize, stride: usize) -> Self {
-        let front = Self {
-            low: self.low,
-            slots: slots.min(self.slots),
-        };
+        let front = Self { low: self.low, slots: slots.min(self.slots) };
         self.low += front.slots * stride;
         self.slots -= front.slots;
         front
@@ -106,10 +96,7 @@ fn map_with(
         match reserve(slots * stride) {
             Ok(low) => {
                 plan.granted(slots);
-                return Ok(Run {
-                    low: low.get(),
-                    slots,
-                });
+                return Ok(Run { low: low.get(), slots });
             }
             Err(_) if plan.refused(slots) => {}
             Err(error) => return Err(no_memory(stride, &error)),
@@ -183,10 +170,7 @@ mod tests {
         assert_eq!(left, 0);
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         let text = error.to_string();
-        assert!(
-            text.contains("ulimit -v") && text.contains("Builder::stack_size"),
-            "{text}"
-        );
+        assert!(text.contains("ulimit -v") && text.contains("Builder::stack_size"), "{text}");
     }
 
     #[test]
@@ -208,25 +192,10 @@ mod tests {
 
     #[test]
     fn a_run_hands_out_every_slot_once_in_order() {
-        let mut run = Run {
-            low: 4096,
-            slots: 5,
-        };
+        let mut run = Run { low: 4096, slots: 5 };
         let front = run.split_front(2, 100);
-        assert_eq!(
-            front,
-            Run {
-                low: 4096,
-                slots: 2
-            }
-        );
-        assert_eq!(
-            run,
-            Run {
-                low: 4296,
-                slots: 3
-            }
-        );
+        assert_eq!(front, Run { low: 4096, slots: 2 });
+        assert_eq!(run, Run { low: 4296, slots: 3 });
         assert_eq!(run.first().map(NonZeroUsize::get), Some(4296));
         assert_eq!(run.split_front(9, 100).len(), 3);
         assert_eq!((run.first(), run.len()), (None, 0));

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use corosensei::stack::{Stack, StackPointer};
 
-use super::class::SizeClass;
+use super::class::{SizeClass, stride};
 use super::depot;
 use crate::sys::mem::page_size;
 
@@ -21,23 +21,6 @@ const STAGGER_STEP: usize = 64;
 /// ...in this many steps. All of them together stay under 1 KiB, so that the first frames of
 /// a green thread (about 1.2 KiB when it sleeps) still fit the one top page.
 const STAGGER_STEPS: usize = 16;
-
-/// The bytes from one slot of a class to the next.
-#[inline]
-pub(super) fn stride(class: SizeClass) -> usize {
-    page_size() + usable(class)
-}
-
-/// Usable bytes in whole pages, which matters where pages are larger than the class.
-#[inline]
-fn usable(class: SizeClass) -> usize {
-    class.bytes().next_multiple_of(page_size())
-}
-
-/// The part of the slot at `low` that holds frames.
-pub(super) fn usable_range(low: usize, class: SizeClass) -> Range<usize> {
-    low + page_size()..low + stride(class)
-}
 
 /// How far below the end of its slot the stack at `low` begins. Neighbours differ because a
 /// stride is an odd number of pages; without this the same frames of thousands of stacks
@@ -107,6 +90,7 @@ impl Drop for GreenStack {
 
 #[cfg(test)]
 mod tests {
+    use super::super::class::usable_range;
     use super::*;
 
     /// A stack over made-up addresses: fine as long as nobody runs on it or drops it.

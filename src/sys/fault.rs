@@ -47,10 +47,7 @@ pub(crate) fn install(report: fn(addr: usize) -> bool) -> io::Result<()> {
     let installed = Box::leak(Box::new(Installed { report, segv, bus }));
     INSTALLED.store(installed, Ordering::Release);
     let handler: Handler = on_fault;
-    for (signal, previous) in [
-        (libc::SIGSEGV, &installed.segv),
-        (libc::SIGBUS, &installed.bus),
-    ] {
+    for (signal, previous) in [(libc::SIGSEGV, &installed.segv), (libc::SIGBUS, &installed.bus)] {
         let mut ours = default_action();
         ours.sa_sigaction = handler as usize;
         ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | previous.sa_flags & libc::SA_RESTART;
@@ -77,11 +74,7 @@ unsafe extern "C" fn on_fault(
     if is_fault && (installed.report)(addr) {
         die();
     }
-    let previous = if signal == libc::SIGBUS {
-        &installed.bus
-    } else {
-        &installed.segv
-    };
+    let previous = if signal == libc::SIGBUS { &installed.bus } else { &installed.segv };
     // SAFETY: the arguments are those of the kernel.
     unsafe { forward(previous, is_fault, signal, info, context) };
 }
@@ -165,27 +158,17 @@ pub(crate) fn ensure_alt_stack() -> io::Result<AltStack> {
     let previous = current_alt_stack()?;
     let needed = min_signal_stack() + HANDLER_ROOM;
     if previous.ss_flags & libc::SS_DISABLE == 0 && previous.ss_size >= needed {
-        return Ok(AltStack {
-            own: None,
-            _not_send: PhantomData,
-        });
+        return Ok(AltStack { own: None, _not_send: PhantomData });
     }
     let page = pages::page_size();
     let size = needed.max(ALT_STACK_SIZE).next_multiple_of(page);
     let low = pages::reserve(page + size)?.get();
     // From here on `stack` unmaps on an early return.
-    let stack = AltStack {
-        own: Some((low, page + size, previous)),
-        _not_send: PhantomData,
-    };
+    let stack = AltStack { own: Some((low, page + size, previous)), _not_send: PhantomData };
     // SAFETY: the lowest page of a mapping that nobody else knows.
     unsafe { pages::protect(low, page)? };
     let ss_sp = ptr::with_exposed_provenance_mut(low + page);
-    set_alt_stack(&libc::stack_t {
-        ss_sp,
-        ss_flags: 0,
-        ss_size: size,
-    })?;
+    set_alt_stack(&libc::stack_t { ss_sp, ss_flags: 0, ss_size: size })?;
     Ok(stack)
 }
 
@@ -249,11 +232,7 @@ fn default_action() -> libc::sigaction {
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(all(test, not(miri)))]

@@ -29,10 +29,7 @@ pub(crate) fn page_size() -> usize {
 fn ask_page_size() -> usize {
     // SAFETY: sysconf reads a constant of the system.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size)
-        .ok()
-        .filter(|size| size.is_power_of_two())
-        .unwrap_or(4096)
+    usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
 }
 
 /// Maps `len` bytes that can be read and written, cost nothing until touched, and never turn
@@ -104,22 +101,14 @@ pub(crate) unsafe fn protect(start: usize, len: usize) -> io::Result<()> {
 /// How many mappings the kernel allows a process, where it has such a limit.
 pub(crate) fn max_map_count() -> Option<usize> {
     if cfg!(target_os = "linux") {
-        std::fs::read_to_string("/proc/sys/vm/max_map_count")
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
     } else {
         None
     }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(all(test, not(miri)))]

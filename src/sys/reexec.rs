@@ -35,10 +35,7 @@ pub(crate) fn in_child<F: FnOnce()>(vars: &[(&str, &str)], deed: F) -> Ended {
         .output()
         .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        stdout.contains("running 1 test"),
-        "no test is called {test}: {stdout}"
-    );
+    assert!(stdout.contains("running 1 test"), "no test is called {test}: {stdout}");
     Ended {
         code: output.status.code(),
         signal: output.status.signal(),
@@ -48,10 +45,7 @@ pub(crate) fn in_child<F: FnOnce()>(vars: &[(&str, &str)], deed: F) -> Ended {
 
 /// Keeps a child that dies on purpose from leaving a core file.
 fn no_core_file() {
-    let none = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: setrlimit only reads the structure.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
 }

@@ -80,7 +80,8 @@ impl Selector {
     pub(crate) fn new() -> io::Result<Selector> {
         use rustix::event::{EventfdFlags, eventfd};
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let selector = Selector { poller: Poller::new()?, wake, millis_only: AtomicBool::new(false) };
+        let selector =
+            Selector { poller: Poller::new()?, wake, millis_only: AtomicBool::new(false) };
         epoll::add(
             selector.poller.as_fd(),
             &selector.wake,
@@ -93,11 +94,8 @@ impl Selector {
     /// Registers `fd` for good: both directions, edge-triggered. An event for
     /// what is ready already will follow.
     pub(crate) fn add(&self, fd: RawFd, key: u64) -> Result<(), Errno> {
-        let flags = EventFlags::ET
-            | EventFlags::IN
-            | EventFlags::OUT
-            | EventFlags::PRI
-            | EventFlags::RDHUP;
+        let flags =
+            EventFlags::ET | EventFlags::IN | EventFlags::OUT | EventFlags::PRI | EventFlags::RDHUP;
         // SAFETY: borrowed for this call; a number that is not open gets EBADF.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         let data = EventData::new_u64(key);
@@ -139,9 +137,7 @@ impl Selector {
         let (list, room) = (events.0.as_mut_ptr() as usize, events.0.capacity());
         let epoll = self.poller.as_raw_fd() as usize;
         // SAFETY: `list` has room for that many events.
-        unsafe {
-            raw::syscall(libc::SYS_epoll_wait, [epoll, list, room, timeout as usize, 0, 0])
-        }
+        unsafe { raw::syscall(libc::SYS_epoll_wait, [epoll, list, room, timeout as usize, 0, 0]) }
     }
 
     fn wait_deadline(&self, events: &mut Events, at: Nanos) -> Result<usize, Errno> {
@@ -158,9 +154,8 @@ impl Selector {
             let epoll = self.poller.as_raw_fd() as usize;
             let timeout = &raw const timeout as usize;
             // SAFETY: `list` has room for that many events, `timeout` is valid.
-            let r = unsafe {
-                raw::syscall(libc::SYS_epoll_pwait2, [epoll, list, room, timeout, 0, 0])
-            };
+            let r =
+                unsafe { raw::syscall(libc::SYS_epoll_pwait2, [epoll, list, room, timeout, 0, 0]) };
             match r {
                 Err(Errno(libc::ENOSYS | libc::EPERM)) => self.millis_only.store(true, Relaxed),
                 other => return other,

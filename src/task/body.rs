@@ -77,7 +77,9 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     // SAFETY: by the caller's promise; the scheduler's reference keeps it.
     let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
     // SAFETY: only this run touches the closure.
-    let Some(closure) = (unsafe { (*task.closure.get()).take() }) else { return };
+    let Some(closure) = (unsafe { (*task.closure.get()).take() }) else {
+        return;
+    };
     let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
     if task.packet.join.is_detached() {
         return drop_quietly(result);

@@ -158,9 +158,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// let squares = greenroom::joinall(squares.collect::<Vec<_>>());
 /// assert_eq!(squares.into_iter().map(Result::unwrap).sum::<i32>(), 285);
 /// ```
-pub fn joinall<T>(
-    handles: impl IntoIterator<Item = JoinHandle<T>>,
-) -> Vec<Result<T, JoinError>> {
+pub fn joinall<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<Result<T, JoinError>> {
     // All are spawned before the first is waited for, also if the iterator
     // spawns as it goes.
     let handles: Vec<_> = handles.into_iter().collect();

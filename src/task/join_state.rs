@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn each_order_of_events() {
-        // SAFETY (all): one thread plays both sides, in legal orders.
+        // SAFETY: one thread plays both sides, in legal orders.
         unsafe {
             let s = JoinState::new();
             assert!(s.wait(7));

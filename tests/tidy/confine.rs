@@ -93,9 +93,7 @@ pub(crate) fn std_waits(files: &[File], allowed: &[Wait]) -> Vec<Violation> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| !is_test_only(files, file)) {
         for (name, line) in waits_in(&file.shipped) {
-            let excuse = allowed
-                .iter()
-                .find(|(path, what, _)| *path == file.path && *what == name);
+            let excuse = allowed.iter().find(|(path, what, _)| *path == file.path && *what == name);
             match excuse {
                 Some(excuse) => used.push(excuse),
                 None => found.push(file.at(RULE, line, name)),

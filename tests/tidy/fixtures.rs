@@ -79,10 +79,7 @@ fn layers_let_the_right_imports_pass() {
     adding_is_fine("src/sys/fd.rs", "pub(in crate::task) fn f() {}\n");
     adding_is_fine("src/sys/fd.rs", "use crate::Oops;\nuse crate::sys::lock;\n");
     adding_is_fine("src/green/park.rs", "mod inner { use super::park; }\n");
-    adding_is_fine(
-        "src/task/spawn.rs",
-        "use crate::{sys::{fd, lock}, green::park};\n",
-    );
+    adding_is_fine("src/task/spawn.rs", "use crate::{sys::{fd, lock}, green::park};\n");
 }
 
 #[test]
@@ -90,27 +87,16 @@ fn a_file_may_have_another_name_than_its_module() {
     let named = |map: &str, inner: &str| {
         let mut files = tree();
         files.retain(|file| !file.path.starts_with("src/sys/"));
-        files.push(File::new(
-            "src/sys/mod.rs",
-            &format!("//! D.\n{map}pub mod fd;\n"),
-        ));
-        files.push(File::new(
-            "src/sys/fd.rs",
-            "//! D.\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod t;\n",
-        ));
-        files.push(File::new(
-            "src/sys/x.rs",
-            "//! D.\nuse crate::task::spawn;\n",
-        ));
+        files.push(File::new("src/sys/mod.rs", &format!("//! D.\n{map}pub mod fd;\n")));
+        files
+            .push(File::new("src/sys/fd.rs", "//! D.\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod t;\n"));
+        files.push(File::new("src/sys/x.rs", "//! D.\nuse crate::task::spawn;\n"));
         files.push(File::new("src/sys/lock.rs", "//! D.\n"));
         files.push(File::new("src/sys/other.rs", &format!("//! D.\n{inner}")));
         violations(&files, &[], &Allowances::default()).len()
     };
     let map = "#[cfg_attr(portable, path = \"other.rs\")]\npub mod lock;\n";
-    assert_eq!(
-        named(map, "use crate::error::Oops;\nuse crate::sys::lock;\n"),
-        0
-    );
+    assert_eq!(named(map, "use crate::error::Oops;\nuse crate::sys::lock;\n"), 0);
     assert_eq!(named(map, "use super::fd;\n"), 1);
     assert_eq!(named("pub mod lock;\n", ""), 1);
 }
@@ -122,11 +108,7 @@ fn file_shape_can_fail() {
     let found = with("src/sys/deep/down.rs", "//! D.\n");
     assert!(found.iter().any(|v| v.rule == "one level"), "{found:?}");
     for lines in [300, 600] {
-        breaks(
-            "file length",
-            "src/error.rs",
-            &format!("//! D.\n{}", "\n".repeat(lines)),
-        );
+        breaks("file length", "src/error.rs", &format!("//! D.\n{}", "\n".repeat(lines)));
     }
     let found = with("src/error.rs", &format!("//! D.\n{}", "\n".repeat(299)));
     assert!(found.is_empty(), "{found:?}");
@@ -134,18 +116,10 @@ fn file_shape_can_fail() {
 
 #[test]
 fn function_length_can_fail() {
-    let body = |lines| {
-        format!(
-            "fn f<T, U>(a: [u8; 3]) -> T {{\n{}}}\n",
-            "// }\n".repeat(lines)
-        )
-    };
+    let body = |lines| format!("fn f<T, U>(a: [u8; 3]) -> T {{\n{}}}\n", "// }\n".repeat(lines));
     adding_breaks("function length", "src/error.rs", &body(41));
     adding_is_fine("src/error.rs", &body(40));
-    let tricky = format!(
-        "fn f() {{\nlet _ = ('}}', \"}}\", r#\"}}\"#);\n{}}}\n",
-        "\n".repeat(40)
-    );
+    let tricky = format!("fn f() {{\nlet _ = ('}}', \"}}\", r#\"}}\"#);\n{}}}\n", "\n".repeat(40));
     adding_breaks("function length", "src/error.rs", &tricky);
     adding_is_fine("src/error.rs", &format!("#[cfg(test)]\n{}", body(41)));
 }
@@ -165,10 +139,7 @@ fn excuses_excuse_and_go_stale() {
 
     files.retain(|file| file.path != "src/error.rs" && file.path != "src/sys/fd.rs");
     files.push(File::new("src/error.rs", &long));
-    files.push(File::new(
-        "src/sys/fd.rs",
-        "//! D.\nuse std::sync::Mutex;\n",
-    ));
+    files.push(File::new("src/sys/fd.rs", "//! D.\nuse std::sync::Mutex;\n"));
     let found = violations(&files, &[], &allowed);
     assert!(found.is_empty(), "{found:?}");
     // Nothing excuses a file of more than 600 lines.
@@ -182,12 +153,7 @@ fn excuses_excuse_and_go_stale() {
 
 #[test]
 fn maps_without_logic_can_fail() {
-    for text in [
-        "fn f() {}\n",
-        "m!();\n",
-        "pub const N: u8 = 1;\n",
-        "mod m { struct S; }\n",
-    ] {
+    for text in ["fn f() {}\n", "m!();\n", "pub const N: u8 = 1;\n", "mod m { struct S; }\n"] {
         adding_breaks("maps", "src/task/mod.rs", text);
         adding_breaks("maps", "src/lib.rs", text);
     }
@@ -225,18 +191,12 @@ fn std_waits_can_fail() {
     for text in waits {
         adding_breaks("std waits", "src/green/park.rs", text);
     }
-    adding_is_fine(
-        "src/task/spawn.rs",
-        "use crate::green as sync;\nfn f() { sync::park(); }\n",
-    );
+    adding_is_fine("src/task/spawn.rs", "use crate::green as sync;\nfn f() { sync::park(); }\n");
 }
 
 #[test]
 fn reasons_for_unsafe_can_fail() {
-    let far = format!(
-        "// SAFETY: r\n{}fn f() {{ unsafe {{ g() }} }}\n",
-        "\n".repeat(8)
-    );
+    let far = format!("// SAFETY: r\n{}fn f() {{ unsafe {{ g() }} }}\n", "\n".repeat(8));
     let bare = [
         "fn f() { unsafe { g() } }\n",
         "unsafe impl Send for T {}\n",
@@ -249,26 +209,17 @@ fn reasons_for_unsafe_can_fail() {
         adding_breaks("unsafe", "src/green/park.rs", text);
     }
     adding_is_fine("src/green/park.rs", &far.replacen("\n\n", "\n", 1));
-    adding_is_fine(
-        "src/green/park.rs",
-        "type F = unsafe extern \"C\" fn(u8);\n",
-    );
+    adding_is_fine("src/green/park.rs", "type F = unsafe extern \"C\" fn(u8);\n");
     adding_is_fine("src/green/park.rs", "unsafe extern \"C\" { fn g(); }\n");
 }
 
 #[test]
 fn machine_paths_can_fail() {
     let text = format!("fine\nsee {}main\n", ["", "work", ""].join("/"));
-    let tracked = [
-        ("README.md".to_owned(), text),
-        ("A".to_owned(), "network/a".to_owned()),
-    ];
+    let tracked = [("README.md".to_owned(), text), ("A".to_owned(), "network/a".to_owned())];
     let found = violations(&tree(), &tracked, &Allowances::default());
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(
-        (found[0].rule, found[0].place.as_str()),
-        ("machine paths", "README.md:2")
-    );
+    assert_eq!((found[0].rule, found[0].place.as_str()), ("machine paths", "README.md:2"));
 }
 
 #[test]
@@ -286,14 +237,8 @@ fn surface_can_fail() {
     for text in leaks {
         adding_breaks("surface", "src/green/park.rs", text);
     }
-    adding_is_fine(
-        "src/green/park.rs",
-        "pub struct S { pub a: u8, b: polling::Event }\n",
-    );
-    adding_is_fine(
-        "src/green/park.rs",
-        "pub(crate) fn f(e: polling::Event) {}\n",
-    );
+    adding_is_fine("src/green/park.rs", "pub struct S { pub a: u8, b: polling::Event }\n");
+    adding_is_fine("src/green/park.rs", "pub(crate) fn f(e: polling::Event) {}\n");
     adding_is_fine("src/green/park.rs", "pub fn f() { polling::go() }\n");
 }
 
@@ -301,14 +246,7 @@ fn surface_can_fail() {
 fn blindness_is_noticed() {
     let tracked = [("A".to_owned(), String::new())];
     let seen = Seen::count(&tree(), &tracked);
-    let exact = Seen {
-        files: 13,
-        tracked: 1,
-        functions: 5,
-        imports: 8,
-        unsafes: 4,
-        exports: 1,
-    };
+    let exact = Seen { files: 13, tracked: 1, functions: 5, imports: 8, unsafes: 4, exports: 1 };
     assert_eq!(seen, exact);
     assert!(seen.missing(&exact).is_empty());
     assert_eq!(Seen::count(&[], &[]).missing(&exact).len(), 6);

@@ -87,8 +87,7 @@ impl Tree {
             }
         }
         for (path, name) in declared_by_path(&file.shipped) {
-            self.stand_ins
-                .insert([module.as_slice(), &[path]].concat(), name);
+            self.stand_ins.insert([module.as_slice(), &[path]].concat(), name);
         }
         self.children.insert(module, children);
     }
@@ -183,11 +182,7 @@ fn check_file(tree: &Tree, file: &File, module: &[String]) -> Vec<Violation> {
             None => Err("leads nowhere this check can follow: import from its home".to_owned()),
         };
         if let Err(why) = verdict {
-            found.push(file.at(
-                RULE,
-                path.line,
-                format!("{}: {why}", path.segments.join("::")),
-            ));
+            found.push(file.at(RULE, path.line, format!("{}: {why}", path.segments.join("::"))));
         }
     }
     found

@@ -35,10 +35,7 @@ pub(crate) fn machine_paths(files: &[(String, String)]) -> Vec<Violation> {
 /// Path and text of every text file that git tracks below `root`; outside of
 /// a repository (an unpacked package), of every one there is.
 pub(crate) fn tracked(root: &Path) -> Vec<(String, String)> {
-    let git = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root)
-        .output();
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
     let names = match git {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);

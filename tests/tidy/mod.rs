@@ -64,18 +64,12 @@ impl Seen {
         let imports = |file: &File| {
             let module = file.module();
             let paths = paths::named_paths(&file.shipped);
-            paths
-                .iter()
-                .filter(|p| p.absolute(&module).is_some())
-                .count()
+            paths.iter().filter(|p| p.absolute(&module).is_some()).count()
         };
         Seen {
             files: files.len(),
             tracked: tracked.len(),
-            functions: files
-                .iter()
-                .map(|f| shape::functions(&f.shipped).len())
-                .sum(),
+            functions: files.iter().map(|f| shape::functions(&f.shipped).len()).sum(),
             imports: files.iter().map(imports).sum(),
             unsafes: tokens().filter(|token| token.is("unsafe")).count(),
             exports: tokens().filter(|token| confine::is_export(token)).count(),

@@ -39,12 +39,7 @@ impl NamedPath {
 
 /// All paths of two segments or more in `code`, and everything it `use`s.
 pub(crate) fn named_paths(code: &[Token]) -> Vec<NamedPath> {
-    let mut walk = Walk {
-        code,
-        at: 0,
-        blocks: Vec::new(),
-        out: Vec::new(),
-    };
+    let mut walk = Walk { code, at: 0, blocks: Vec::new(), out: Vec::new() };
     while walk.at < code.len() {
         walk.step();
     }

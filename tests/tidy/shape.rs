@@ -24,8 +24,7 @@ pub(crate) fn opening_doc(files: &[File]) -> Vec<Violation> {
 /// `src/folder/file.rs` at the deepest.
 pub(crate) fn one_level(files: &[File]) -> Vec<Violation> {
     let deep = files.iter().filter(|f| f.path.split('/').count() > 3);
-    deep.map(|file| file.at("one level", 1, "more than one folder below src"))
-        .collect()
+    deep.map(|file| file.at("one level", 1, "more than one folder below src")).collect()
 }
 
 /// No file over the limit, unless allowed; none at all over the hard limit.
@@ -124,11 +123,7 @@ fn first_logic(code: &[Token]) -> Option<&Token> {
             let open = at + 1 + usize::from(is(1, "!"));
             at = closing(code, open) + 1;
         } else if is(0, "pub") {
-            at = if is(1, "(") {
-                closing(code, at + 1)
-            } else {
-                at
-            } + 1;
+            at = if is(1, "(") { closing(code, at + 1) } else { at } + 1;
         } else if is(0, "use") || (is(0, "mod") && is(2, ";")) {
             at += code[at..].iter().position(|t| t.is(";"))? + 1;
         } else if is(0, "mod") && is(2, "{") {

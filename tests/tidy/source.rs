@@ -51,11 +51,7 @@ impl File {
     }
 
     pub(crate) fn at(&self, rule: &'static str, line: usize, what: impl Into<String>) -> Violation {
-        Violation {
-            rule,
-            place: format!("{}:{line}", self.path),
-            what: what.into(),
-        }
+        Violation { rule, place: format!("{}:{line}", self.path), what: what.into() }
     }
 }
 
@@ -161,9 +157,7 @@ fn without_tests(all: &[Token]) -> Vec<Token> {
 /// `cfg(any(test, …))`, which ships too.
 fn is_test_attribute(attribute: &[Token]) -> bool {
     let has = |name: &str| attribute.iter().any(|t| t.is(name));
-    let negated = attribute
-        .windows(3)
-        .any(|w| w[0].is("not") && w[1].is("(") && w[2].is("test"));
+    let negated = attribute.windows(3).any(|w| w[0].is("not") && w[1].is("(") && w[2].is("test"));
     match attribute.first().map(|t| t.text.as_str()) {
         Some("test") => attribute.len() == 1,
         Some("cfg") => has("test") && !has("any") && !negated,

@@ -19,19 +19,13 @@ impl Token {
     }
 
     pub(crate) fn is_ident(&self) -> bool {
-        self.text
-            .starts_with(|c: char| c.is_alphabetic() || c == '_')
+        self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
     }
 }
 
 /// Splits `source` into tokens.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
-    let mut lexer = Lexer {
-        chars: source.chars().collect(),
-        at: 0,
-        line: 1,
-        out: Vec::new(),
-    };
+    let mut lexer = Lexer { chars: source.chars().collect(), at: 0, line: 1, out: Vec::new() };
     while lexer.at < lexer.chars.len() {
         lexer.step();
     }
@@ -59,10 +53,7 @@ impl Lexer {
     }
 
     fn push(&mut self, text: impl Into<String>, line: usize) {
-        self.out.push(Token {
-            text: text.into(),
-            line,
-        });
+        self.out.push(Token { text: text.into(), line });
     }
 
     fn step(&mut self) {

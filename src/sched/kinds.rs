@@ -1,0 +1,82 @@
+//! What a descriptor is: asked of the kernel, or told by how it was made.
+
+use super::entry::{Entry, Kind, NO_INFERENCE};
+use crate::sys::raw;
+use std::sync::atomic::Ordering::Relaxed;
+
+fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
+    let mut value = 0i32;
+    let mut len = size_of::<i32>() as u32;
+    let args = [fd as usize, level as usize, name as usize];
+    // SAFETY: `value` has `len` bytes.
+    let got = unsafe {
+        raw::syscall(
+            libc::SYS_getsockopt,
+            [args[0], args[1], args[2], &raw mut value as usize, &raw mut len as usize, 0],
+        )
+    };
+    got.is_ok().then_some(value)
+}
+
+/// Asks the kernel what kind of descriptor `fd` is.
+pub(crate) fn kind_of(fd: i32) -> Kind {
+    let of = |name| option(fd, libc::SOL_SOCKET, name);
+    let Some(ty) = of(libc::SO_TYPE) else {
+        return Kind::Other;
+    };
+    kind(of(libc::SO_DOMAIN).unwrap_or(-1), ty, of(libc::SO_PROTOCOL).unwrap_or(-1))
+}
+
+/// NO_INFERENCE if a protocol on top of TCP frames what is read.
+pub(crate) fn layered(fd: i32) -> u32 {
+    let mut name = [0u8; 16];
+    let mut len = 16u32;
+    let at = [&raw mut name as usize, &raw mut len as usize];
+    let call = [fd as usize, libc::SOL_TCP as usize, libc::TCP_ULP as usize, at[0], at[1], 0];
+    // SAFETY: `name` has `len` bytes.
+    match unsafe { raw::syscall(libc::SYS_getsockopt, call) } {
+        Ok(_) if len > 0 => NO_INFERENCE,
+        _ => 0,
+    }
+}
+
+/// The kind of a socket made with these arguments.
+pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
+    const FLAGS: i32 = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    match ty & !FLAGS {
+        libc::SOCK_STREAM
+            if matches!(domain, libc::AF_INET | libc::AF_INET6)
+                && matches!(protocol, 0 | libc::IPPROTO_TCP) =>
+        {
+            Kind::Tcp
+        }
+        libc::SOCK_STREAM | libc::SOCK_SEQPACKET => Kind::Stream,
+        _ => Kind::Datagram,
+    }
+}
+
+/// Copies SO_RCVTIMEO and SO_SNDTIMEO from the kernel.
+pub(crate) fn read_timeouts(fd: i32, entry: &Entry) {
+    for (name, to) in
+        [(libc::SO_RCVTIMEO, &entry.recv_timeout), (libc::SO_SNDTIMEO, &entry.send_timeout)]
+    {
+        let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
+        let mut len = size_of::<libc::timeval>() as u32;
+        let at = [&raw mut value as usize, &raw mut len as usize];
+        let call = [fd as usize, libc::SOL_SOCKET as usize, name as usize, at[0], at[1], 0];
+        // SAFETY: `value` has `len` bytes.
+        let ok = unsafe { raw::syscall(libc::SYS_getsockopt, call) }.is_ok();
+        to.store(if ok { timeout(value) } else { 0 }, Relaxed);
+    }
+}
+
+/// What the kernel makes of a socket timeout: zero is none, negative is "at
+/// once".
+pub(crate) fn timeout(value: libc::timeval) -> u64 {
+    if value.tv_sec < 0 {
+        return 1;
+    }
+    (value.tv_sec as u64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add((value.tv_usec as u64).saturating_mul(1000))
+}
