@@ -8,6 +8,7 @@ pub(crate) mod errno;
 pub(crate) mod platform;
 pub(crate) mod raw;
 pub(crate) mod real;
+pub(crate) mod tls;
 pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod lock;

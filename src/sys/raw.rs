@@ -34,6 +34,12 @@ pub(crate) unsafe fn syscall(nr: libc::c_long, a: [usize; 6]) -> Result<usize, E
     split(ret)
 }
 
+/// The kernel's number of the calling OS thread.
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: takes no arguments.
+    unsafe { syscall(libc::SYS_gettid, [0; 6]) }.map_or(0, |tid| tid as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

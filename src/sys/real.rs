@@ -11,6 +11,13 @@ use libc::{
     clockid_t, iovec, msghdr, nfds_t, pollfd, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
+/// The address of any symbol of the program and its libraries.
+pub(crate) fn lookup(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: `name` is a C string.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
 /// Finds the next definition of `name` after this module's own.
 #[cold]
 fn find(name: &CStr, slot: &AtomicPtr<c_void>) -> *mut c_void {
