@@ -50,6 +50,7 @@ pub(crate) mod stack;
 pub(crate) mod green;
 pub(crate) mod sched;
 pub(crate) mod time;
+pub(crate) mod sync;
 pub(crate) mod task;
 pub(crate) mod net;
 pub mod patch;
