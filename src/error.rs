@@ -92,9 +92,6 @@ pub enum ConfigError {
         /// What is understood.
         expected: String,
     },
-    /// This version cannot do that.
-    #[error("{0}")]
-    Unsupported(&'static str),
 }
 
 /// Why patching failed.
@@ -110,6 +107,10 @@ pub enum PatchError {
         /// The first spawn.
         started_by: &'static Location<'static>,
     },
+    /// The families need thread-locals of their own for green threads, and this
+    /// system cannot give them.
+    #[error("{0}; patch the families sleep and socket alone")]
+    NoOwnThreadLocals(#[source] io::Error),
     /// The program's calls do not come to greenroom's functions.
     #[error(
         "calls of `{symbol}` do not reach greenroom: another library defines it first; link \

@@ -60,6 +60,23 @@ fn until_os(deadline: Nanos) {
     {}
 }
 
+/// What C means by `time`; `None` if it is no time.
+pub(crate) fn duration(time: libc::timespec) -> Option<Duration> {
+    let valid = (0..1_000_000_000).contains(&time.tv_nsec) && time.tv_sec >= 0;
+    valid.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// The deadline that a clock's `time` is now; the real-time clock may be set.
+pub(crate) fn deadline(realtime: bool, time: Duration) -> Nanos {
+    if !realtime {
+        return clock::nanos(time);
+    }
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid out pointer.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    clock::after(time.saturating_sub(duration(now).unwrap_or_default()))
+}
+
 /// `clock_nanosleep` on a green thread.
 ///
 /// # Errors
@@ -70,10 +87,7 @@ pub(crate) fn clock_sleep(
     absolute: bool,
     time: libc::timespec,
 ) -> Option<Result<(), Errno>> {
-    if !(0..1_000_000_000).contains(&time.tv_nsec) || time.tv_sec < 0 {
-        return Some(Err(Errno::INVAL));
-    }
-    let time = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+    let Some(time) = duration(time) else { return Some(Err(Errno::INVAL)) };
     match (clock, absolute) {
         (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
         (libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, false) => sleep(time),

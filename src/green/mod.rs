@@ -3,6 +3,8 @@
 pub(crate) mod state;
 pub(crate) mod record;
 pub(crate) mod current;
+pub(crate) mod locals;
+pub(crate) mod start;
 pub(crate) mod park;
 pub(crate) mod handle;
 pub(crate) mod overflow;

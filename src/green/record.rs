@@ -13,6 +13,7 @@ use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
+use crate::sys::tls::Block;
 use corosensei::{Coroutine, Yielder};
 use std::cell::{Cell, UnsafeCell};
 use std::io;
@@ -68,9 +69,13 @@ pub(crate) struct Record {
 /// itself while it runs there.
 pub(crate) struct Own {
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
-    yielder: Cell<*const Yielder<(), Suspend>>,
+    pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
     /// The guard page of its stack, for the fault handler.
-    guard: Cell<Option<(usize, usize)>>,
+    pub(super) guard: Cell<Option<(usize, usize)>>,
+    /// Its own thread-locals, if it has them.
+    pub(crate) block: Cell<Option<Block>>,
+    /// The worker that runs it, as the scheduler knows it.
+    pub(crate) worker: Cell<*const ()>,
     /// The armed timer, if any: the scheduler's key for it.
     pub(crate) timer: Cell<Option<u32>>,
     /// The timer has fired since the last park.
@@ -104,6 +109,8 @@ impl Record {
                 coroutine: UnsafeCell::new(None),
                 yielder: Cell::new(ptr::null()),
                 guard: Cell::new(None),
+                block: Cell::new(None),
+                worker: Cell::new(ptr::null()),
                 timer: Cell::new(None),
                 timed_out: Cell::new(false),
                 budget: Cell::new(BUDGET),
@@ -151,31 +158,24 @@ impl Record {
         self.own.guard.get().map(|(start, end)| start..end)
     }
 
-    /// Pins it to `home` and gives it the stack on which it will run.
+    /// Pins it to `home`. Before its first run, by its worker.
+    pub(super) fn pin(&self, home: &'static dyn Home) {
+        self.home.set(Some(home));
+    }
+
+    /// Runs its closure.
     ///
     /// # Safety
-    /// Only the worker that took it fresh from a queue, once.
-    pub(crate) unsafe fn start(&self, home: &'static dyn Home, stack: GreenStack) {
-        self.home.set(Some(home));
-        let guard = stack.guard();
-        self.own.guard.set(Some((guard.start, guard.end)));
-        let this = NonNull::from(self);
-        let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
-            // SAFETY: the scheduler's reference keeps the record alive until
-            // the coroutine has returned; this is its first and only run.
-            unsafe {
-                this.as_ref().own.yielder.set(yielder);
-                (this.as_ref().body.run)(this);
-            }
-        };
-        // SAFETY: nobody else touches the coroutine of a fresh one.
-        unsafe { *self.own.coroutine.get() = Some(Coroutine::with_stack(stack, main)) };
+    /// Once, on its own stack.
+    pub(super) unsafe fn run(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.body.run)(NonNull::from(self)) }
     }
 
     /// Says that it will never run.
     ///
     /// # Safety
-    /// As `start`, which is not called then.
+    /// Once, by whoever would have started it, and does not.
     pub(crate) unsafe fn refuse(&self, why: io::Error) {
         // SAFETY: once, by the caller's promise.
         unsafe { (self.body.refuse)(NonNull::from(self), why) }
@@ -189,9 +189,13 @@ impl Record {
     #[inline]
     pub(crate) unsafe fn suspend(&self, why: Suspend) {
         self.own.budget.set(BUDGET);
-        let errno = Errno::last();
         // SAFETY: set at its start, valid while it runs on its stack.
-        unsafe { (*self.own.yielder.get()).suspend(why) };
+        let yielder = unsafe { &*self.own.yielder.get() };
+        if self.own.block.get().is_some() {
+            return yielder.suspend(why); // its errno is its own
+        }
+        let errno = Errno::last();
+        yielder.suspend(why);
         errno.set();
     }
 }

@@ -2,8 +2,9 @@
 //! them on.
 
 use super::family::{Family, PATCHED, PROBE};
-use super::{descriptor, sleep, socket, transfer};
+use super::{descriptor, sleep, socket, sync, transfer};
 use crate::error::PatchError;
+use crate::green::locals;
 use crate::sched::{runtime, start};
 use crate::sys::real;
 use std::hint::black_box;
@@ -48,9 +49,10 @@ impl Patch {
         Patch(0)
     }
 
-    /// Every family.
+    /// Every family that works with the thread-locals that green threads share
+    /// with their worker: *sleep* and *socket*.
     pub fn all() -> Patch {
-        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit()))
+        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit())).sync(false)
     }
 
     /// With or without [`Family::Sleep`].
@@ -61,6 +63,12 @@ impl Patch {
     /// With or without [`Family::Socket`].
     pub fn socket(self, patch: bool) -> Patch {
         self.with(Family::Socket, patch)
+    }
+
+    /// With or without [`Family::Sync`]. With it, green threads get their own
+    /// thread-locals, as if by `Config::thread_locals`.
+    pub fn sync(self, patch: bool) -> Patch {
+        self.with(Family::Sync, patch)
     }
 
     fn with(self, family: Family, patch: bool) -> Patch {
@@ -80,6 +88,9 @@ impl Patch {
         if let Some(runtime) = runtime::get() {
             return Err(PatchError::TooLate { started_by: runtime.started_by });
         }
+        if missing & Family::Sync.bit() != 0 {
+            locals::enable().map_err(PatchError::NoOwnThreadLocals)?;
+        }
         keep_linked();
         real::resolve_all();
         start::watch_forks();
@@ -94,7 +105,7 @@ impl Patch {
 /// Refers to every shim, so that the linker takes all of them out of the
 /// archive in which this crate arrives.
 fn keep_linked() {
-    for shims in [sleep::SHIMS, socket::SHIMS, transfer::SHIMS, descriptor::SHIMS] {
+    for shims in [sleep::SHIMS, socket::SHIMS, transfer::SHIMS, descriptor::SHIMS, sync::SHIMS] {
         black_box(shims);
     }
 }

@@ -11,10 +11,13 @@ pub enum Family {
     /// Sockets: making, connecting, accepting, transferring, polling, and the
     /// bookkeeping of their descriptors.
     Socket,
+    /// `syscall(SYS_futex)`: `std::sync`, `std::thread::park`, parking_lot,
+    /// crossbeam. Needs [`ThreadLocals::Own`](crate::ThreadLocals::Own).
+    Sync,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 2] = [Family::Sleep, Family::Socket];
+    pub(super) const ALL: [Family; 3] = [Family::Sleep, Family::Socket, Family::Sync];
 
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32

@@ -12,6 +12,7 @@ mod sleep;
 mod socket;
 mod transfer;
 mod descriptor;
+mod sync;
 mod apply;
 
 pub use apply::{Patch, patch_all};

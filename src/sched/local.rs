@@ -5,6 +5,7 @@ use super::inbox::{Inbox, Linked};
 use super::run_queue::RunQueue;
 use super::sleep::Sleep;
 use super::timers::{TimerKey, Timers};
+use crate::green::current;
 use crate::green::record::{Home, Record, RecordRef};
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
@@ -75,8 +76,14 @@ thread_local!(static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) 
 /// The worker that this OS thread is, if it is one.
 #[inline]
 pub(crate) fn get<'a>() -> Option<&'a Local> {
-    // SAFETY: set by `become_worker` to a value that is never freed.
-    unsafe { LOCAL.get().as_ref() }
+    let mut local = LOCAL.get();
+    if local.is_null() {
+        // A green thread with thread-locals of its own.
+        local = current::get()?.own.worker.get().cast();
+    }
+    // SAFETY: set by `become_worker`, or from it by the worker, to a value that
+    // is never freed.
+    unsafe { local.as_ref() }
 }
 
 impl Local {

@@ -3,8 +3,8 @@
 use super::local::Local;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
-use crate::config;
-use crate::green::report;
+use crate::config::{self, ThreadLocals};
+use crate::green::{locals, report};
 use crate::stack::{SizeClass, StackCache};
 use crate::sys::{fault, futex, platform};
 use std::io;
@@ -61,6 +61,9 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     }
     let settings =
         config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    if settings.thread_locals == ThreadLocals::Own {
+        locals::enable()?;
+    }
     first_stack()?;
     let workers = settings.workers.unwrap_or_else(platform::cores);
     let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();

@@ -5,10 +5,13 @@ use super::local::Local;
 use super::run_queue::Next;
 use super::runtime::Runtime;
 use crate::green::record::{Record, RecordRef, Suspend};
+use crate::green::start::start;
 use crate::green::{current, report};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::selector::{Events, Until};
+use crate::sys::tls::{self, Block};
 use corosensei::CoroutineResult;
+use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -22,6 +25,8 @@ const TRIM_EVERY: Nanos = 1_000_000_000;
 /// One worker's loop state.
 pub(crate) struct Worker {
     local: &'static Local,
+    /// This OS thread's own thread-locals.
+    block: Block,
     runtime: &'static Runtime,
     events: Events,
     /// Switches in the next batch: fewer when the last ones took long.
@@ -33,7 +38,15 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(local: &'static Local, runtime: &'static Runtime) -> Worker {
-        Worker { local, runtime, events: Events::new(), batch: BATCH, trim_at: 0, trimming: false }
+        Worker {
+            local,
+            block: tls::current(),
+            runtime,
+            events: Events::new(),
+            batch: BATCH,
+            trim_at: 0,
+            trimming: false,
+        }
     }
 
     /// Runs green threads for ever.
@@ -77,10 +90,11 @@ impl Worker {
     #[inline]
     fn start(&self, thread: RecordRef) {
         // SAFETY: the owning OS thread; taking does not nest.
-        match unsafe { self.local.stacks.with(|s| s.take(thread.class())) } {
-            Ok(stack) => {
-                // SAFETY: popped fresh, once.
-                unsafe { thread.start(self.local.shared, stack) };
+        let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) };
+        // SAFETY: popped fresh, once.
+        match stack.and_then(|s| unsafe { start(&thread, self.local.shared, s) }) {
+            Ok(()) => {
+                thread.own.worker.set(ptr::from_ref(self.local).cast());
                 thread.state.begin_run();
                 self.resume(thread);
             }
@@ -96,11 +110,23 @@ impl Worker {
     /// Switches to `thread` until it suspends or ends.
     #[inline]
     fn resume(&self, thread: RecordRef) {
-        current::enter(&thread);
         // SAFETY: only its worker touches the coroutine; it was started.
-        let result =
-            unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked().resume(()) };
-        current::leave();
+        let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
+        let result = if let Some(block) = thread.own.block.get() {
+            // SAFETY: a running green thread's block is its worker's; nothing
+            // between the two switches uses a thread-local of the worker.
+            unsafe {
+                tls::switch(block);
+                let result = coroutine.resume(());
+                tls::switch(self.block);
+                result
+            }
+        } else {
+            current::enter(&thread);
+            let result = coroutine.resume(());
+            current::leave();
+            result
+        };
         match result {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),

@@ -2,6 +2,7 @@
 
 use crate::sys::mem::page_size;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use thiserror::Error;
 
 /// The smallest stack; less is rounded up to this.
@@ -74,10 +75,18 @@ impl SizeClass {
     }
 }
 
+/// Whole pages above every stack that are not the stack's; see [`reserve`].
+static RESERVED: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps room for `bytes` above every stack. Before the first stack is made.
+pub(crate) fn reserve(bytes: usize) {
+    RESERVED.store(bytes.next_multiple_of(page_size()), Relaxed);
+}
+
 /// The bytes from one slot of a class to the next.
 #[inline]
 pub(super) fn stride(class: SizeClass) -> usize {
-    page_size() + usable(class)
+    page_size() + usable(class) + RESERVED.load(Relaxed)
 }
 
 /// Usable bytes in whole pages, which matters where pages are larger than the class. Both are
@@ -89,7 +98,7 @@ fn usable(class: SizeClass) -> usize {
 
 /// The part of the slot at `low` that holds frames.
 pub(super) fn usable_range(low: usize, class: SizeClass) -> Range<usize> {
-    low + page_size()..low + stride(class)
+    low + page_size()..low + page_size() + usable(class)
 }
 
 #[cfg(test)]

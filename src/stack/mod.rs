@@ -21,5 +21,5 @@ mod limit_tests;
 mod tests;
 
 pub(crate) use cache::StackCache;
-pub(crate) use class::SizeClass;
+pub(crate) use class::{SizeClass, reserve};
 pub(crate) use slot::GreenStack;

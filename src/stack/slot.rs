@@ -1,8 +1,8 @@
 //! One stack. Its slot in a slab, from low to high addresses:
 //!
 //! ```text
-//! low          low + page                               low + stride
-//!  | guard page | usable: the stack grows down ... | stagger |
+//! low          low + page                                           low + stride
+//!  | guard page | usable: the stack grows down ... | stagger | reserved |
 //!  ^ limit()                                       ^ base()
 //! ```
 
@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use corosensei::stack::{Stack, StackPointer};
 
-use super::class::{SizeClass, stride};
+use super::class::{SizeClass, stride, usable_range};
 use super::depot;
 use crate::sys::mem::page_size;
 
@@ -50,7 +50,8 @@ impl GreenStack {
     #[inline]
     pub(super) unsafe fn from_slot(low: NonZeroUsize, class: SizeClass) -> Self {
         // A slot's end is page-aligned and a stagger is whole cache lines: aligned to 64.
-        let base = low.saturating_add(stride(class) - stagger(low.get()));
+        let top = usable_range(low.get(), class).end - low.get();
+        let base = low.saturating_add(top - stagger(low.get()));
         Self { low, base, class }
     }
 
@@ -63,6 +64,11 @@ impl GreenStack {
     /// The addresses whose access means that this stack has overflowed.
     pub(crate) fn guard(&self) -> Range<usize> {
         self.low.get()..self.low.get() + page_size()
+    }
+
+    /// Where its slot ends; what was reserved lies below.
+    pub(crate) fn end(&self) -> usize {
+        self.low.get() + stride(self.class)
     }
 
     /// The size of this stack.
@@ -94,7 +100,6 @@ impl Drop for GreenStack {
 
 #[cfg(test)]
 mod tests {
-    use super::super::class::usable_range;
     use super::*;
 
     /// A stack over made-up addresses: fine as long as nobody runs on it or drops it.

@@ -4,7 +4,7 @@
 //! `.init_array`; a caller that is earlier still (a constructor of a shared
 //! library) looks up the one it needs. A successful `dlsym` allocates nothing.
 
-use std::ffi::{CStr, c_int, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
@@ -114,6 +114,7 @@ originals! {
     fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_int;
     fn ioctl(fd: c_int, request: c_ulong, arg: usize) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
+    fn syscall(nr: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long;
     fn poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
 }
 

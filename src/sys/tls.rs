@@ -227,6 +227,17 @@ impl Layout {
         self.size.next_multiple_of(self.align) + self.align
     }
 
+    /// The block that `make` made before `end`, if it did.
+    ///
+    /// # Safety
+    /// As `make`, but the memory may have been used by it.
+    pub(crate) unsafe fn made(&self, end: usize) -> Option<Block> {
+        let tp = (end - self.record) & !(self.align - 1);
+        // SAFETY: inside what is ours; zero until a block is made.
+        let vector = unsafe { *ptr::with_exposed_provenance::<usize>(tp + DTV) };
+        (vector != 0).then_some(Block(tp))
+    }
+
     /// Makes a block whose record ends before `end`, in zeroed memory, for a
     /// green thread that will never be the kernel's. `None`: no memory.
     ///

@@ -13,6 +13,7 @@
 
 use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
+use crate::green::locals;
 use crate::green::record::{Body, Record, RecordRef};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
@@ -82,8 +83,11 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     };
     let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
     if task.packet.join.is_detached() {
-        return drop_quietly(result);
+        drop_quietly(result);
+        return locals::end();
     }
+    // Before anybody who joins goes on, as with OS threads.
+    locals::end();
     // SAFETY: the result is the finisher's until `finish`, which comes once.
     unsafe { store(&task.packet, result) };
 }

@@ -1,0 +1,79 @@
+//! Own thread-locals: giving each green thread a block, on its stack's slot.
+//!
+//! While one runs, its block is the OS thread's; the worker switches around
+//! each resume, so that no scheduler code ever runs on another's block. What a
+//! green thread finds through thread-locals is its own for its whole life, and
+//! the state of its *worker* is reached through its record.
+
+use super::current;
+use super::record::Record;
+use crate::stack::{self, GreenStack};
+use crate::sys::tls::{self, Layout};
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+
+/// Set if green threads have their own thread-locals. Lives for ever.
+static LAYOUT: AtomicPtr<Layout> = AtomicPtr::new(ptr::null_mut());
+
+fn layout() -> Option<&'static Layout> {
+    // SAFETY: null, or leaked by `enable`.
+    unsafe { LAYOUT.load(Acquire).as_ref() }
+}
+
+/// Whether green threads have their own thread-locals.
+pub(crate) fn are_own() -> bool {
+    layout().is_some()
+}
+
+/// Gives all green threads their own, from the first stack on.
+///
+/// # Errors
+/// The C library is not as we know it.
+pub(crate) fn enable() -> io::Result<()> {
+    if are_own() {
+        return Ok(());
+    }
+    let layout = tls::probe().map_err(|e| io::Error::new(io::ErrorKind::Unsupported, e))?;
+    stack::reserve(layout.reserve());
+    LAYOUT.store(Box::leak(Box::new(layout)), Release);
+    Ok(())
+}
+
+/// Readies the block of one that will run on `stack`.
+///
+/// # Errors
+/// No memory.
+pub(super) fn attach(record: &Record, stack: &GreenStack) -> io::Result<()> {
+    let Some(layout) = layout() else { return Ok(()) };
+    let end = stack.end();
+    // SAFETY: the slot is this stack's; what `stack::reserve` keeps free above
+    // the stack is for this, zero at first, and used by nothing else.
+    let block = unsafe {
+        match layout.made(end) {
+            Some(block) => {
+                layout.renew(block);
+                block
+            }
+            None => layout.make(end).ok_or(io::ErrorKind::OutOfMemory)?,
+        }
+    };
+    record.own.block.set(Some(block));
+    Ok(())
+}
+
+/// On the green thread, before its closure.
+pub(super) fn begin(record: &Record) {
+    if let Some(layout) = layout() {
+        current::enter(record);
+        layout.begin();
+    }
+}
+
+/// On the green thread, after its closure: runs the destructors of its
+/// thread-locals, which may wait.
+pub(crate) fn end() {
+    if let Some(layout) = layout() {
+        layout.end();
+    }
+}

@@ -1,0 +1,40 @@
+//! The first run of a green thread.
+
+use super::locals;
+use super::record::{Home, Record, Suspend};
+use crate::stack::GreenStack;
+use corosensei::{Coroutine, Yielder};
+use std::io;
+use std::ptr::NonNull;
+
+/// Pins `record` to `home`, and gives it the stack on which it will run.
+///
+/// # Errors
+/// No memory for its thread-locals; it can still be refused.
+///
+/// # Safety
+/// Only the worker that took it fresh from a queue, once.
+pub(crate) unsafe fn start(
+    record: &Record,
+    home: &'static dyn Home,
+    stack: GreenStack,
+) -> io::Result<()> {
+    locals::attach(record, &stack)?;
+    record.pin(home);
+    let guard = stack.guard();
+    record.own.guard.set(Some((guard.start, guard.end)));
+    let this = NonNull::from(record);
+    let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
+        // SAFETY: the scheduler's reference keeps the record alive until the
+        // coroutine has returned; this is its first and only run.
+        unsafe {
+            let record = this.as_ref();
+            record.own.yielder.set(yielder);
+            locals::begin(record);
+            record.run();
+        }
+    };
+    // SAFETY: nobody else touches the coroutine of a fresh one.
+    unsafe { *record.own.coroutine.get() = Some(Coroutine::with_stack(stack, main)) };
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! With the family *sync*, std's own locks and channels park green threads.
+
+use greenroom::{Config, joinall, patch::Patch, spawn};
+use std::cell::Cell;
+use std::sync::mpsc;
+use std::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn ready() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Config::new().workers(1).install().unwrap();
+        Patch::all().sync(true).apply().unwrap();
+    });
+}
+
+#[test]
+fn a_mutex_held_across_a_sleep_lets_the_others_run() {
+    ready();
+    let mutex = Arc::new(Mutex::new(0));
+    let start = Instant::now();
+    let threads = (0..10).map(|_| {
+        let mutex = mutex.clone();
+        spawn(move || {
+            let mut n = mutex.lock().unwrap();
+            let before = *n;
+            thread::sleep(Duration::from_millis(5));
+            *n = before + 1;
+        })
+    });
+    for r in joinall(threads.collect::<Vec<_>>()) {
+        r.unwrap();
+    }
+    assert_eq!(*mutex.lock().unwrap(), 10);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+#[test]
+fn channels_both_ways_and_from_os_threads() {
+    ready();
+    let (to, from) = mpsc::channel::<u32>();
+    let (back, answers) = mpsc::sync_channel(0);
+    let echo = spawn(move || {
+        for n in from {
+            back.send(n + 1).unwrap();
+        }
+    });
+    let client = thread::spawn(move || {
+        for n in 0..1000 {
+            to.send(n).unwrap();
+            assert_eq!(answers.recv().unwrap(), n + 1);
+        }
+    });
+    client.join().unwrap();
+    echo.join().unwrap();
+}
+
+#[test]
+fn condvar_rwlock_barrier_once_and_park() {
+    ready();
+    let pair = Arc::new((Mutex::new(0), Condvar::new()));
+    let barrier = Arc::new(Barrier::new(50));
+    let lock = Arc::new(RwLock::new(0));
+    static CELL: OnceLock<u32> = OnceLock::new();
+    let threads: Vec<_> = (0..50)
+        .map(|i| {
+            let (pair, barrier, lock) = (pair.clone(), barrier.clone(), lock.clone());
+            spawn(move || {
+                barrier.wait();
+                if i % 5 == 0 {
+                    *lock.write().unwrap() += 1;
+                } else {
+                    let read = lock.read().unwrap();
+                    greenroom::yield_now();
+                    drop(read);
+                }
+                CELL.get_or_init(|| {
+                    thread::sleep(Duration::from_millis(5));
+                    7
+                });
+                let (count, changed) = &*pair;
+                *count.lock().unwrap() += 1;
+                changed.notify_all();
+                let guard = count.lock().unwrap();
+                let (_guard, out) =
+                    changed.wait_timeout_while(guard, Duration::from_secs(20), |n| *n < 50).unwrap();
+                assert!(!out.timed_out());
+            })
+        })
+        .collect();
+    for r in joinall(threads) {
+        r.unwrap();
+    }
+    assert_eq!((*lock.read().unwrap(), CELL.get()), (10, Some(&7)));
+
+    let parked = spawn(|| {
+        let me = thread::current();
+        let waker = spawn(move || me.unpark());
+        thread::park();
+        waker.join().unwrap();
+    });
+    parked.join().unwrap();
+}
+
+#[test]
+fn thread_locals_and_the_panic_count_are_its_own() {
+    ready();
+    thread_local!(static N: Cell<u32> = const { Cell::new(1) });
+    let threads: Vec<_> = (0..100)
+        .map(|i| {
+            spawn(move || {
+                assert_eq!(N.replace(i), 1);
+                greenroom::yield_now();
+                assert_eq!(N.get(), i);
+            })
+        })
+        .collect();
+    for r in joinall(threads) {
+        r.unwrap();
+    }
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            thread::sleep(Duration::from_millis(20));
+            assert!(thread::panicking());
+        }
+    }
+    let failing = spawn(|| {
+        let _slow = Slow;
+        std::panic::resume_unwind(Box::new(()));
+    });
+    let other = spawn(|| {
+        for _ in 0..10 {
+            assert!(!thread::panicking());
+            thread::sleep(Duration::from_millis(2));
+        }
+    });
+    assert!(failing.join().unwrap_err().is_panic());
+    other.join().unwrap();
+}
