@@ -83,8 +83,9 @@ fn condvar_rwlock_barrier_once_and_park() {
                 *count.lock().unwrap() += 1;
                 changed.notify_all();
                 let guard = count.lock().unwrap();
-                let (_guard, out) =
-                    changed.wait_timeout_while(guard, Duration::from_secs(20), |n| *n < 50).unwrap();
+                let (_guard, out) = changed
+                    .wait_timeout_while(guard, Duration::from_secs(20), |n| *n < 50)
+                    .unwrap();
                 assert!(!out.timed_out());
             })
         })

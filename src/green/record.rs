@@ -58,8 +58,8 @@ pub(crate) struct Record {
     id: u64,
     name: Option<Box<str>>,
     class: SizeClass,
-    /// Written by its worker before its first run, then read by wakers, who
-    /// have seen `PARKED` and so that write.
+    /// Written by the worker that runs it, then read by wakers, who have seen
+    /// `PARKED` and so that write.
     home: Cell<Option<&'static dyn Home>>,
     /// Its worker's alone.
     pub(crate) own: Own,
@@ -158,9 +158,11 @@ impl Record {
         self.own.guard.get().map(|(start, end)| start..end)
     }
 
-    /// Pins it to `home`. Before its first run, by its worker.
-    pub(super) fn pin(&self, home: &'static dyn Home) {
+    /// Says which worker runs it from now on. By that worker, before it runs.
+    #[inline]
+    pub(crate) fn settle(&self, home: &'static dyn Home, worker: *const ()) {
         self.home.set(Some(home));
+        self.own.worker.set(worker);
     }
 
     /// Runs its closure.

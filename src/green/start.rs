@@ -1,26 +1,21 @@
 //! The first run of a green thread.
 
 use super::locals;
-use super::record::{Home, Record, Suspend};
+use super::record::{Record, Suspend};
 use crate::stack::GreenStack;
 use corosensei::{Coroutine, Yielder};
 use std::io;
 use std::ptr::NonNull;
 
-/// Pins `record` to `home`, and gives it the stack on which it will run.
+/// Gives `record` the stack on which it will run.
 ///
 /// # Errors
 /// No memory for its thread-locals; it can still be refused.
 ///
 /// # Safety
 /// Only the worker that took it fresh from a queue, once.
-pub(crate) unsafe fn start(
-    record: &Record,
-    home: &'static dyn Home,
-    stack: GreenStack,
-) -> io::Result<()> {
+pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()> {
     locals::attach(record, &stack)?;
-    record.pin(home);
     let guard = stack.guard();
     record.own.guard.set(Some((guard.start, guard.end)));
     let this = NonNull::from(record);

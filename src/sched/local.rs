@@ -9,6 +9,7 @@ use crate::green::current;
 use crate::green::record::{Home, Record, RecordRef};
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
+use crate::sys::biased::Biased;
 use crate::sys::clock::Nanos;
 use crate::sys::owner::OwnerCell;
 use crate::sys::selector::Selector;
@@ -16,7 +17,7 @@ use crossbeam_deque::Stealer;
 use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr as StdAtomicPtr, AtomicU32, Ordering::*};
 
 // SAFETY: `link` is one field, which only inboxes use, and a record stands in
 // at most one: the scheduler's single reference goes with it.
@@ -33,6 +34,12 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox<Record>,
     pub(crate) sleep: Sleep,
     pub(crate) selector: Selector,
+    /// Counts its rounds, for the monitor.
+    pub(crate) round: AtomicU32,
+    /// The monitor found that it does not come round.
+    pub(crate) stale: AtomicBool,
+    /// The rest of the worker, for who claims it.
+    pub(crate) local: StdAtomicPtr<Local>,
     /// Some descriptor was registered: polling has a point.
     pub(crate) has_fds: AtomicBool,
     /// The end of its run queue that idle workers steal fresh ones from.
@@ -43,8 +50,7 @@ impl Home for Shared {
     #[inline]
     fn enqueue(&self, thread: RecordRef) {
         if let Some(local) = get().filter(|l| ptr::eq(l.shared, self)) {
-            // SAFETY: this is the owning OS thread, and a push does not nest.
-            unsafe { local.run.with(|q| q.push_started(thread)) };
+            local.queue(|q| q.push_started(thread));
         } else {
             // SAFETY: the reference goes into the inbox and comes out of it.
             let first = unsafe { self.inbox.push(thread.into_raw()) };
@@ -59,6 +65,10 @@ impl Home for Shared {
 /// green threads that it runs.
 pub(crate) struct Local {
     pub(crate) shared: &'static Shared,
+    /// Its worker is inside except while a green thread with its own
+    /// thread-locals runs; then that one enters for each access, and others may
+    /// claim it.
+    pub(crate) lock: Biased,
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
@@ -96,11 +106,15 @@ impl Local {
             inbox: Inbox::new(),
             sleep: Sleep::new(),
             selector: Selector::new()?,
+            round: AtomicU32::new(0),
+            stale: AtomicBool::new(false),
+            local: StdAtomicPtr::new(ptr::null_mut()),
             has_fds: AtomicBool::new(false),
             stealer: run.stealer(),
         }));
         Ok(Local {
             shared,
+            lock: Biased::new(),
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
@@ -110,8 +124,28 @@ impl Local {
     /// Makes the calling OS thread this worker, for good.
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
+        local.lock.enter();
+        local.shared.local.store(ptr::from_ref(local).cast_mut(), Release);
         LOCAL.set(local);
         local
+    }
+
+    /// Runs `f` on the run queue: from the worker's loop, or from a green
+    /// thread that it runs.
+    #[inline]
+    pub(crate) fn queue<R>(&self, f: impl FnOnce(&mut RunQueue<RecordRef>) -> R) -> R {
+        // It may allocate, and an allocator may call what is patched.
+        let _inside = current::Inside::enter();
+        if !LOCAL.get().is_null() {
+            // SAFETY: the worker is inside its lock, or nobody claims it; the
+            // owning OS thread, and `f` does not nest.
+            return unsafe { self.run.with(f) };
+        }
+        self.lock.enter();
+        // SAFETY: entered, on the owning OS thread.
+        let r = unsafe { self.run.with(f) };
+        self.lock.exit();
+        r
     }
 
     /// Arms the timer of a green thread that has parked; false if memory has

@@ -2,6 +2,7 @@
 //! worker for them.
 
 use super::local::{self, Shared};
+use super::monitor::Monitor;
 use crate::green::record::RecordRef;
 use crate::sys::lock::Lock;
 use crossbeam_deque::Injector;
@@ -17,6 +18,9 @@ pub(crate) struct Runtime {
     /// Somebody is being woken to look for fresh ones; until it looks, more
     /// spawns need not wake another. Cleared by the woken one before it looks.
     waking: AtomicBool,
+    /// Some worker is stale (see `monitor.rs`).
+    pub(crate) has_stale: AtomicBool,
+    pub(crate) monitor: Monitor,
     /// What started it.
     pub(crate) started_by: &'static Location<'static>,
 }
@@ -46,6 +50,8 @@ impl Runtime {
             workers,
             injector: Injector::new(),
             waking: AtomicBool::new(false),
+            has_stale: AtomicBool::new(false),
+            monitor: Monitor::new(),
             started_by: by,
         }
     }
@@ -54,8 +60,7 @@ impl Runtime {
     pub(crate) fn submit(&self, thread: RecordRef) {
         match local::get() {
             Some(local) => {
-                // SAFETY: the owning OS thread; a push does not nest.
-                unsafe { local.run.with(|q| q.push_fresh(thread)) };
+                local.queue(|q| q.push_fresh(thread));
                 if self.workers.len() > 1 {
                     self.wake_one();
                 }
@@ -92,6 +97,7 @@ impl Runtime {
             self.waking.store(false, SeqCst);
         }
         fence(SeqCst);
+        self.monitor.wake();
     }
 
     /// Whether there is anything that an idle worker could take.

@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::config::{self, ThreadLocals};
 use crate::green::{locals, report};
 use crate::stack::{SizeClass, StackCache};
-use crate::sys::{fault, futex, platform};
+use crate::sys::{biased, fault, futex, platform};
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
@@ -86,6 +86,11 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     watch_forks();
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
+    if locals::are_own() && workers > 1 && biased::prepare() {
+        // Without it a hog delays its neighbours, and nothing else is wrong.
+        let monitor = thread::Builder::new().name("greenroom-monitor".into());
+        let _ = monitor.spawn(|| runtime.monitor.run(runtime));
+    }
     Ok(runtime)
 }
 

@@ -1,9 +1,9 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
-use super::fds;
 use super::local::Local;
 use super::run_queue::Next;
 use super::runtime::Runtime;
+use super::{fds, rescue};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
 use crate::green::{current, report};
@@ -53,6 +53,11 @@ impl Worker {
     pub(crate) fn run(mut self) -> ! {
         let mut now = clock::now();
         loop {
+            let round = &self.local.shared.round;
+            round.store(round.load(Relaxed).wrapping_add(1), Relaxed);
+            if self.runtime.has_stale.load(Relaxed) {
+                rescue::look_after_others(self.local, self.runtime, &mut self.events);
+            }
             self.local.take_inbox();
             self.local.fire_timers(now);
             self.take_injected();
@@ -92,9 +97,9 @@ impl Worker {
         // SAFETY: the owning OS thread; taking does not nest.
         let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) };
         // SAFETY: popped fresh, once.
-        match stack.and_then(|s| unsafe { start(&thread, self.local.shared, s) }) {
+        match stack.and_then(|s| unsafe { start(&thread, s) }) {
             Ok(()) => {
-                thread.own.worker.set(ptr::from_ref(self.local).cast());
+                thread.settle(self.local.shared, self.me());
                 thread.state.begin_run();
                 self.resume(thread);
             }
@@ -113,12 +118,17 @@ impl Worker {
         // SAFETY: only its worker touches the coroutine; it was started.
         let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
         let result = if let Some(block) = thread.own.block.get() {
+            if thread.own.worker.get() != self.me() {
+                thread.settle(self.local.shared, self.me()); // it has moved
+            }
             // SAFETY: a running green thread's block is its worker's; nothing
             // between the two switches uses a thread-local of the worker.
             unsafe {
+                self.local.lock.exit();
                 tls::switch(block);
                 let result = coroutine.resume(());
                 tls::switch(self.block);
+                self.local.lock.enter();
                 result
             }
         } else {
@@ -132,6 +142,11 @@ impl Worker {
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
             CoroutineResult::Return(()) => self.ended(&thread),
         }
+    }
+
+    /// This worker, as records keep it.
+    fn me(&self) -> *const () {
+        ptr::from_ref(self.local).cast()
     }
 
     #[inline]

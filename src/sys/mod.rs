@@ -12,6 +12,7 @@ pub(crate) mod tls;
 pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod lock;
+pub(crate) mod biased;
 pub(crate) mod parker;
 pub(crate) mod owner;
 #[cfg_attr(greenroom_portable, path = "portable.rs")]

@@ -1,0 +1,85 @@
+//! Notices workers that do not come round: one of their green threads computes,
+//! or spins on memory.
+//!
+//! A thread of its own, because the hogged worker cannot look, and idle ones
+//! are asleep. It looks every few milliseconds while any worker is awake, and
+//! sleeps too once all have slept for a while. What is to be done about a stale
+//! worker, others do (`rescue.rs`); the monitor only says so and wakes one.
+
+use super::local::Shared;
+use super::runtime::Runtime;
+use crate::sys::clock;
+use crate::sys::futex;
+use std::sync::atomic::{AtomicU32, Ordering::*, fence};
+use std::time::Duration;
+
+/// Between two looks. A worker that shows no round between two is stale.
+pub(crate) const TICK: Duration = Duration::from_millis(4);
+/// Looks in a row that find everybody asleep, before the monitor sleeps too.
+const PATIENCE: u32 = 25;
+
+const LOOKING: u32 = 0;
+const ASLEEP: u32 = 1;
+
+/// Whether the monitor has to be woken.
+pub(crate) struct Monitor(AtomicU32);
+
+impl Monitor {
+    pub(crate) const fn new() -> Monitor {
+        Monitor(AtomicU32::new(LOOKING))
+    }
+
+    /// A worker has woken. It has fenced after saying so.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        if self.0.load(Relaxed) == ASLEEP && self.0.swap(LOOKING, SeqCst) == ASLEEP {
+            futex::wake_one(&self.0);
+        }
+    }
+
+    /// Looks for ever.
+    pub(crate) fn run(&self, runtime: &'static Runtime) -> ! {
+        let mut seen = vec![0; runtime.workers.len()];
+        let mut quiet = 0;
+        loop {
+            // Not a sleep through libc: the monitor only waits for time.
+            futex::wait(&AtomicU32::new(0), 0, Some(clock::after(TICK)));
+            let mut stale = false;
+            for (worker, seen) in runtime.workers.iter().zip(&mut seen) {
+                stale |= look(worker, seen);
+            }
+            if stale {
+                runtime.has_stale.store(true, Release);
+                runtime.wake_one();
+            }
+            quiet = if all_asleep(runtime) { quiet + 1 } else { 0 };
+            if quiet >= PATIENCE {
+                self.sleep(runtime);
+                quiet = 0;
+            }
+        }
+    }
+
+    /// Announces, looks once more, waits: as a worker does (`sleep.rs`).
+    fn sleep(&self, runtime: &Runtime) {
+        self.0.store(ASLEEP, SeqCst);
+        fence(SeqCst);
+        while all_asleep(runtime) && self.0.load(SeqCst) == ASLEEP {
+            futex::wait(&self.0, ASLEEP, None);
+        }
+        self.0.store(LOOKING, SeqCst);
+    }
+}
+
+fn all_asleep(runtime: &Runtime) -> bool {
+    runtime.workers.iter().all(|w| w.sleep.is_asleep())
+}
+
+/// Whether `worker` has not come round since the last look.
+fn look(worker: &Shared, seen: &mut u32) -> bool {
+    let round = worker.round.load(Relaxed);
+    let same = std::mem::replace(seen, round) == round;
+    let stale = same && !worker.sleep.is_asleep();
+    worker.stale.store(stale, Release);
+    stale
+}
