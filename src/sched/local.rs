@@ -36,8 +36,10 @@ pub(crate) struct Shared {
     pub(crate) selector: Selector,
     /// Counts its rounds, for the monitor.
     pub(crate) round: AtomicU32,
-    /// The monitor found that it does not come round.
-    pub(crate) stale: AtomicBool,
+    /// How many were runnable when its last round began.
+    pub(crate) queued: AtomicU32,
+    /// Whether others should take something off it, by the monitor's last look.
+    pub(crate) strain: AtomicU32,
     /// The rest of the worker, for who claims it.
     pub(crate) local: StdAtomicPtr<Local>,
     /// Some descriptor was registered: polling has a point.
@@ -107,7 +109,8 @@ impl Local {
             sleep: Sleep::new(),
             selector: Selector::new()?,
             round: AtomicU32::new(0),
-            stale: AtomicBool::new(false),
+            queued: AtomicU32::new(0),
+            strain: AtomicU32::new(0),
             local: StdAtomicPtr::new(ptr::null_mut()),
             has_fds: AtomicBool::new(false),
             stealer: run.stealer(),

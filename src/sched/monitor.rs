@@ -1,10 +1,10 @@
-//! Notices workers that do not come round: one of their green threads computes,
-//! or spins on memory.
+//! Notices workers that do not come round, because one of their green threads
+//! computes or spins on memory; and workers with a queue while others sleep.
 //!
 //! A thread of its own, because the hogged worker cannot look, and idle ones
 //! are asleep. It looks every few milliseconds while any worker is awake, and
-//! sleeps too once all have slept for a while. What is to be done about a stale
-//! worker, others do (`rescue.rs`); the monitor only says so and wakes one.
+//! sleeps too once all have slept for a while. What is to be done about it,
+//! others do (`rescue.rs`); the monitor only says so and wakes one.
 
 use super::local::Shared;
 use super::runtime::Runtime;
@@ -17,6 +17,15 @@ use std::time::Duration;
 pub(crate) const TICK: Duration = Duration::from_millis(4);
 /// Looks in a row that find everybody asleep, before the monitor sleeps too.
 const PATIENCE: u32 = 25;
+
+/// `Shared::strain`: nothing to do for it.
+pub(crate) const EASY: u32 = 0;
+/// Others sleep while it has a queue: take half of that.
+pub(crate) const CROWDED: u32 = 1;
+/// It does not come round: take all, and do its rounds.
+pub(crate) const STALE: u32 = 2;
+/// So many runnable ones are a queue.
+const CROWD: u32 = 4;
 
 const LOOKING: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -44,12 +53,15 @@ impl Monitor {
         loop {
             // Not a sleep through libc: the monitor only waits for time.
             futex::wait(&AtomicU32::new(0), 0, Some(clock::after(TICK)));
-            let mut stale = false;
+            let idle = runtime.workers.iter().any(|w| w.sleep.is_asleep());
+            let mut wanted = false;
             for (worker, seen) in runtime.workers.iter().zip(&mut seen) {
-                stale |= look(worker, seen);
+                let strain = look(worker, seen, idle);
+                worker.strain.store(strain, Release);
+                wanted |= strain != EASY;
             }
-            if stale {
-                runtime.has_stale.store(true, Release);
+            if wanted {
+                runtime.help_wanted.store(true, Release);
                 runtime.wake_one();
             }
             quiet = if all_asleep(runtime) { quiet + 1 } else { 0 };
@@ -75,11 +87,14 @@ fn all_asleep(runtime: &Runtime) -> bool {
     runtime.workers.iter().all(|w| w.sleep.is_asleep())
 }
 
-/// Whether `worker` has not come round since the last look.
-fn look(worker: &Shared, seen: &mut u32) -> bool {
+/// How `worker` does, compared with the last look; `idle`: others sleep.
+fn look(worker: &Shared, seen: &mut u32, idle: bool) -> u32 {
     let round = worker.round.load(Relaxed);
     let same = std::mem::replace(seen, round) == round;
-    let stale = same && !worker.sleep.is_asleep();
-    worker.stale.store(stale, Release);
-    stale
+    match worker.sleep.is_asleep() {
+        true => EASY,
+        false if same => STALE,
+        false if idle && worker.queued.load(Relaxed) >= CROWD => CROWDED,
+        false => EASY,
+    }
 }

@@ -1,4 +1,4 @@
-//! Looking after a stale worker: running what waits behind its hog.
+//! Helping other workers: running what waits behind a hog, and sharing a queue.
 //!
 //! Only where green threads have their own thread-locals, and so may move
 //! while they are queued. The stale worker's structures are claimed from it
@@ -10,6 +10,7 @@
 
 use super::fds;
 use super::local::{Local, Shared};
+use super::monitor::{CROWDED, EASY, STALE};
 use super::run_queue::Next;
 use super::runtime::Runtime;
 use crate::green::record::RecordRef;
@@ -17,30 +18,31 @@ use crate::sys::clock;
 use crate::sys::selector::{Events, Until};
 use std::sync::atomic::Ordering::*;
 
-/// Takes over for every stale worker; `me` runs what they had queued.
+/// Helps every worker that needs it; `me` runs what they had queued.
 #[cold]
 pub(crate) fn look_after_others(me: &Local, runtime: &Runtime, events: &mut Events) {
-    runtime.has_stale.store(false, Relaxed);
-    let others = runtime.workers.iter().filter(|w| w.index != me.shared.index);
-    for worker in others.filter(|w| w.stale.load(Acquire)) {
-        worker.selector.wait(events, Until::Now);
-        for ready in events.iter() {
-            // Wakes go to its inbox, which is emptied below.
-            fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
+    runtime.help_wanted.store(false, Relaxed);
+    for worker in runtime.workers.iter().filter(|w| w.index != me.shared.index) {
+        // Each request is answered once, by whoever comes first.
+        match worker.strain.swap(EASY, AcqRel) {
+            STALE => take_over(me, worker, events),
+            CROWDED => share(me, worker),
+            _ => {}
         }
-        take_queued(me, worker);
     }
 }
 
-fn take_queued(me: &Local, worker: &Shared) {
-    // SAFETY: set before the runtime was published, and never freed.
-    let Some(theirs) = (unsafe { worker.local.load(Acquire).as_ref() }) else { return };
+/// Does a stale worker's round: its reactor, timers, inbox and queue.
+fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
+    worker.selector.wait(events, Until::Now);
+    for ready in events.iter() {
+        // Wakes go to its inbox, which is emptied below.
+        fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
+    }
+    let Some(theirs) = local_of(worker) else { return };
     let Some(_claim) = theirs.lock.try_claim() else { return };
     theirs.fire_timers(clock::now());
-    // SAFETY: claimed: the owner is kept out, and this does not nest.
-    while let Some(next) = unsafe { theirs.run.with(|q| q.pop()) } {
-        adopt(me, theirs, next);
-    }
+    take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {
         // SAFETY: `enqueue` gave its reference to the inbox; claimed, this is
         // its one consumer.
@@ -48,6 +50,34 @@ fn take_queued(me: &Local, worker: &Shared) {
     }
 }
 
+/// Takes half of a crowded worker's queue.
+fn share(me: &Local, worker: &Shared) {
+    let Some(theirs) = local_of(worker) else { return };
+    // It can be claimed only while it runs a green thread, which it does most
+    // of the time.
+    let Some(_claim) = (0..TRIES).find_map(|_| theirs.lock.try_claim()) else { return };
+    // SAFETY: claimed; looking does not nest.
+    let most = unsafe { theirs.run.with(|q| q.len()) } / 2;
+    take(me, theirs, most);
+}
+
+const TRIES: u32 = 8;
+
+fn local_of(worker: &Shared) -> Option<&Local> {
+    // SAFETY: null or what `become_worker` leaked.
+    unsafe { worker.local.load(Acquire).as_ref() }
+}
+
+/// Moves the oldest of their queue. Under their claim.
+fn take(me: &Local, theirs: &Local, most: usize) {
+    for _ in 0..most {
+        // SAFETY: claimed: the owner is kept out, and this does not nest.
+        let Some(next) = (unsafe { theirs.run.with(|q| q.pop()) }) else { return };
+        adopt(me, theirs, next);
+    }
+}
+
+/// Moves one from their worker to this one.
 fn adopt(me: &Local, theirs: &Local, next: Next<RecordRef>) {
     // SAFETY (both): this worker's own queue; a push does not nest.
     match next {

@@ -47,7 +47,6 @@ impl<T> RunQueue<T> {
     }
 
     /// How many, stolen ones' marks included.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }

@@ -18,8 +18,8 @@ pub(crate) struct Runtime {
     /// Somebody is being woken to look for fresh ones; until it looks, more
     /// spawns need not wake another. Cleared by the woken one before it looks.
     waking: AtomicBool,
-    /// Some worker is stale (see `monitor.rs`).
-    pub(crate) has_stale: AtomicBool,
+    /// Some worker needs help (see `monitor.rs`).
+    pub(crate) help_wanted: AtomicBool,
     pub(crate) monitor: Monitor,
     /// What started it.
     pub(crate) started_by: &'static Location<'static>,
@@ -50,7 +50,7 @@ impl Runtime {
             workers,
             injector: Injector::new(),
             waking: AtomicBool::new(false),
-            has_stale: AtomicBool::new(false),
+            help_wanted: AtomicBool::new(false),
             monitor: Monitor::new(),
             started_by: by,
         }

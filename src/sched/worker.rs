@@ -1,6 +1,6 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
-use super::local::Local;
+use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::Runtime;
 use super::{fds, rescue};
@@ -53,12 +53,11 @@ impl Worker {
     pub(crate) fn run(mut self) -> ! {
         let mut now = clock::now();
         loop {
-            let round = &self.local.shared.round;
-            round.store(round.load(Relaxed).wrapping_add(1), Relaxed);
-            if self.runtime.has_stale.load(Relaxed) {
+            if self.runtime.help_wanted.load(Relaxed) {
                 rescue::look_after_others(self.local, self.runtime, &mut self.events);
             }
             self.local.take_inbox();
+            self.show_round();
             self.local.fire_timers(now);
             self.take_injected();
             let ran = self.run_batch();
@@ -72,6 +71,15 @@ impl Worker {
                 now = clock::now();
             }
         }
+    }
+
+    /// For the monitor: this worker comes round, and with so much to do.
+    #[inline]
+    fn show_round(&self) {
+        let Shared { round, queued, .. } = self.local.shared;
+        round.store(round.load(Relaxed).wrapping_add(1), Relaxed);
+        // SAFETY: the owning OS thread; looking does not nest.
+        queued.store(unsafe { self.local.run.with(|q| q.len()) } as u32, Relaxed);
     }
 
     /// Resumes up to a batch; fewer means that the queue is empty.
