@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The published tests of crossbeam-channel and crossbeam-utils, unmodified, with
+# every thread that they make a green thread. What is left out stands in
+# tests/others/exclusions.
+# limit: 500
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+. .ci/ran.sh
+
+root=$PWD
+mkdir -p "$target/others"
+build=$(cd "$target/others" && pwd)
+manifest=$root/tests/others/Cargo.toml
+cargo fetch --quiet --manifest-path "$manifest"
+
+# source_of CRATE: where cargo keeps its published sources.
+source_of() {
+  cargo metadata --format-version 1 --manifest-path "$manifest" \
+    | grep -o "\"manifest_path\":\"[^\"]*/$1-[0-9][^\"/]*/Cargo.toml\"" \
+    | head -n 1 | sed 's/.*:"//; s|/Cargo.toml"||'
+}
+
+for crate in ${OTHERS:-crossbeam-utils crossbeam-channel}; do
+  source=$(source_of "$crate")
+  if [[ -z $source ]]; then
+    echo "no sources of $crate"
+    exit 1
+  fi
+  copy=$build/$crate
+  rm -rf "$copy"
+  cp -r "$source" "$copy"
+  chmod -R u+w "$copy"
+  rm -f "$copy/Cargo.lock"
+  printf '\n[dev-dependencies.greenroom-harness]\npath = "%s"\n\n[workspace]\n' \
+    "$root/tests/others" >>"$copy/Cargo.toml"
+  # Naming the harness is what links it in, and that is all it takes.
+  for file in "$copy"/tests/*.rs; do
+    printf '\nextern crate greenroom_harness as _;\n' >>"$file"
+  done
+  skips=()
+  while read -r of name _; do
+    if [[ $of == "$crate" ]]; then
+      skips+=(--skip "$name")
+    fi
+  done < <(grep -v '^#' tests/others/exclusions || true)
+  for workers in 1 2; do
+    echo "--- $crate on $workers workers"
+    (
+      cd "$copy"
+      export GREENROOM_WORKERS=$workers CARGO_TARGET_DIR=$build/target
+      target=$build/target ran_some cargo test --release --tests -- "${skips[@]}"
+    )
+  done
+done
