@@ -10,7 +10,7 @@ use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 /// Writes to stderr; async-signal-safe.
-fn say(text: &[u8]) {
+pub(crate) fn say(text: &[u8]) {
     // SAFETY: `text` is that long.
     let _ =
         unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };

@@ -107,10 +107,23 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
         }
         // Without it an overflow still ends the process, only with no message.
         let _alt_stack = fault::ensure_alt_stack();
+        let _bug = AbortOnUnwind;
         let runtime = runtime::get().expect("the gate opens after publishing");
         Worker::new(local.become_worker(), runtime).run()
     })?;
     Ok(())
+}
+
+/// A worker that unwound would take its green threads with it in silence.
+/// What users write never unwinds into it, so this is a bug of ours.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        report::say(b"greenroom: a worker panicked, which is a bug in greenroom; aborting\n");
+        // SAFETY: ends the process.
+        unsafe { libc::abort() }
+    }
 }
 
 const SHUT: u32 = 0;
