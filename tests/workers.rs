@@ -310,7 +310,7 @@ fn workers_survive_what_green_threads_do() {
         for _ in 0..100 {
             assert!(spawn(|| panic!("on purpose")).join().is_err());
         }
-        assert_eq!(common::worker_threads(), 2);
+        common::assert_workers(2);
         spawn(|| meet(2)).join().unwrap();
     });
     ended.assert_success();

@@ -176,12 +176,21 @@ pub(crate) fn os_thread() -> libc::pid_t {
 }
 
 /// The OS threads of this process that are workers.
-pub(crate) fn worker_threads() -> usize {
+fn worker_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let name = |task: std::io::Result<std::fs::DirEntry>| {
         std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
     };
     tasks.filter_map(name).filter(|name| name.starts_with("greenroom-")).count()
+}
+
+/// There are `n` workers, or soon will be: each names itself when it starts,
+/// and loses its name when it ends.
+#[track_caller]
+pub(crate) fn assert_workers(n: usize) {
+    until(|| worker_threads() == n);
+    std::thread::yield_now();
+    assert_eq!(worker_threads(), n);
 }
 
 /// Counts how many of it exist and how many were made.
