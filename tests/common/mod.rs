@@ -60,8 +60,17 @@ impl Ended {
 
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Ended { status, stdout, stderr } = self;
-        write!(f, "{status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+        let (stdout, stderr) = (shorten(&self.stdout), shorten(&self.stderr));
+        write!(f, "{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", self.status)
+    }
+}
+
+/// The beginning and the end of what may be thousands of lines.
+fn shorten(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    match lines.len() {
+        0..=60 => text.to_owned(),
+        n => format!("{}\n[...]\n{}", lines[..20].join("\n"), lines[n - 40..].join("\n")),
     }
 }
 
