@@ -10,6 +10,7 @@ use std::any::type_name;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -200,6 +201,22 @@ pub(crate) fn assert_workers(n: usize) {
     until(|| worker_threads() == n);
     std::thread::yield_now();
     assert_eq!(worker_threads(), n);
+}
+
+/// As many busy ones as there are workers run at the same time:
+/// each computes until all are there.
+pub(crate) fn meet(parties: usize) {
+    let here = Arc::new(AtomicUsize::new(0));
+    let party = {
+        let here = here.clone();
+        move || {
+            here.fetch_add(1, SeqCst);
+            spin_until(|| here.load(SeqCst) == parties);
+        }
+    };
+    let others: Vec<_> = (1..parties).map(|_| greenroom::spawn(party.clone())).collect();
+    party();
+    greenroom::joinall(others).into_iter().for_each(|r| r.unwrap());
 }
 
 /// Counts how many of it exist and how many were made.
