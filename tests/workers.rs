@@ -95,6 +95,9 @@ fn started_ones_stay() {
             move || {
                 let mut random = Random::new(seed);
                 let here = os_thread();
+                places.lock().unwrap().insert(here);
+                // Keeping the worker, so that each worker has some of them.
+                spin_until(|| places.lock().unwrap().len() == 4);
                 for _ in 0..50 {
                     match random.below(4) {
                         0 => sleep(Duration::from_micros(random.below(500))),
@@ -104,12 +107,10 @@ fn started_ones_stay() {
                     }
                     assert_eq!(os_thread(), here);
                 }
-                places.lock().unwrap().insert(here);
             }
         };
         let all: Vec<_> = (0..400).map(|seed| spawn(stay(seed))).collect();
         joinall(all).into_iter().for_each(|r| r.unwrap());
-        assert!(places.lock().unwrap().len() > 1, "more than one worker ran them");
     });
 }
 
