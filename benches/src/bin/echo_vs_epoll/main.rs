@@ -83,8 +83,8 @@ fn report(options: &Options, connections: usize, all: &[Rounds]) -> f64 {
     for (name, rounds) in options.contenders.iter().zip(all) {
         let (rate, cpu) = (Spread::of(&rounds.rates()), Spread::of(&rounds.cpu()));
         println!(
-            "  {name:<10} {:>8.0} requests/s [{:.0} .. {:.0}], {:.2} µs of CPU each",
-            rate.median, rate.low, rate.high, cpu.median
+            "  {name:<10} {:>8.0} requests/s [{:.0} .. {:.0}], {:.2} µs of CPU each, at best {:.2}",
+            rate.median, rate.low, rate.high, cpu.median, cpu.low
         );
     }
     let mut first = None;
