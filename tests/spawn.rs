@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[test]
 fn values_come_back() {
@@ -189,6 +190,28 @@ fn current_stays_true_across_switches() {
             assert_eq!(handle.thread().id(), handle.join().unwrap());
         }
         assert!(current().is_none());
+    });
+}
+
+/// Each green thread finds `errno` as it left it.
+#[test]
+fn errno_is_kept_across_switches() {
+    fn errno() -> i32 {
+        std::io::Error::last_os_error().raw_os_error().unwrap()
+    }
+    workers(1, || {
+        let check = |n| {
+            move || {
+                for wait in [yield_now, || greenroom::sleep(Duration::from_micros(100))] {
+                    // SAFETY: this thread's own errno.
+                    unsafe { *libc::__errno_location() = n };
+                    wait();
+                    assert_eq!(errno(), n);
+                }
+            }
+        };
+        let all: Vec<_> = (1..100).map(|n| spawn(check(n))).collect();
+        joinall(all).into_iter().for_each(|r| r.unwrap());
     });
 }
 
