@@ -50,16 +50,23 @@ impl<'a> Target<'a> {
     }
 
     /// Why it left the line, unless it stands there.
+    #[inline]
     fn outcome(&self) -> Option<Outcome> {
-        match self.entry.lock().status(&self.waiter) {
-            Status::Notified => Some(Outcome::Ready),
-            Status::Closed => Some(Outcome::Closed),
-            Status::Idle | Status::Queued => None,
-        }
+        // Mostly the waker is done, and its lock need not be taken to know.
+        ended(self.waiter.status()).or_else(|| ended(self.entry.lock().status(&self.waiter)))
     }
 
     fn leave(&self) {
         self.entry.lock().leave(self.dir, &self.waiter);
+    }
+}
+
+#[inline]
+fn ended(status: Status) -> Option<Outcome> {
+    match status {
+        Status::Notified => Some(Outcome::Ready),
+        Status::Closed => Some(Outcome::Closed),
+        Status::Idle | Status::Queued => None,
     }
 }
 
