@@ -118,27 +118,10 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
     }
 }
 
-/// See recv(2).
-///
 /// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn recv(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    flags: c_int,
-) -> ssize_t {
-    // SAFETY: the caller's promise.
-    unsafe { recvfrom(fd, buf, len, flags, ptr::null_mut(), ptr::null_mut()) }
-}
-
-/// See recvfrom(2).
-///
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn recvfrom(
+/// As recvfrom(2).
+#[inline(always)] // a call less to return from after a switch
+unsafe fn receive(
     fd: c_int,
     buf: *mut c_void,
     len: size_t,
@@ -154,6 +137,38 @@ pub(super) unsafe extern "C" fn recvfrom(
         // SAFETY: as above.
         _ => unsafe { real::recvfrom(fd, buf, len, flags, addr, addr_len) },
     }
+}
+
+/// See recv(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn recv(
+    fd: c_int,
+    buf: *mut c_void,
+    len: size_t,
+    flags: c_int,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { receive(fd, buf, len, flags, ptr::null_mut(), ptr::null_mut()) }
+}
+
+/// See recvfrom(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn recvfrom(
+    fd: c_int,
+    buf: *mut c_void,
+    len: size_t,
+    flags: c_int,
+    addr: *mut sockaddr,
+    addr_len: *mut socklen_t,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { receive(fd, buf, len, flags, addr, addr_len) }
 }
 
 /// See recvmsg(2).
@@ -172,27 +187,10 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
     }
 }
 
-/// See send(2).
-///
 /// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn send(
-    fd: c_int,
-    buf: *const c_void,
-    len: size_t,
-    flags: c_int,
-) -> ssize_t {
-    // SAFETY: the caller's promise.
-    unsafe { sendto(fd, buf, len, flags, ptr::null(), 0) }
-}
-
-/// See sendto(2).
-///
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn sendto(
+/// As sendto(2).
+#[inline(always)]
+unsafe fn transmit(
     fd: c_int,
     buf: *const c_void,
     len: size_t,
@@ -208,6 +206,38 @@ pub(super) unsafe extern "C" fn sendto(
         // SAFETY: as above.
         _ => unsafe { real::sendto(fd, buf, len, flags, addr, addr_len) },
     }
+}
+
+/// See send(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn send(
+    fd: c_int,
+    buf: *const c_void,
+    len: size_t,
+    flags: c_int,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { transmit(fd, buf, len, flags, ptr::null(), 0) }
+}
+
+/// See sendto(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn sendto(
+    fd: c_int,
+    buf: *const c_void,
+    len: size_t,
+    flags: c_int,
+    addr: *const sockaddr,
+    addr_len: socklen_t,
+) -> ssize_t {
+    // SAFETY: the caller's promise.
+    unsafe { transmit(fd, buf, len, flags, addr, addr_len) }
 }
 
 /// See sendmsg(2).
