@@ -27,6 +27,7 @@ thread_local! {
 
 /// Waits until this thread, green or not, is unparked, at most until
 /// `deadline`. May return early.
+#[inline]
 pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     let Some(record) = current::get() else {
         return park_os(deadline);
@@ -40,6 +41,7 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
 }
 
+#[cold]
 fn park_os(deadline: Option<Nanos>) -> Wake {
     match OS_PARKER.try_with(|p| p.park(deadline)) {
         Ok(true) => Wake::Notified,

@@ -4,7 +4,7 @@ use crate::green::current;
 use crate::green::park::give_way;
 use crate::sched::entry::{Dir, Entry, Kind, Seen, USER_NONBLOCK};
 use crate::sched::fds;
-use crate::sched::wait::{Outcome, Target, wait};
+use crate::sched::wait::{Outcome, Target, wait_one};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,7 +31,7 @@ impl Socket {
     ///
     /// # Errors
     /// Those of `attempt`; EAGAIN at the timeout; EBADF if it was closed.
-    #[inline]
+    #[inline(always)] // see `wait_one`
     pub(crate) fn retry<T>(
         self,
         dir: Dir,
@@ -50,6 +50,7 @@ impl Socket {
         self.retry_later(dir, seen, attempt)
     }
 
+    #[inline(always)]
     fn retry_later<T>(
         self,
         dir: Dir,
@@ -77,9 +78,10 @@ impl Socket {
     }
 
     /// Waits once.
+    #[inline(always)]
     fn wait(self, dir: Dir, seen: Seen, deadline: Option<Nanos>) -> Result<(), Errno> {
-        let target = [Target::new(self.fd, self.entry, dir, seen, false)];
-        match wait(&target, deadline)? {
+        let target = Target::new(self.fd, self.entry, dir, seen, false);
+        match wait_one(&target, deadline)? {
             Outcome::Ready => Ok(()),
             Outcome::Closed => Err(Errno::BADF),
             Outcome::TimedOut => Err(Errno::AGAIN),
@@ -87,6 +89,7 @@ impl Socket {
     }
 
     /// When an operation that starts now times out.
+    #[inline]
     pub(crate) fn deadline(self, dir: Dir) -> Option<Nanos> {
         let timeout = match dir {
             Dir::Read => &self.entry.recv_timeout,

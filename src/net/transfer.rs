@@ -34,6 +34,7 @@ impl Socket {
     ///
     /// # Safety
     /// The pointers are as `recvfrom` wants them.
+    #[inline(always)] // see `wait_one`
     pub(crate) unsafe fn recv(
         self,
         buf: *mut u8,
@@ -42,24 +43,38 @@ impl Socket {
         addr: *mut sockaddr,
         addr_len: *mut socklen_t,
     ) -> Result<usize, Errno> {
-        let call = |at: *mut u8, len: usize| {
-            let flags = (flags | MSG_DONTWAIT) as usize;
-            let args =
-                [self.fd as usize, at as usize, len, flags, addr as usize, addr_len as usize];
-            // SAFETY: the caller's promise; `at` and `len` stay inside `buf`.
-            unsafe { raw::syscall(libc::SYS_recvfrom, args) }
-        };
-        let once = |done: usize| {
-            self.retry(Dir::Read, |seen| {
-                let n = call(buf.wrapping_add(done), len - done)?;
-                if flags & KEEPS != 0 {
-                    Ok(n)
-                } else {
-                    Ok(self.moved(Dir::Read, seen, n, len - done))
-                }
-            })
-        };
-        if self.collects(flags) { until_full(len, once) } else { once(0) }
+        if self.collects(flags) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.recv_all(buf, len, flags, addr, addr_len) };
+        }
+        let call_flags = (flags | MSG_DONTWAIT) as usize;
+        let args =
+            [self.fd as usize, buf as usize, len, call_flags, addr as usize, addr_len as usize];
+        self.retry(Dir::Read, |seen| {
+            // SAFETY: the caller's promise.
+            let n = unsafe { raw::syscall(libc::SYS_recvfrom, args) }?;
+            if flags & KEEPS != 0 { Ok(n) } else { Ok(self.moved(Dir::Read, seen, n, len)) }
+        })
+    }
+
+    /// As `recvfrom` with MSG_WAITALL.
+    ///
+    /// # Safety
+    /// As `recv`.
+    #[cold]
+    unsafe fn recv_all(
+        self,
+        buf: *mut u8,
+        len: usize,
+        flags: c_int,
+        addr: *mut sockaddr,
+        addr_len: *mut socklen_t,
+    ) -> Result<usize, Errno> {
+        until_full(len, |done| {
+            let (at, left) = (buf.wrapping_add(done), len - done);
+            // SAFETY: the caller's promise; `at` and `left` stay inside `buf`.
+            unsafe { self.recv(at, left, flags & !MSG_WAITALL, addr, addr_len) }
+        })
     }
 
     /// As `recvmsg`.
@@ -103,6 +118,7 @@ impl Socket {
     ///
     /// # Safety
     /// The pointers are as `sendto` wants them.
+    #[inline(always)] // see `wait_one`
     pub(crate) unsafe fn send(
         self,
         buf: *const u8,
@@ -111,21 +127,54 @@ impl Socket {
         addr: *const sockaddr,
         addr_len: socklen_t,
     ) -> Result<usize, Errno> {
-        let once = |done: usize| {
-            let flags = (flags | MSG_DONTWAIT | quiet(done)) as usize;
-            let at = buf.wrapping_add(done) as usize;
-            let args = [self.fd as usize, at, len - done, flags, addr as usize, addr_len as usize];
-            self.retry(Dir::Write, |seen| {
-                // SAFETY: the caller's promise; the rest stays inside `buf`.
-                let n = unsafe { raw::syscall(libc::SYS_sendto, args) }?;
-                Ok(self.moved(Dir::Write, seen, n, len - done))
-            })
-        };
-        let first = once(0)?;
-        if self.entry.kind() == Kind::Datagram {
+        // SAFETY: the caller's promise.
+        let first = unsafe { self.send_once(buf, len, flags, addr, addr_len) }?;
+        if first >= len || self.entry.kind() == Kind::Datagram {
             return Ok(first);
         }
-        until_full_from(first, len, once)
+        // SAFETY: as above.
+        unsafe { self.send_rest(first, buf, len, flags, addr, addr_len) }
+    }
+
+    /// # Safety
+    /// As `send`.
+    #[inline(always)]
+    unsafe fn send_once(
+        self,
+        buf: *const u8,
+        len: usize,
+        flags: c_int,
+        addr: *const sockaddr,
+        addr_len: socklen_t,
+    ) -> Result<usize, Errno> {
+        let flags = (flags | MSG_DONTWAIT) as usize;
+        let args = [self.fd as usize, buf as usize, len, flags, addr as usize, addr_len as usize];
+        self.retry(Dir::Write, |seen| {
+            // SAFETY: the caller's promise.
+            let n = unsafe { raw::syscall(libc::SYS_sendto, args) }?;
+            Ok(self.moved(Dir::Write, seen, n, len))
+        })
+    }
+
+    /// After the first `done` bytes of a stream.
+    ///
+    /// # Safety
+    /// As `send`.
+    #[cold]
+    unsafe fn send_rest(
+        self,
+        done: usize,
+        buf: *const u8,
+        len: usize,
+        flags: c_int,
+        addr: *const sockaddr,
+        addr_len: socklen_t,
+    ) -> Result<usize, Errno> {
+        until_full_from(done, len, |done| {
+            let (at, left) = (buf.wrapping_add(done), len - done);
+            // SAFETY: the caller's promise; the rest stays inside `buf`.
+            unsafe { self.send_once(at, left, flags | quiet(done), addr, addr_len) }
+        })
     }
 
     /// As `sendmsg`.

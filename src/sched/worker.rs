@@ -94,7 +94,7 @@ impl Worker {
     }
 
     /// Switches to `thread` until it suspends or ends.
-    #[inline]
+    #[inline(always)] // a call less to return from after a switch
     fn resume(&self, thread: RecordRef) {
         current::enter(&thread);
         // SAFETY: only its worker touches the coroutine; it was started.

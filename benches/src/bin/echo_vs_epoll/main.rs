@@ -90,10 +90,10 @@ fn report(options: &Options, connections: usize, all: &[Rounds]) -> f64 {
     let mut first = None;
     for (name, rounds) in options.contenders.iter().zip(others) {
         let ratio = Spread::of(&rounds.ratios(raw));
-        println!(
-            "  {name} / raw: {:.3} [{:.3} .. {:.3}], middle half {:.3} .. {:.3}",
-            ratio.median, ratio.low, ratio.high, ratio.quarter, ratio.three_quarters
-        );
+        println!("  {name} / raw, requests/s:         {ratio}");
+        // Less disturbed where other programs run beside this one.
+        let per_cpu = Spread::of(&rounds.cpu_ratios(raw));
+        println!("  {name} / raw, requests per CPU s: {per_cpu}");
         first = first.or(Some(ratio.median));
     }
     first.unwrap_or(1.0)

@@ -1,5 +1,6 @@
 //! What rounds came to.
 
+use std::fmt;
 use std::time::Duration;
 
 /// One server, kept busy for a while.
@@ -34,6 +35,11 @@ impl Rounds {
     pub(super) fn ratios(&self, of: &Rounds) -> Vec<f64> {
         self.rates().iter().zip(of.rates()).map(|(mine, other)| mine / other).collect()
     }
+
+    /// Requests per CPU time against the same, round by round.
+    pub(super) fn cpu_ratios(&self, of: &Rounds) -> Vec<f64> {
+        self.cpu().iter().zip(of.cpu()).map(|(mine, other)| other / mine).collect()
+    }
 }
 
 /// How figures spread.
@@ -43,6 +49,14 @@ pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) three_quarters: f64,
     pub(super) high: f64,
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Spread { low, quarter, median, three_quarters, high } = self;
+        write!(f, "{median:.3} (half of them {quarter:.3} .. {three_quarters:.3}, ")?;
+        write!(f, "all {low:.3} .. {high:.3})")
+    }
 }
 
 impl Spread {
