@@ -172,6 +172,22 @@ impl Record {
         unsafe { *self.own.coroutine.get() = Some(Coroutine::with_stack(stack, main)) };
     }
 
+    /// As `start` and the first resumption, without a stack.
+    ///
+    /// # Safety
+    /// As `start`.
+    #[cfg(test)]
+    pub(crate) unsafe fn run_here(&self) {
+        // SAFETY: by the caller's promise.
+        unsafe { (self.body.run)(NonNull::from(self)) }
+    }
+
+    /// Sets where `unpark` queues it.
+    #[cfg(test)]
+    pub(crate) fn live_at(&self, home: &'static dyn Home) {
+        self.home.set(Some(home));
+    }
+
     /// Says that it will never run.
     ///
     /// # Safety

@@ -27,7 +27,7 @@ pub(super) static SHIMS: &[Shim] = &[
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::close(fd) };
@@ -38,7 +38,7 @@ pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
     // SAFETY: the caller's promise.
     note_duplicate(fd, unsafe { real::dup(fd) })
@@ -48,7 +48,7 @@ pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup2(old, new) };
@@ -59,7 +59,7 @@ pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup3(old, new, flags) };
@@ -77,7 +77,7 @@ fn note_duplicate(old: c_int, new: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { control(fd, cmd, arg, real::fcntl) }
@@ -87,7 +87,7 @@ pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { control(fd, cmd, arg, real::fcntl64) }
@@ -153,7 +153,7 @@ fn set_mode(fd: c_int, on: bool, change: impl FnOnce(bool) -> c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: usize) -> c_int {
     if request != libc::FIONBIO || arg == 0 || !tracks() {
         // SAFETY: the caller's promise.
@@ -172,7 +172,7 @@ pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: usize) -
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn setsockopt(
     fd: c_int,
     level: c_int,

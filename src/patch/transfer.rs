@@ -42,7 +42,7 @@ fn or_no_socket(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::read(fd, buf, len) };
@@ -62,7 +62,7 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::write(fd, buf, len) };
@@ -86,7 +86,7 @@ fn usable(parts: c_int) -> bool {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
@@ -104,7 +104,7 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
@@ -122,7 +122,7 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recv(
     fd: c_int,
     buf: *mut c_void,
@@ -137,7 +137,7 @@ pub(super) unsafe extern "C" fn recv(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvfrom(
     fd: c_int,
     buf: *mut c_void,
@@ -160,7 +160,7 @@ pub(super) unsafe extern "C" fn recvfrom(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & (AT_ONCE | libc::MSG_OOB) == 0 => {
@@ -176,7 +176,7 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn send(
     fd: c_int,
     buf: *const c_void,
@@ -191,7 +191,7 @@ pub(super) unsafe extern "C" fn send(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendto(
     fd: c_int,
     buf: *const c_void,
@@ -214,7 +214,7 @@ pub(super) unsafe extern "C" fn sendto(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendmsg(fd: c_int, msg: *const msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & AT_ONCE == 0 => {

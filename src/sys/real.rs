@@ -111,6 +111,7 @@ originals! {
 }
 
 /// Runs before `main`, so that no call ever waits for the dynamic linker.
-#[used]
-#[unsafe(link_section = ".init_array")]
+// Miri runs it too, but has none of these functions.
+#[cfg_attr(not(miri), used)]
+#[cfg_attr(not(miri), unsafe(link_section = ".init_array"))]
 static RESOLVE: extern "C" fn() = resolve_all;

@@ -1,0 +1,232 @@
+//! Review 1: programs that break the runtime. Each runs in a child process,
+//! since what it shows may be an abort or a corrupted heap.
+#![allow(missing_docs)]
+
+use std::cell::Cell;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn child(name: &str, env: &[(&str, &str)]) -> Command {
+    let mut c = Command::new(std::env::current_exe().unwrap());
+    c.args(["--exact", name, "--nocapture", "--test-threads=1"]).env("HOSTILE", name);
+    for (k, v) in env {
+        c.env(k, v);
+    }
+    c
+}
+
+fn is_child(name: &str) -> bool {
+    std::env::var("HOSTILE").is_ok_and(|v| v == name)
+}
+
+fn ends_well(o: &Output) {
+    assert!(
+        o.status.success(),
+        "{}\n--- stdout\n{}\n--- stderr\n{}",
+        o.status,
+        String::from_utf8_lossy(&o.stdout),
+        String::from_utf8_lossy(&o.stderr)
+    );
+}
+
+fn run(name: &str, env: &[(&str, &str)]) {
+    ends_well(&child(name, env).output().unwrap());
+}
+
+/// F1. Safe code only. std's lazy thread-local drops the first value when an
+/// initialiser that began earlier ends later; `with` of the first is suspended.
+#[test]
+fn lazy_thread_local_use_after_free() {
+    if !is_child("lazy_thread_local_use_after_free") {
+        return run("lazy_thread_local_use_after_free", &[("GREENROOM_WORKERS", "1")]);
+    }
+    thread_local!(static SLOW: String = {
+        greenroom::yield_now();
+        "x".repeat(100)
+    });
+    // Spawned on a worker, so that both are queued before either runs.
+    let both = greenroom::spawn(|| {
+        let borrowers = (0..2).map(|_| {
+            greenroom::spawn(|| {
+                SLOW.with(|s| {
+                    let s: &str = s;
+                    let at = s.as_ptr();
+                    greenroom::yield_now();
+                    let reuse = std::hint::black_box(vec![b'!'; 100]);
+                    greenroom::yield_now();
+                    let ok = s.bytes().all(|b| b == b'x');
+                    drop(reuse);
+                    (ok, at as usize)
+                })
+            })
+        });
+        greenroom::joinall(borrowers.collect::<Vec<_>>())
+    });
+    let got = both.join().unwrap();
+    for g in got {
+        assert!(g.unwrap().0, "a &str into a thread-local changed under its reader");
+    }
+}
+
+/// F6. The variable must hold for the first green thread as well.
+#[test]
+fn first_spawn_has_the_configured_stack() {
+    let name = "first_spawn_has_the_configured_stack";
+    if !is_child(name) {
+        return run(name, &[("GREENROOM_STACK_SIZE", "8388608")]);
+    }
+    fn deep(n: usize) -> usize {
+        let a = std::hint::black_box([n as u8; 4096]);
+        if n == 0 { a[0] as usize } else { deep(n - 1) + a[4095] as usize }
+    }
+    greenroom::spawn(|| deep(512)).join().unwrap();
+}
+
+/// F7. std's hook ignores that stderr is gone; ours must not abort.
+#[test]
+fn a_panic_with_stderr_gone_does_not_abort() {
+    let name = "a_panic_with_stderr_gone_does_not_abort";
+    if !is_child(name) {
+        let mut c = child(name, &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(c.stderr.take());
+        let status = c.wait().unwrap();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    // libtest has no output capture here (--nocapture).
+    let os = std::thread::spawn(|| panic!("on an OS thread")).join();
+    assert!(os.is_err());
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(greenroom::spawn(|| panic!("on a green thread")).join().is_err());
+}
+
+/// F8. A user hook that waits, and two green threads of one worker that panic.
+#[test]
+fn a_hook_that_parks() {
+    let name = "a_hook_that_parks";
+    if !is_child(name) {
+        return run(name, &[("GREENROOM_WORKERS", "1")]);
+    }
+    std::panic::set_hook(Box::new(|_| greenroom::sleep(Duration::from_millis(20))));
+    let both = (0..2).map(|_| greenroom::spawn(|| panic!("caught")));
+    let both = greenroom::joinall(both.collect::<Vec<_>>());
+    assert!(both.iter().all(Result::is_err));
+}
+
+/// F15. One that waits in a destructor while it unwinds makes the others of
+/// its worker "panicking": a healthy one poisons its mutex.
+#[test]
+fn panicking_is_not_contagious() {
+    let name = "panicking_is_not_contagious";
+    if !is_child(name) {
+        return run(name, &[("GREENROOM_WORKERS", "1")]);
+    }
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            greenroom::sleep(Duration::from_millis(50));
+        }
+    }
+    let m = std::sync::Arc::new(std::sync::Mutex::new(()));
+    let healthy = {
+        let m = m.clone();
+        greenroom::spawn(move || {
+            let g = m.lock().unwrap();
+            greenroom::sleep(Duration::from_millis(10));
+            drop(g);
+            std::thread::panicking()
+        })
+    };
+    let unwinding = greenroom::spawn(|| {
+        let _w = Waits;
+        panic!("caught");
+    });
+    let panicking = healthy.join().unwrap();
+    let poisoned = m.is_poisoned();
+    assert!(unwinding.join().is_err());
+    assert!(!panicking && !poisoned, "panicking: {panicking}, poisoned: {poisoned}");
+}
+
+fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// F9. A start that fails for want of descriptors keeps none.
+#[test]
+fn a_failed_start_gives_its_descriptors_back() {
+    let name = "a_failed_start_gives_its_descriptors_back";
+    if !is_child(name) {
+        return run(name, &[("GREENROOM_WORKERS", "64")]);
+    }
+    unsafe extern "C" {
+        fn setrlimit(which: i32, limit: *const [u64; 2]) -> i32;
+    }
+    let before = open_fds();
+    // SAFETY: RLIMIT_NOFILE, and a valid struct.
+    assert_eq!(unsafe { setrlimit(7, &[40, 4096]) }, 0);
+    assert!(greenroom::Builder::new().spawn(|| ()).is_err());
+    // SAFETY: as above.
+    assert_eq!(unsafe { setrlimit(7, &[4096, 4096]) }, 0);
+    let after = open_fds();
+    assert!(after <= before + 2, "{before} before, {after} after");
+    greenroom::Builder::new().spawn(|| ()).unwrap().join().unwrap();
+}
+
+/// F11. A forked child's green thread that ends must not go on as a second
+/// worker: the other green threads would run twice.
+#[test]
+fn a_forked_green_thread_that_ends_runs_no_others() {
+    let name = "a_forked_green_thread_that_ends_runs_no_others";
+    if !is_child(name) {
+        let o = child(name, &[("GREENROOM_WORKERS", "1")]).output().unwrap();
+        ends_well(&o);
+        let out = String::from_utf8_lossy(&o.stdout);
+        assert_eq!(out.matches("I run").count(), 1, "{out}");
+        return;
+    }
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn write(fd: i32, p: *const u8, n: usize) -> isize;
+        fn kill(pid: i32, sig: i32) -> i32;
+        fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+    }
+    let forker = greenroom::spawn(|| {
+        greenroom::spawn(|| {
+            let s = "I run\n";
+            // SAFETY: plain write.
+            unsafe { write(1, s.as_ptr(), s.len()) };
+        });
+        // SAFETY: the point of the test.
+        unsafe { fork() }
+    });
+    let pid = forker.join().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    // SAFETY: our own child.
+    unsafe {
+        kill(pid, 9);
+        waitpid(pid, &mut 0, 0);
+    }
+}
+
+/// F12. A deadline holds also where thread-locals are gone.
+#[test]
+fn join_timeout_in_a_thread_local_destructor() {
+    struct AtEnd(Cell<Option<std::sync::mpsc::Sender<Duration>>>);
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            let (tx, start) = (self.0.take().unwrap(), Instant::now());
+            let sleeper = greenroom::spawn(|| greenroom::sleep(Duration::from_secs(3)));
+            let _ = sleeper.join_timeout(Duration::from_millis(20));
+            tx.send(start.elapsed()).unwrap();
+        }
+    }
+    thread_local!(static AT_END: AtEnd = const { AtEnd(Cell::new(None)) });
+    let (tx, rx) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Registered first, so destroyed last (glibc: in reverse order).
+        AT_END.with(|a| a.0.set(Some(tx)));
+        greenroom::spawn(|| greenroom::sleep(Duration::from_millis(5))).join().unwrap();
+    });
+    let took = rx.recv().unwrap();
+    assert!(took < Duration::from_secs(1), "a timeout of 20 ms took {took:?}");
+}
