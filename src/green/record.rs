@@ -51,6 +51,9 @@ pub(crate) struct Body {
 pub(crate) struct Record {
     pub(crate) state: State,
     refs: AtomicUsize,
+    /// Itself, but as a pointer to the whole allocation: one that comes from a
+    /// `&Record` may neither reach what lies behind the record nor free it.
+    whole: Cell<NonNull<Record>>,
     /// Used by the inbox it stands in.
     pub(crate) link: AtomicPtr<Record>,
     body: &'static Body,
@@ -94,6 +97,7 @@ impl Record {
         Record {
             state: State::fresh(),
             refs: AtomicUsize::new(2),
+            whole: Cell::new(NonNull::dangling()),
             link: AtomicPtr::new(ptr::null_mut()),
             body,
             id: next_id(),
@@ -109,6 +113,21 @@ impl Record {
                 budget: Cell::new(BUDGET),
             },
         }
+    }
+
+    /// Tells it what it heads.
+    ///
+    /// # Safety
+    /// `this` is where it lies, and may be used for the whole allocation. Once,
+    /// before anybody else knows it.
+    pub(crate) unsafe fn lies_at(&self, this: NonNull<Record>) {
+        self.whole.set(this);
+    }
+
+    /// The allocation that it heads.
+    #[inline]
+    pub(crate) fn whole(&self) -> NonNull<Record> {
+        self.whole.get()
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -143,7 +162,7 @@ impl Record {
         let home = self.home.get().expect("it ran before it parked");
         // SAFETY: winning `notify` gives the caller the scheduler's reference,
         // which nobody held while it was parked.
-        home.enqueue(unsafe { RecordRef::from_raw(NonNull::from(self)) });
+        home.enqueue(unsafe { RecordRef::from_raw(self.whole()) });
     }
 
     /// Where its stack ends, while it has one. Async-signal-safe.
@@ -159,7 +178,7 @@ impl Record {
         self.home.set(Some(home));
         let guard = stack.guard();
         self.own.guard.set(Some((guard.start, guard.end)));
-        let this = NonNull::from(self);
+        let this = self.whole();
         let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
             // SAFETY: the scheduler's reference keeps the record alive until
             // the coroutine has returned; this is its first and only run.
@@ -179,7 +198,7 @@ impl Record {
     #[cfg(test)]
     pub(crate) unsafe fn run_here(&self) {
         // SAFETY: by the caller's promise.
-        unsafe { (self.body.run)(NonNull::from(self)) }
+        unsafe { (self.body.run)(self.whole()) }
     }
 
     /// Sets where `unpark` queues it.
@@ -194,7 +213,7 @@ impl Record {
     /// As `start`, which is not called then.
     pub(crate) unsafe fn refuse(&self, why: io::Error) {
         // SAFETY: once, by the caller's promise.
-        unsafe { (self.body.refuse)(NonNull::from(self), why) }
+        unsafe { (self.body.refuse)(self.whole(), why) }
     }
 
     /// Switches to its worker until it runs again. `errno` is kept: the worker

@@ -67,6 +67,7 @@ where
     unsafe {
         task.write(Task { packet, closure: UnsafeCell::new(Some(closure)) });
         let record = task.cast::<Record>();
+        record.as_ref().lies_at(record);
         Ok((RecordRef::from_raw(record), RecordRef::from_raw(record)))
     }
 }

@@ -9,7 +9,7 @@ use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::time::Duration;
 
 /// Owns the right to a green thread's result, as `std::thread::JoinHandle`
@@ -39,7 +39,7 @@ impl<T> JoinHandle<T> {
 
     fn packet(&self) -> &Packet<T> {
         // SAFETY: by the promise of `new`; alive while the handle counts.
-        unsafe { NonNull::from(&*self.thread.0).cast::<Packet<T>>().as_ref() }
+        unsafe { self.thread.0.whole().cast::<Packet<T>>().as_ref() }
     }
 
     /// The green thread itself, to unpark it or to tell it from others.
