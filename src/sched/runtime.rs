@@ -70,11 +70,14 @@ impl Runtime {
     /// Wakes an idle worker, if there is one and none is on its way. The work
     /// must be visible already (see `sleep.rs`).
     pub(crate) fn wake_one(&self) {
-        fence(SeqCst);
-        if self.waking.load(Relaxed) {
-            return;
-        }
-        for worker in self.workers.iter().filter(|w| w.sleep.is_asleep()) {
+        loop {
+            fence(SeqCst);
+            if self.waking.load(Relaxed) {
+                return;
+            }
+            let Some(worker) = self.workers.iter().find(|w| w.sleep.is_asleep()) else {
+                return;
+            };
             if self.waking.swap(true, SeqCst) {
                 return;
             }
@@ -82,12 +85,18 @@ impl Runtime {
                 worker.selector.wake();
                 return;
             }
+            // It woke by itself, and may sleep again by now. Whoever has made
+            // work visible meanwhile saw `waking` and left it to this call, so
+            // it looks at all of them again.
             self.waking.store(false, SeqCst);
         }
     }
 
     /// Called by a worker that has woken, before it looks for work.
     pub(crate) fn woke(&self) {
+        // After the worker's `AWAKE`: whoever claimed it before has set `waking`
+        // before, and this load must see that.
+        fence(SeqCst);
         if self.waking.load(Relaxed) {
             self.waking.store(false, SeqCst);
         }
