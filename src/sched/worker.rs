@@ -119,6 +119,9 @@ impl Worker {
         // Armed before the state says so: once it does, a waker may queue it.
         // Without memory for a timer it stays runnable and looks again itself.
         let armed = deadline.is_none_or(|d| self.local.arm(&thread, d));
+        if !armed && deadline.is_some_and(|d| clock::now() >= d) {
+            thread.own.timed_out.set(true);
+        }
         let parked = thread.state.commit_park();
         if parked && (armed || !thread.state.notify()) {
             // From here the reference is whoever's wins `notify`.
@@ -183,6 +186,9 @@ impl Worker {
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
             self.find_work();
+        } else if self.runtime.has_fresh() {
+            // It may have been woken for those, but has work of its own now.
+            self.runtime.wake_one();
         }
     }
 
