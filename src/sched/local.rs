@@ -13,7 +13,6 @@ use crate::sys::owner::OwnerCell;
 use crate::sys::selector::Selector;
 use crossbeam_deque::Stealer;
 use std::cell::Cell;
-use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -80,24 +79,22 @@ pub(crate) fn get<'a>() -> Option<&'a Local> {
 }
 
 impl Local {
-    /// # Errors
-    /// No descriptors left for the selector.
-    pub(crate) fn new(index: usize) -> io::Result<Local> {
+    pub(crate) fn new(index: usize, selector: Selector) -> Local {
         let run = RunQueue::new();
         let shared = Box::leak(Box::new(Shared {
             index,
             inbox: Inbox::new(),
             sleep: Sleep::new(),
-            selector: Selector::new()?,
+            selector,
             has_fds: AtomicBool::new(false),
             stealer: run.stealer(),
         }));
-        Ok(Local {
+        Local {
             shared,
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
-        })
+        }
     }
 
     /// Makes the calling OS thread this worker, for good.

@@ -6,6 +6,7 @@ use super::worker::Worker;
 use crate::config;
 use crate::green::report;
 use crate::stack::{SizeClass, StackCache};
+use crate::sys::selector::Selector;
 use crate::sys::{fault, futex, platform};
 use std::io;
 use std::panic::Location;
@@ -63,8 +64,14 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
         config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     first_stack()?;
     let workers = settings.workers.unwrap_or_else(platform::cores);
-    let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
-    let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
+    fault::install(report::overflow)
+        .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
+    // All of them first: what a worker has is never freed, but these are if one
+    // cannot be had.
+    let selectors = (0..workers).map(|_| Selector::new()).collect::<io::Result<Vec<_>>>();
+    let selectors = selectors.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
+    let locals = selectors.into_iter().enumerate().map(|(i, selector)| Local::new(i, selector));
+    let locals = locals.collect::<Vec<_>>();
     let shared = locals.iter().map(|l| l.shared).collect();
     let gate = Arc::new(Gate::new());
     for local in locals {
@@ -77,8 +84,6 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
             ));
         }
     }
-    fault::install(report::overflow)
-        .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
     report::install_panic_hook();
     watch_forks();
     let runtime = runtime::publish(Runtime::new(shared, by));
