@@ -173,13 +173,22 @@ pub(crate) struct Settings {
 pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigError> {
     let environment = from_environment()?;
     environment.check()?;
+    STARTED_BY.store(ptr::from_ref(by).cast_mut(), Release);
+    freeze();
     let installed = load();
     let workers = installed.workers.or(environment.workers);
     let stack = installed.stack_size.or(environment.stack_size).unwrap_or(DEFAULT_STACK);
     STACK_SIZE.store(stack, Relaxed);
-    STARTED_BY.store(ptr::from_ref(by).cast_mut(), Release);
-    PHASE.store(FROZEN, Release);
     Ok(Settings { workers })
+}
+
+/// From here on nobody installs; waits for one who is about to.
+fn freeze() {
+    while let Err(CHANGING) =
+        PHASE.fetch_update(AcqRel, Acquire, |phase| (phase != CHANGING).then_some(FROZEN))
+    {
+        std::hint::spin_loop();
+    }
 }
 
 /// The stack size of a green thread that asks for none. Only once settled.

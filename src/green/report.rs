@@ -68,7 +68,8 @@ type Hook<'a> = &'a (dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static);
 fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
     let vtable = |hook: Hook<'_>| {
         // SAFETY: a reference to a trait object is a data and a vtable pointer.
-        unsafe { std::mem::transmute::<Hook<'_>, [*const (); 2]>(hook) }[1]
+        let [_, vtable] = unsafe { std::mem::transmute::<Hook<'_>, [*const (); 2]>(hook) };
+        vtable
     };
     vtable(a) == vtable(b)
 }

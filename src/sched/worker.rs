@@ -4,6 +4,7 @@ use super::fds;
 use super::local::Local;
 use super::run_queue::Next;
 use super::runtime::Runtime;
+use super::start;
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::{current, report};
 use crate::sys::clock::{self, Nanos};
@@ -104,7 +105,15 @@ impl Worker {
         match result {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
-            CoroutineResult::Return(()) => self.ended(&thread),
+            CoroutineResult::Return(()) => {
+                if start::is_forked() {
+                    // It forked, and has returned in the child. The other
+                    // green threads run in the parent.
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(0) }
+                }
+                self.ended(&thread)
+            }
         }
     }
 
