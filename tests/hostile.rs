@@ -230,3 +230,130 @@ fn join_timeout_in_a_thread_local_destructor() {
     let took = rx.recv().unwrap();
     assert!(took < Duration::from_secs(1), "a timeout of 20 ms took {took:?}");
 }
+
+/// F17. A server that patches, forks its workers, and spawns only in them.
+#[test]
+fn a_child_forked_before_the_start_may_start() {
+    let name = "a_child_forked_before_the_start_may_start";
+    if !is_child(name) {
+        return run(name, &[]);
+    }
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn _exit(code: i32) -> !;
+        fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+    }
+    greenroom::patch_all().unwrap();
+    // SAFETY: the child only spawns and leaves.
+    unsafe {
+        let pid = fork();
+        if pid == 0 {
+            let first = greenroom::spawn(|| 1).join();
+            let second = greenroom::spawn(|| 2).join();
+            _exit(i32::from(first.is_err()) + 2 * i32::from(second.is_err()));
+        }
+        let mut status = 0;
+        waitpid(pid, &mut status, 0);
+        assert_eq!(status, 0, "256: the first spawn failed, 2: the second");
+    }
+}
+
+/// Held: everything at once, with random waits, on many workers.
+#[test]
+fn churn() {
+    let name = "churn";
+    if !is_child(name) {
+        for workers in ["1", "2", "3", "8"] {
+            run(name, &[("GREENROOM_WORKERS", workers)]);
+        }
+        return;
+    }
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::*};
+    static LIVE: AtomicUsize = AtomicUsize::new(0);
+    struct Counted(#[allow(dead_code)] Box<u64>);
+    impl Counted {
+        fn new(n: u64) -> Counted {
+            LIVE.fetch_add(1, Relaxed);
+            Counted(Box::new(n))
+        }
+    }
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            LIVE.fetch_sub(1, Relaxed);
+            if self.0.is_multiple_of(7) {
+                greenroom::yield_now();
+            }
+        }
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    let ends = Arc::new(AtomicUsize::new(0));
+    let drivers: Vec<_> = (0..4u64)
+        .map(|t| {
+            let ends = ends.clone();
+            std::thread::spawn(move || {
+                let mut rng = 88172645463325252u64 ^ (t << 30);
+                let mut random = move || {
+                    rng ^= rng << 13;
+                    rng ^= rng >> 7;
+                    rng ^= rng << 17;
+                    rng
+                };
+                let mut kept = Vec::new();
+                for i in 0..20_000u64 {
+                    let (what, us, ends) = (random(), random() % 300, ends.clone());
+                    let held = Counted::new(i);
+                    let h = greenroom::spawn(move || {
+                        let _held = held;
+                        match what % 6 {
+                            0 => greenroom::sleep(Duration::from_micros(us)),
+                            1 => greenroom::park_timeout(Duration::from_micros(us)),
+                            2 => greenroom::yield_now(),
+                            3 => {
+                                let inner = greenroom::spawn(|| Counted::new(7));
+                                let _ = inner.join_timeout(Duration::from_micros(us / 10));
+                            }
+                            4 => {
+                                let inner = greenroom::spawn(greenroom::park);
+                                inner.thread().unpark();
+                                inner.join().unwrap();
+                            }
+                            _ => {}
+                        }
+                        ends.fetch_add(1, Relaxed);
+                        if what % 11 == 0 {
+                            panic!("wanted");
+                        }
+                        Counted::new(what)
+                    });
+                    match random() % 4 {
+                        0 => drop(h),
+                        1 => kept.push(h),
+                        2 => {
+                            h.thread().unpark();
+                            kept.push(h);
+                        }
+                        _ => {
+                            if let Err(h) = h.join_timeout(Duration::from_micros(us / 20)) {
+                                let (a, b) = (h.thread().clone(), h.thread().clone());
+                                let other = greenroom::spawn(move || a.unpark());
+                                b.unpark();
+                                let _ = h.join();
+                                other.join().unwrap();
+                            }
+                        }
+                    }
+                }
+                for k in kept {
+                    let _ = k.join();
+                }
+            })
+        })
+        .collect();
+    drivers.into_iter().for_each(|d| d.join().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while (LIVE.load(Relaxed), ends.load(Relaxed)) != (0, 80_000) {
+        assert!(Instant::now() < deadline, "{LIVE:?} live, {ends:?} ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -191,22 +191,6 @@ impl Record {
         unsafe { *self.own.coroutine.get() = Some(Coroutine::with_stack(stack, main)) };
     }
 
-    /// As `start` and the first resumption, without a stack.
-    ///
-    /// # Safety
-    /// As `start`.
-    #[cfg(test)]
-    pub(crate) unsafe fn run_here(&self) {
-        // SAFETY: by the caller's promise.
-        unsafe { (self.body.run)(self.whole()) }
-    }
-
-    /// Sets where `unpark` queues it.
-    #[cfg(test)]
-    pub(crate) fn live_at(&self, home: &'static dyn Home) {
-        self.home.set(Some(home));
-    }
-
     /// Says that it will never run.
     ///
     /// # Safety
@@ -306,3 +290,7 @@ fn next_id() -> u64 {
         id + 1
     })
 }
+
+#[cfg(test)]
+#[path = "record_fake.rs"]
+mod fake;

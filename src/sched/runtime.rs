@@ -23,6 +23,23 @@ pub(crate) struct Runtime {
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 
+/// This process is a fork's child: the workers stayed with the parent.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a fork's child that must not use the runtime.
+#[inline]
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Relaxed)
+}
+
+/// Called in a fork's child. One that was forked before the runtime started has
+/// lost nothing, and may start its own. Async-signal-safe.
+pub(crate) fn forked() {
+    if get().is_some() {
+        FORKED.store(true, Relaxed);
+    }
+}
+
 /// Held while the runtime starts, so that it starts once.
 pub(crate) static STARTING: Lock<()> = Lock::new(());
 

@@ -3,8 +3,7 @@
 use super::fds;
 use super::local::Local;
 use super::run_queue::Next;
-use super::runtime::Runtime;
-use super::start;
+use super::runtime::{self, Runtime};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::{current, report};
 use crate::sys::clock::{self, Nanos};
@@ -106,7 +105,7 @@ impl Worker {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
             CoroutineResult::Return(()) => {
-                if start::is_forked() {
+                if runtime::is_forked() {
                     // It forked, and has returned in the child. The other
                     // green threads run in the parent.
                     // SAFETY: ends the process.
