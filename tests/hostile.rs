@@ -357,3 +357,39 @@ fn churn() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// F18. The closure of one that gets no stack is dropped on the worker itself;
+/// a destructor that waits there stops all its green threads.
+#[test]
+fn a_refused_closure_does_not_stop_its_worker() {
+    let name = "a_refused_closure_does_not_stop_its_worker";
+    if !is_child(name) {
+        return run(name, &[("GREENROOM_WORKERS", "1")]);
+    }
+    unsafe extern "C" {
+        fn setrlimit(which: i32, limit: *const [u64; 2]) -> i32;
+    }
+    struct Waits(Option<greenroom::JoinHandle<()>>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.0.take().unwrap().join().unwrap();
+        }
+    }
+    let (tx, rx) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let sleeper = greenroom::spawn(|| greenroom::sleep(Duration::from_millis(200)));
+        std::thread::sleep(Duration::from_millis(50));
+        let waits = Waits(Some(sleeper));
+        // SAFETY: RLIMIT_AS: no more mappings.
+        assert_eq!(unsafe { setrlimit(9, &[1 << 20, u64::MAX]) }, 0);
+        let refused = greenroom::Builder::new().stack_size(1 << 29).spawn(move || {
+            let _w = &waits;
+        });
+        let refused = refused.unwrap().join();
+        // SAFETY: as above.
+        unsafe { setrlimit(9, &[u64::MAX, u64::MAX]) };
+        tx.send(refused.is_err()).unwrap();
+    });
+    let got = rx.recv_timeout(Duration::from_secs(5));
+    assert_eq!(got, Ok(true), "Timeout: the worker waits for a green thread of its own");
+}
