@@ -7,7 +7,7 @@
 
 use super::current;
 use super::record::{RecordRef, Suspend};
-use crate::sys::clock::Nanos;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::parker::Parker;
 use std::sync::Arc;
 
@@ -49,6 +49,9 @@ fn park_os(deadline: Option<Nanos>) -> Wake {
         // A thread whose thread-locals are gone has no token to wait for: it
         // looks at its condition again every millisecond.
         Err(_) => {
+            if deadline.is_some_and(|d| clock::now() >= d) {
+                return Wake::TimedOut;
+            }
             let ms = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
             // SAFETY: a valid duration, no remainder asked for.
             unsafe { crate::sys::real::nanosleep(&ms, std::ptr::null_mut()) };

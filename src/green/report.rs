@@ -5,7 +5,7 @@ use super::current;
 use super::overflow;
 use super::record::Record;
 use crate::sys::raw;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
@@ -57,7 +57,12 @@ pub(crate) fn install_panic_hook() {
     panic::set_hook(if is_default {
         Box::new(move |info| report_panic(info, &*default))
     } else {
-        before
+        // Std counts "inside a hook" per OS thread: two green threads of one
+        // worker inside it at a time would abort. So it may block, not park.
+        Box::new(move |info| {
+            let _inside = current::Inside::enter();
+            before(info)
+        })
     });
 }
 
@@ -68,7 +73,8 @@ type Hook<'a> = &'a (dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static);
 fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
     let vtable = |hook: Hook<'_>| {
         // SAFETY: a reference to a trait object is a data and a vtable pointer.
-        unsafe { std::mem::transmute::<Hook<'_>, (*const (), *const ())>(hook) }.1
+        let [_, vtable] = unsafe { std::mem::transmute::<Hook<'_>, [*const (); 2]>(hook) };
+        vtable
     };
     vtable(a) == vtable(b)
 }
@@ -93,7 +99,13 @@ fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
         _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n"
             .to_owned(),
     };
-    eprint!("\ngreen thread '{name}' ({}) panicked at {place}:\n{text}\n{trace}", record.id());
+    // As std's hook: without a stderr there is nobody to tell, and a panic
+    // inside the hook would abort.
+    let id = record.id();
+    let _ = write!(
+        io::stderr(),
+        "\ngreen thread '{name}' ({id}) panicked at {place}:\n{text}\n{trace}"
+    );
 }
 
 /// The part of a backtrace that is the user's: without what std does to panic

@@ -13,13 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::thread;
 
-/// This process is a fork's child: the workers stayed with the parent.
-static FORKED: AtomicBool = AtomicBool::new(false);
-
-/// Whether this process is a fork's child that must not use the runtime.
-pub(crate) fn is_forked() -> bool {
-    FORKED.load(Relaxed)
-}
+pub(crate) use super::runtime::is_forked;
 
 /// Sees to it that a fork's child neither parks nor takes locks that another
 /// thread may have held at the fork.
@@ -33,7 +27,7 @@ pub(crate) fn watch_forks() {
 
 /// Runs in the child, where only async-signal-safe things are allowed.
 extern "C" fn in_child() {
-    FORKED.store(true, Relaxed);
+    runtime::forked();
     crate::green::current::leave();
 }
 

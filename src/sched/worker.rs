@@ -3,7 +3,7 @@
 use super::fds;
 use super::local::Local;
 use super::run_queue::Next;
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::{current, report};
 use crate::sys::clock::{self, Nanos};
@@ -104,7 +104,15 @@ impl Worker {
         match result {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
-            CoroutineResult::Return(()) => self.ended(&thread),
+            CoroutineResult::Return(()) => {
+                if runtime::is_forked() {
+                    // It forked, and has returned in the child. The other
+                    // green threads run in the parent.
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(0) }
+                }
+                self.ended(&thread)
+            }
         }
     }
 
@@ -119,6 +127,9 @@ impl Worker {
         // Armed before the state says so: once it does, a waker may queue it.
         // Without memory for a timer it stays runnable and looks again itself.
         let armed = deadline.is_none_or(|d| self.local.arm(&thread, d));
+        if !armed && deadline.is_some_and(|d| clock::now() >= d) {
+            thread.own.timed_out.set(true);
+        }
         let parked = thread.state.commit_park();
         if parked && (armed || !thread.state.notify()) {
             // From here the reference is whoever's wins `notify`.
