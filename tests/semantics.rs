@@ -63,8 +63,19 @@ fn differs(pair: Pair) -> Option<String> {
     found
 }
 
+/// Differences that stay, and why.
+fn excused((scene, call): Pair) -> bool {
+    let wrong = ["null", "too many parts"].iter().any(|w| call.name.contains(w));
+    // It waits, as on an OS thread. What it returns at the timeout depends on
+    // whether anything woke it meanwhile.
+    (scene.name.starts_with("tcp") && ["recv of nothing", "recvmsg of nothing"].contains(&call.name))
+        // Nothing is taken before there is enough, so a fault shows later.
+        || (scene.name == "tcp, low-water mark" && wrong)
+}
+
 fn no_differences(pairs: impl IntoIterator<Item = Pair>) {
-    let differences: Vec<_> = pairs.into_iter().filter_map(differs).collect();
+    let pairs = pairs.into_iter().filter(|pair| !excused(*pair));
+    let differences: Vec<_> = pairs.filter_map(differs).collect();
     assert!(differences.is_empty(), "{}\n{}", differences.len(), differences.join("\n"));
 }
 

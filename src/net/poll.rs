@@ -21,17 +21,23 @@ pub(crate) unsafe fn poll(fds: *mut pollfd, count: usize, timeout: c_int) -> Res
         ..0 => None,
         millis => Some(clock::now() + millis as u64 * 1_000_000),
     };
+    // SAFETY (both): the caller's promise. Timeout zero: it does not block.
+    let look = || unsafe { raw::syscall(libc::SYS_poll, [fds as usize, count, 0, 0, 0, 0]) };
     loop {
-        // Before the look: what changes after it raises a tick.
-        // SAFETY: the caller's promise; an impossible count is the kernel's.
-        let watched = unsafe { watch(fds, count) };
-        let args = [fds as usize, count, 0, 0, 0, 0];
-        // SAFETY: the caller's promise. Timeout zero: it does not block.
-        let ready = unsafe { raw::syscall(libc::SYS_poll, args) }?;
+        // The kernel also says if the list cannot be read.
+        let ready = look()?;
         if ready > 0 || timeout == 0 {
             return Ok(ready as c_int);
         }
-        if !wait_for_change(&watched?, deadline)? {
+        // SAFETY: as above, and the kernel has read it.
+        let watched = unsafe { watch(fds, count) };
+        // What changed before the ticks were read raises none; what changes
+        // after this look does.
+        let ready = look()?;
+        if ready > 0 {
+            return Ok(ready as c_int);
+        }
+        if !wait_for_change(&watched, deadline)? {
             return Ok(0);
         }
     }
@@ -43,7 +49,7 @@ type Watched = Vec<(i32, &'static Entry, Dir, Seen)>;
 ///
 /// # Safety
 /// `fds` has `count` elements.
-unsafe fn watch(fds: *const pollfd, count: usize) -> Result<Watched, Errno> {
+unsafe fn watch(fds: *const pollfd, count: usize) -> Watched {
     let list = match count {
         0 => &[],
         // SAFETY: the caller's promise.
@@ -64,7 +70,7 @@ unsafe fn watch(fds: *const pollfd, count: usize) -> Result<Watched, Errno> {
             watched.push((one.fd, entry, dir, entry.look(dir)));
         }
     }
-    Ok(watched)
+    watched
 }
 
 /// False at the deadline.

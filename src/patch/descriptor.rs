@@ -6,7 +6,7 @@
 //! any other, so a fixed third argument receives what was passed.
 
 use super::gate::{Shim, tracks};
-use crate::sched::entry::{Entry, FORCED_NONBLOCK, NO_INFERENCE, USER_NONBLOCK};
+use crate::sched::entry::{Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
 use crate::sched::{fds, kinds};
 use crate::sys::real;
 use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, c_int, c_ulong, c_void, socklen_t, timeval};
@@ -192,8 +192,12 @@ pub(super) unsafe extern "C" fn setsockopt(
                     _ => e.send_timeout.store(nanos, Relaxed),
                 });
             }
+            (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
+                let flags = kinds::low_water_flags(kinds::low_water(fd));
+                fds::for_file(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
+            }
             (libc::SOL_TCP, libc::TCP_ULP) => {
-                fds::for_file(fd, |e| e.change_flags(NO_INFERENCE, 0));
+                fds::for_file(fd, |e| e.note_mode(NO_INFERENCE, 0));
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The family *socket*: receiving and sending.
 
 use super::gate::{Shim, count, socket};
+use crate::net::vector;
 use crate::sched::entry::Dir;
 use crate::sched::fds;
 use crate::sys::errno::Errno;
@@ -76,12 +77,6 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
     }
 }
 
-/// How many parts a vectored call may have, and has to have for us to care:
-/// the kernel refuses more, and returns at once from none.
-fn usable(parts: c_int) -> bool {
-    (1..=libc::UIO_MAXIOV).contains(&parts)
-}
-
 /// See readv(2).
 ///
 /// # Safety
@@ -91,7 +86,8 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
     match socket(fd) {
-        Some(socket) if usable(parts) => {
+        // SAFETY (both): as above.
+        Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
             or_no_socket(fd, got, libc)
@@ -109,7 +105,8 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
     match socket(fd) {
-        Some(socket) if usable(parts) => {
+        // SAFETY (both): as above.
+        Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
             or_no_socket(fd, sent, libc)

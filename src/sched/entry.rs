@@ -10,7 +10,10 @@
 //! socket that got less than it asked for has emptied it, so it marks the tick
 //! *drained*, and the next operation waits without trying; an event clears the
 //! mark. The mark is never set once the peer has closed, failed or sent urgent
-//! data, because then a short read may have stopped before the end.
+//! data, because then a short read may have stopped before the end. (A caller whose
+//! buffer is partly unmapped gets a short read too; his next read then waits for
+//! the next event.) A short write marks nothing: the retry costs little, and
+//! finds a fault in the buffer.
 //!
 //! **Whom an event wakes.** The first waiter of its direction; that one tries,
 //! and unless it found nothing passes the wake-up on, so that many waiters do
@@ -35,25 +38,30 @@ pub(crate) enum Dir {
 pub(crate) enum Kind {
     /// No socket: calls pass through.
     Other = 0,
-    /// TCP over IPv4 or IPv6: a short transfer means "nothing left".
+    /// TCP over IPv4 or IPv6: a short read means "nothing left".
     Tcp = 1,
-    /// Another stream or a seqpacket socket.
+    /// Another stream.
     Stream = 2,
     /// A datagram or raw socket.
     Datagram = 3,
+    /// A seqpacket socket: connected, and keeps messages apart.
+    Packets = 4,
 }
 
 /// `Entry::flags`: it describes the descriptor that is open now.
 pub(crate) const KNOWN: u32 = 1;
-const KIND: u32 = 0b110;
+const KIND: u32 = 0b1110;
 /// The user asked for O_NONBLOCK.
-pub(crate) const USER_NONBLOCK: u32 = 8;
+pub(crate) const USER_NONBLOCK: u32 = 16;
 /// We set O_NONBLOCK; what the user sees is `USER_NONBLOCK`.
-pub(crate) const FORCED_NONBLOCK: u32 = 16;
-/// A short transfer proves nothing.
-pub(crate) const NO_INFERENCE: u32 = 32;
+pub(crate) const FORCED_NONBLOCK: u32 = 32;
+/// A short read proves nothing: the end, an error or urgent data has been
+/// reported, or something frames or holds back what arrives.
+pub(crate) const NO_INFERENCE: u32 = 64;
 /// Registered with a selector.
-const REGISTERED: u32 = 64;
+const REGISTERED: u32 = 128;
+/// The user set SO_RCVLOWAT.
+pub(crate) const LOW_WATER: u32 = 256;
 
 /// One descriptor number.
 #[repr(C, align(128))]
@@ -89,7 +97,7 @@ struct Direction {
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     state: u64,
-    /// A short transfer would prove that nothing is left.
+    /// A short read would prove that nothing is left.
     inferring: bool,
 }
 
@@ -148,7 +156,7 @@ impl Entry {
         Seen { state: self.dir(dir).state.load(Acquire), inferring }
     }
 
-    /// A transfer after `seen` moved less than it could have.
+    /// A read after `seen` got less than it could have.
     #[inline]
     pub(crate) fn drained(&self, dir: Dir, seen: Seen) {
         // Fails if an event came meanwhile: then there may be something again.
@@ -176,6 +184,7 @@ fn kind_of(flags: u32) -> Kind {
         1 => Kind::Tcp,
         2 => Kind::Stream,
         3 => Kind::Datagram,
+        4 => Kind::Packets,
         _ => Kind::Other,
     }
 }

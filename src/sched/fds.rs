@@ -8,7 +8,8 @@
 //! `forget` raises the generation, which the selector's keys carry, and the
 //! ticks, which every waiter compares.
 
-use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, Locked, NO_INFERENCE, USER_NONBLOCK};
+use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, LOW_WATER, Locked};
+use super::entry::{NO_INFERENCE, USER_NONBLOCK};
 use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
@@ -94,8 +95,10 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     if kind != Kind::Other {
         kinds::read_timeouts(fd, entry);
     }
+    let low_water = kinds::low_water_flags(kinds::low_water(fd));
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
-    locked.describe(kind, user | if kind == Kind::Tcp { kinds::layered(fd) } else { 0 });
+    let layered = if kind == Kind::Tcp { kinds::layered(fd) } else { 0 };
+    locked.describe(kind, user | low_water | layered);
     Ok(())
 }
 
@@ -148,7 +151,7 @@ pub(crate) fn duplicated(old: i32, new: i32) {
     let locked = to.lock();
     locked.forget();
     if flags & KNOWN != 0 {
-        let kept = flags & (USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE);
+        let kept = flags & (USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE | LOW_WATER);
         locked.describe(from.kind(), kept);
         to.recv_timeout.store(from.recv_timeout.load(Relaxed), Relaxed);
         to.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);

@@ -40,6 +40,10 @@ impl Waiter {
         }
     }
 
+    pub(crate) fn looks_only(&self) -> bool {
+        self.looks_only
+    }
+
     /// What became of it. Under the lock.
     pub(crate) fn status(&self) -> Status {
         self.status.get()

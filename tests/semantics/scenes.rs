@@ -201,7 +201,11 @@ pub(crate) static SCENES: &[Scene] = &[
     scene("unix datagrams, two", || set_up(say(say(unix(SOCK_DGRAM), b"abc"), b"de"))),
     scene("unix datagrams, nothing", || set_up(unix(SOCK_DGRAM))),
     scene("unix datagrams, full", || set_up(full(unix(SOCK_DGRAM)))),
-    scene("unix datagrams, end", || ended(unix(SOCK_DGRAM))),
+    scene("unix datagrams, end", || {
+        let [fd, peer] = unix(SOCK_DGRAM);
+        assert_eq!(c::close(peer), 0);
+        set_up([fd])
+    }),
     scene("unix datagrams, shut for reading", || set_up(shut(unix(SOCK_DGRAM), libc::SHUT_RD))),
     scene("no descriptor", || no_descriptor(-1)),
     scene("no such descriptor", || no_descriptor(i32::MAX)),
