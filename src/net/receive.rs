@@ -6,7 +6,8 @@
 //! is, and an error after a part came is a short count.
 
 use super::call::{Limit, Socket};
-use super::{iov, message};
+use super::iov::{self, until_all};
+use super::message;
 use crate::sched::entry::{Dir, Kind, LOW_WATER, NO_INFERENCE, Seen};
 use crate::sched::kinds;
 use crate::sys::errno::Errno;
@@ -55,13 +56,16 @@ impl Socket {
         let want = self.want(flags, || len);
         let once = |done: usize| {
             self.retry(Dir::Read, &limit, |seen| {
+                if done > 0 && self.must_return_received() {
+                    return Ok(0);
+                }
                 let n = self.receive(want, |how| call(done, how))?;
                 Ok(self.received(seen, n, len - done, flags))
             })
         };
         match once(0) {
             Err(Errno::AGAIN) if want != Want::Anything => call(0, MSG_DONTWAIT),
-            Ok(first) if want == Want::All => Ok(self.collect(first, len, once)),
+            Ok(first) if want == Want::All => Ok(until_all(first, len, once)),
             other => other,
         }
     }
@@ -85,19 +89,22 @@ impl Socket {
         let want = self.want(flags, || header().map_or(0, |msg| unsafe { message::len(msg) }));
         let room = (want == Want::All).then(header).flatten().map_or(0, |msg| msg.msg_controllen);
         let limit = Limit::new();
-        let once = |msg: *mut msghdr| {
+        let once = |msg: *mut msghdr, done: usize| {
             self.retry(Dir::Read, &limit, |seen| {
+                if done > 0 && self.must_return_received() {
+                    return Ok(0);
+                }
                 let n = self.receive(want, |how| call(msg, how))?;
                 // SAFETY: the kernel has just read these.
                 let asked = unsafe { message::len(&*msg) };
                 Ok(self.received(seen, n, asked, flags))
             })
         };
-        match once(msg) {
+        match once(msg, 0) {
             Err(Errno::AGAIN) if want != Want::Anything => call(msg, MSG_DONTWAIT),
             // SAFETY: the kernel has read and written it.
             Ok(first) if want == Want::All => {
-                Ok(unsafe { self.collect_message(first, &mut *msg, room, once) })
+                Ok(unsafe { collect_message(first, &mut *msg, room, once) })
             }
             other => other,
         }
@@ -158,51 +165,34 @@ impl Socket {
         }
         n
     }
+}
 
-    /// Repeats `once` until `len` bytes have come, of which `done` have.
-    fn collect(
-        self,
-        mut done: usize,
-        len: usize,
-        once: impl Fn(usize) -> Result<usize, Errno>,
-    ) -> usize {
-        while done > 0 && done < len && !self.must_return_received() {
-            match once(done) {
-                Ok(n) if n > 0 => done += n,
-                _ => break,
-            }
+/// As `until_all`, for a message; one with control data is complete. `room`
+/// is how much of that the caller has room for.
+///
+/// # Safety
+/// The kernel has received into `msg`.
+unsafe fn collect_message(
+    done: usize,
+    msg: &mut msghdr,
+    room: usize,
+    once: impl Fn(*mut msghdr, usize) -> Result<usize, Errno>,
+) -> usize {
+    // SAFETY: the caller's promise.
+    let list = unsafe { message::parts(msg) };
+    let (flags, came) = (Cell::new(msg.msg_flags), Cell::new(msg.msg_controllen));
+    let done = until_all(done, iov::total(list), |done| {
+        if came.get() > 0 {
+            return Ok(0);
         }
-        done
-    }
-
-    /// As `collect`, for a message; one with control data is complete. `room`
-    /// is how much of that the caller has room for.
-    ///
-    /// # Safety
-    /// The kernel has received into `msg`.
-    unsafe fn collect_message(
-        self,
-        done: usize,
-        msg: &mut msghdr,
-        room: usize,
-        once: impl Fn(*mut msghdr) -> Result<usize, Errno>,
-    ) -> usize {
-        // SAFETY: the caller's promise.
-        let list = unsafe { message::parts(msg) };
-        let (flags, came) = (Cell::new(msg.msg_flags), Cell::new(msg.msg_controllen));
-        let done = self.collect(done, iov::total(list), |done| {
-            if came.get() > 0 {
-                return Ok(0);
-            }
-            let mut rest = iov::rest(list, done);
-            let mut more = message::of(&mut rest);
-            (more.msg_control, more.msg_controllen) = (msg.msg_control, room);
-            let n = once(&mut more)?;
-            flags.set(flags.get() | more.msg_flags);
-            came.set(more.msg_controllen);
-            Ok(n)
-        });
-        (msg.msg_flags, msg.msg_controllen) = (flags.get(), came.get());
-        done
-    }
+        let mut rest = iov::rest(list, done);
+        let mut more = message::of(&mut rest);
+        (more.msg_control, more.msg_controllen) = (msg.msg_control, room);
+        let n = once(&mut more, done)?;
+        flags.set(flags.get() | more.msg_flags);
+        came.set(more.msg_controllen);
+        Ok(n)
+    });
+    (msg.msg_flags, msg.msg_controllen) = (flags.get(), came.get());
+    done
 }

@@ -5,7 +5,8 @@
 //! and an error after a part went through is a short count.
 
 use super::call::{Limit, Socket, spend};
-use super::{iov, message};
+use super::iov::{self, until_all};
+use super::message;
 use crate::sched::entry::{Dir, Kind};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
@@ -32,7 +33,7 @@ impl Socket {
             // SAFETY: the caller's promise; the rest stays inside `buf`.
             let call = || unsafe { raw::syscall(libc::SYS_sendto, args) };
             // SAFETY: as above; asked after the kernel has read it.
-            self.push(&limit, call, || unsafe { is_local(addr) })
+            self.push(&limit, done, call, || unsafe { is_local(addr) })
         };
         let first = once(0)?;
         Ok(self.send_rest(first, len, once))
@@ -53,7 +54,7 @@ impl Socket {
             // SAFETY: the caller's promise.
             let call = || unsafe { message::call(libc::SYS_sendmsg, self.fd, msg, flags) };
             // SAFETY: as above; asked after the kernel has read it.
-            self.push(&limit, call, || unsafe { is_local((*msg).msg_name.cast()) })
+            self.push(&limit, done, call, || unsafe { is_local((*msg).msg_name.cast()) })
         };
         let first = once(msg, 0)?;
         // SAFETY: the kernel has read it.
@@ -65,15 +66,18 @@ impl Socket {
         }))
     }
 
-    /// Sends what `call` does, when there is room for it.
+    /// Sends what `call` does, when there is room for it, after `done` bytes.
     fn push(
         self,
         limit: &Limit,
+        done: usize,
         call: impl Fn() -> Result<usize, Errno>,
         to_local: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
         if self.entry.kind() != Kind::Datagram {
-            return self.retry(Dir::Write, limit, |_| call());
+            return self.retry(Dir::Write, limit, |_| {
+                if done > 0 && self.must_return_sent() { Ok(0) } else { call() }
+            });
         }
         match call() {
             Err(Errno::AGAIN) if to_local() => self.retry_timed(Dir::Write, limit, call),
@@ -89,20 +93,14 @@ impl Socket {
     /// count proves nothing here: it may have been a fault in the buffer.
     fn send_rest(
         self,
-        mut done: usize,
+        done: usize,
         len: usize,
         once: impl Fn(usize) -> Result<usize, Errno>,
     ) -> usize {
         if self.entry.kind() == Kind::Datagram {
             return done;
         }
-        while done < len && !self.must_return_sent() {
-            match once(done) {
-                Ok(n) if n > 0 => done += n,
-                _ => break,
-            }
-        }
-        done
+        until_all(done, len, once)
     }
 }
 
