@@ -189,8 +189,10 @@ unsafe fn collect_message(
         let mut more = message::of(&mut rest);
         (more.msg_control, more.msg_controllen) = (msg.msg_control, room);
         let n = once(&mut more, done)?;
-        flags.set(flags.get() | more.msg_flags);
-        came.set(more.msg_controllen);
+        if n > 0 {
+            flags.set(flags.get() | more.msg_flags);
+            came.set(more.msg_controllen);
+        }
         Ok(n)
     });
     (msg.msg_flags, msg.msg_controllen) = (flags.get(), came.get());
