@@ -51,8 +51,14 @@ const LOOK_EVERY: Nanos = 1_000_000;
 impl Socket {
     /// `fd`, if it is a socket that its user wants to block. Else the call is
     /// the kernel's to answer, which it does at once, or it is no socket.
+    ///
+    /// Nobody parks on stdout and stderr: std writes them under locks that
+    /// belong to the OS thread, and let in the next green thread there.
     #[inline]
     pub(crate) fn blocking(fd: i32) -> Option<Socket> {
+        if fd == libc::STDOUT_FILENO || fd == libc::STDERR_FILENO {
+            return None;
+        }
         let entry = fds::known(fd).ok()?;
         let waits = entry.flags() & USER_NONBLOCK == 0 && entry.kind() != Kind::Other;
         waits.then_some(Socket { fd, entry })
