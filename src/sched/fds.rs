@@ -98,7 +98,8 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     let low_water = kinds::low_water_flags(kinds::low_water(fd));
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
     let layered = if kind == Kind::Tcp { kinds::layered(fd) } else { 0 };
-    locked.describe(kind, user | low_water | layered);
+    let noted = entry.flags() & NO_INFERENCE;
+    locked.describe(kind, user | low_water | layered | noted);
     Ok(())
 }
 
