@@ -130,9 +130,9 @@ impl Entry {
     }
 
     /// As `change_flags`, if it describes anything: one that is not known will
-    /// be asked for its mode when it is.
+    /// be asked for its mode when it is, unless we have changed that.
     pub(crate) fn note_mode(&self, set: u32, clear: u32) {
-        if self.flags() & KNOWN != 0 {
+        if self.flags() & (KNOWN | FORCED_NONBLOCK) != 0 {
             self.change_flags(set, clear);
         }
     }

@@ -90,7 +90,7 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     let status = unsafe {
         raw::syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0])
     }?;
-    let user = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
+    let asked = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
     let kind = kinds::kind_of(fd);
     if kind != Kind::Other {
         kinds::read_timeouts(fd, entry);
@@ -99,7 +99,14 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
     let layered = if kind == Kind::Tcp { kinds::layered(fd) } else { 0 };
     let noted = entry.flags() & NO_INFERENCE;
-    locked.describe(kind, user | low_water | layered | noted);
+    // What the kernel says of a file that we made non-blocking is not its mode.
+    let _rings = RINGS.lock();
+    let told = entry.flags() & (USER_NONBLOCK | FORCED_NONBLOCK);
+    let mode = match told & FORCED_NONBLOCK {
+        0 => siblings_mode(fd, entry).unwrap_or(asked),
+        _ => told,
+    };
+    locked.describe(kind, mode | low_water | layered | noted);
     Ok(())
 }
 
@@ -124,7 +131,8 @@ pub(crate) fn appeared(fd: i32) {
 /// Closes `fd` by `close`. The entry stays locked meanwhile, so that nobody
 /// takes the number up between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
-    let Some(entry) = peek(fd).filter(|e| e.flags() != 0) else {
+    let in_use = |e: &&Entry| e.flags() != 0 || e.sibling.load(Relaxed) != 0;
+    let Some(entry) = peek(fd).filter(in_use) else {
         return close();
     };
     let shared = leave_ring(fd, entry);
@@ -174,6 +182,19 @@ pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
         duplicated(old, made);
     }
     made
+}
+
+/// The mode of `fd`'s file as another number knows it. Under the rings' lock.
+fn siblings_mode(fd: i32, entry: &Entry) -> Option<u32> {
+    let mut at = entry.sibling.load(Relaxed);
+    while at != 0 && at != fd as u32 + 1 {
+        let other = peek(at as i32 - 1)?;
+        if other.flags() & KNOWN != 0 {
+            return Some(other.flags() & (USER_NONBLOCK | FORCED_NONBLOCK));
+        }
+        at = other.sibling.load(Relaxed);
+    }
+    None
 }
 
 fn join_ring(old: i32, from: &Entry, new: i32, to: &Entry) {
