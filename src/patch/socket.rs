@@ -1,6 +1,6 @@
 //! The family *socket*: making, connecting, accepting, polling.
 
-use super::family::Family;
+use super::family::{Family, is_patched};
 use super::gate::{Shim, int, parks, socket as green, tracks};
 use crate::net::{accept, poll as net_poll};
 use crate::sched::{fds, kinds};
@@ -96,7 +96,7 @@ pub(super) unsafe extern "C" fn accept4(
         // SAFETY: as above.
         Some(socket) => int(unsafe { socket.accept(addr, len, flags) }),
         // SAFETY: as above.
-        None if tracks() => unsafe { accept::accept_os(fd, addr, len, flags) },
+        None if is_patched(Family::Socket) => unsafe { accept::accept_os(fd, addr, len, flags) },
         // SAFETY: as above.
         None => unsafe { real::accept4(fd, addr, len, flags) },
     }
