@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) struct Socket {
     pub(crate) fd: i32,
     pub(crate) entry: &'static Entry,
+    /// Whose number it was when the operation began.
+    pub(crate) generation: u32,
 }
 
 /// When a call gives up. SO_RCVTIMEO and SO_SNDTIMEO limit the call, not each
@@ -60,8 +62,17 @@ impl Socket {
             return None;
         }
         let entry = fds::known(fd).ok()?;
+        let generation = entry.generation();
         let waits = entry.flags() & USER_NONBLOCK == 0 && entry.kind() != Kind::Other;
-        waits.then_some(Socket { fd, entry })
+        waits.then_some(Socket { fd, entry, generation })
+    }
+
+    /// Before each attempt. Meanwhile the number may have been closed, and mean
+    /// another file now.
+    #[inline]
+    fn look(self, dir: Dir) -> Result<Seen, Errno> {
+        let seen = self.entry.look(dir);
+        if seen.generation() == self.generation { Ok(seen) } else { Err(Errno::BADF) }
     }
 
     /// Repeats `attempt` while it says EAGAIN, waiting in between; at most for
@@ -76,7 +87,7 @@ impl Socket {
         limit: &Limit,
         mut attempt: impl FnMut(Seen) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let seen = self.entry.look(dir);
+        let seen = self.look(dir)?;
         if !seen.drained() {
             match attempt(seen) {
                 Err(Errno::AGAIN) => {}
@@ -99,7 +110,7 @@ impl Socket {
         let deadline = limit.fix(self, dir);
         loop {
             self.wait(dir, seen, deadline)?;
-            seen = self.entry.look(dir);
+            seen = self.look(dir)?;
             if seen.drained() {
                 continue;
             }

@@ -67,7 +67,10 @@ impl Socket {
 
     /// Back to the mode that the user sees.
     fn unforce(self) {
-        let _locked = self.entry.lock();
+        let locked = self.entry.lock();
+        if locked.generation() != self.generation {
+            return;
+        }
         fds::for_file(self.fd, |e| e.change_flags(0, FORCED_NONBLOCK));
         if self.entry.flags() & USER_NONBLOCK == 0 {
             let _ = set_nonblocking(self.fd, false);

@@ -85,5 +85,9 @@ fn wait_for_change(watched: &Watched, deadline: Option<Nanos>) -> Result<bool, E
         .iter()
         .map(|&(fd, entry, dir, seen)| Target::new(fd, entry, dir, seen, true))
         .collect();
-    Ok(wait(&targets, deadline)? != Outcome::TimedOut)
+    match wait(&targets, deadline) {
+        // Closed meanwhile, and that is an answer.
+        Err(Errno::BADF) => Ok(true),
+        outcome => Ok(outcome? != Outcome::TimedOut),
+    }
 }

@@ -73,8 +73,8 @@ pub(crate) struct Entry {
     /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0: none.
     pub(crate) recv_timeout: AtomicU64,
     pub(crate) send_timeout: AtomicU64,
-    /// Under the lock.
-    generation: Cell<u32>,
+    /// Changed under the lock.
+    generation: AtomicU32,
     /// Index + 1 of the worker whose selector has it. Under the lock.
     worker: Cell<u32>,
     /// The next descriptor number + 1 of the same file, in a ring; 0: alone.
@@ -97,11 +97,17 @@ struct Direction {
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     state: u64,
+    generation: u32,
     /// A short read would prove that nothing is left.
     inferring: bool,
 }
 
 impl Seen {
+    #[inline]
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// Nothing is there: wait without trying.
     #[inline]
     pub(crate) fn drained(self) -> bool {
@@ -153,7 +159,14 @@ impl Entry {
         let flags = self.flags();
         let wants = REGISTERED | (Kind::Tcp as u32) << 1;
         let inferring = flags & (REGISTERED | KIND | NO_INFERENCE) == wants;
-        Seen { state: self.dir(dir).state.load(Acquire), inferring }
+        let generation = self.generation();
+        Seen { state: self.dir(dir).state.load(Acquire), generation, inferring }
+    }
+
+    /// Which owner of the number this is.
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Relaxed)
     }
 
     /// A read after `seen` got less than it could have.
@@ -197,7 +210,12 @@ pub(crate) struct Locked<'a> {
 
 impl Locked<'_> {
     pub(crate) fn generation(&self) -> u32 {
-        self.entry.generation.get()
+        self.entry.generation()
+    }
+
+    /// Whether the number still means what it did at `seen`.
+    pub(crate) fn is_same(&self, seen: Seen) -> bool {
+        self.generation() == seen.generation
     }
 
     /// The worker whose selector has it.
@@ -223,7 +241,7 @@ impl Locked<'_> {
         entry.flags.store(0, Release);
         entry.recv_timeout.store(0, Relaxed);
         entry.send_timeout.store(0, Relaxed);
-        entry.generation.set(entry.generation.get().wrapping_add(1));
+        entry.generation.fetch_add(1, Relaxed);
         entry.worker.set(0);
         for dir in [Dir::Read, Dir::Write] {
             self.raise(dir);

@@ -44,6 +44,9 @@ impl<'a> Target<'a> {
     /// `self` stays where it is until `leave`.
     unsafe fn queue(&self) -> Result<bool, Errno> {
         let locked = self.entry.lock();
+        if !locked.is_same(self.seen) {
+            return Err(Errno::BADF);
+        }
         match register(self.fd, &locked) {
             // It is always ready (a regular file), so that nothing changes.
             Err(Errno::PERM) if self.waiter.looks_only() => return Ok(true),
@@ -55,7 +58,10 @@ impl<'a> Target<'a> {
 
     /// Why it left the line, unless it stands there.
     fn outcome(&self) -> Option<Outcome> {
-        match self.entry.lock().status(&self.waiter) {
+        let locked = self.entry.lock();
+        match locked.status(&self.waiter) {
+            // Closed after it was woken: what is open now is not its business.
+            Status::Notified if !locked.is_same(self.seen) => Some(Outcome::Closed),
             Status::Notified => Some(Outcome::Ready),
             Status::Closed => Some(Outcome::Closed),
             Status::Idle | Status::Queued => None,
