@@ -5,11 +5,11 @@
 //! but on x86-64 a variadic caller passes integers in the same registers as
 //! any other, so a fixed third argument receives what was passed.
 
-use super::gate::{Shim, tracks};
+use super::gate::{Shim, int, tracks};
 use crate::sched::entry::{Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
 use crate::sched::{fds, kinds};
-use crate::sys::real;
-use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, c_int, c_ulong, c_void, socklen_t, timeval};
+use crate::sys::{raw, real};
+use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) static SHIMS: &[Shim] = &[
@@ -29,9 +29,14 @@ pub(super) static SHIMS: &[Shim] = &[
 /// As libc's.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    let libc = || unsafe { real::close(fd) };
-    if tracks() { fds::close(fd, libc) } else { libc() }
+    if tracks() {
+        // Not libc's, which is a cancellation point: it would unwind from here.
+        // SAFETY: the caller's promise.
+        let kernels = || unsafe { raw::syscall(SYS_close, [fd as usize, 0, 0, 0, 0, 0]) };
+        return int(fds::close(fd, kernels).map(|_| 0));
+    }
+    // SAFETY: as above.
+    unsafe { real::close(fd) }
 }
 
 /// See dup(2).

@@ -60,6 +60,8 @@ pub(crate) const FORCED_NONBLOCK: u32 = 32;
 pub(crate) const NO_INFERENCE: u32 = 64;
 /// Registered with a selector.
 const REGISTERED: u32 = 128;
+/// The number is being closed, and may come to mean another file at any time.
+pub(crate) const CLOSING: u32 = 512;
 /// The user set SO_RCVLOWAT.
 pub(crate) const LOW_WATER: u32 = 256;
 

@@ -9,7 +9,7 @@
 //! ticks, which every waiter compares.
 
 use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, LOW_WATER, Locked};
-use super::entry::{NO_INFERENCE, USER_NONBLOCK};
+use super::entry::{CLOSING, NO_INFERENCE, USER_NONBLOCK};
 use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
@@ -86,6 +86,9 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     if entry.flags() & KNOWN != 0 {
         return Ok(());
     }
+    if entry.flags() & CLOSING != 0 {
+        return Err(Errno::BADF);
+    }
     // SAFETY: F_GETFL takes no pointer.
     let status = unsafe {
         raw::syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0])
@@ -128,8 +131,9 @@ pub(crate) fn appeared(fd: i32) {
     }
 }
 
-/// Closes `fd` by `close`. The entry stays locked meanwhile, so that nobody
-/// takes the number up between forgetting and closing.
+/// Closes `fd` by `close`, which may take long (SO_LINGER), while the number is
+/// free already: so the entry is not locked meanwhile. Its mark keeps others
+/// from taking up the old file between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     let in_use = |e: &&Entry| e.flags() != 0 || e.sibling.load(Relaxed) != 0;
     let Some(entry) = peek(fd).filter(in_use) else {
@@ -144,7 +148,17 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
         }
     }
     locked.forget();
-    close()
+    entry.change_flags(CLOSING, 0);
+    let generation = locked.generation();
+    drop(locked);
+    let result = close();
+    let locked = entry.lock();
+    // Else the number has a new owner, who was described without the mark.
+    if locked.generation() == generation {
+        entry.change_flags(0, CLOSING);
+    }
+    drop(locked);
+    result
 }
 
 /// `new` now means the same file as `old`.
