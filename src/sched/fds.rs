@@ -13,6 +13,7 @@ use super::entry::{CLOSING, NO_INFERENCE, USER_NONBLOCK};
 use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
+use crate::sys::platform;
 use crate::sys::raw;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr;
@@ -139,6 +140,9 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     let Some(entry) = peek(fd).filter(in_use) else {
         return close();
     };
+    if !platform::is_our_process() {
+        return close();
+    }
     let shared = leave_ring(fd, entry);
     let locked = entry.lock();
     if shared && let Some(worker) = locked.registered() {
@@ -163,6 +167,9 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
 
 /// `new` now means the same file as `old`.
 pub(crate) fn duplicated(old: i32, new: i32) {
+    if !platform::is_our_process() {
+        return;
+    }
     let (Some(from), Ok(to)) = (peek(old), entry(new)) else {
         return appeared(new);
     };

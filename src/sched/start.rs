@@ -26,6 +26,7 @@ pub(crate) fn is_forked() -> bool {
 pub(crate) fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if !WATCHING.swap(true, Relaxed) {
+        platform::note_process();
         // SAFETY: the handler only stores to atomics and thread-locals.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
