@@ -9,7 +9,9 @@ use super::gate::{Shim, int, tracks};
 use crate::sched::entry::{Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
 use crate::sched::{fds, kinds};
 use crate::sys::{raw, real};
-use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval};
+use libc::{
+    O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval,
+};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) static SHIMS: &[Shim] = &[

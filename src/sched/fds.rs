@@ -8,8 +8,8 @@
 //! `forget` raises the generation, which the selector's keys carry, and the
 //! ticks, which every waiter compares.
 
-use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, LOW_WATER, Locked};
 use super::entry::{CLOSING, NO_INFERENCE, USER_NONBLOCK};
+use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, LOW_WATER, Locked};
 use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
