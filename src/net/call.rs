@@ -146,6 +146,7 @@ impl Socket {
     ) -> Result<T, Errno> {
         let deadline = limit.fix(self, dir);
         loop {
+            self.look(dir)?;
             match attempt() {
                 Err(Errno::AGAIN) if deadline.is_none_or(|at| clock::now() < at) => {
                     let next = clock::now() + LOOK_EVERY;
