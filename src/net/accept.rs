@@ -6,7 +6,7 @@
 
 use super::call::{Limit, Socket};
 use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LOW_WATER, USER_NONBLOCK};
-use crate::sched::{fds, kinds};
+use crate::sched::{fds, kinds, start};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
@@ -125,7 +125,9 @@ pub(crate) unsafe fn accept_os(
         // SAFETY: the caller's promise.
         let accepted = unsafe { real::accept4(fd, addr, len, flags) };
         if accepted >= 0 {
-            if let Ok(entry) = fds::entry(fd) {
+            if !start::is_forked()
+                && let Ok(entry) = fds::entry(fd)
+            {
                 made(entry, accepted, flags);
             }
             return accepted;

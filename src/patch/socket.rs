@@ -1,7 +1,7 @@
 //! The family *socket*: making, connecting, accepting, polling.
 
 use super::family::Family;
-use super::gate::{Shim, int, parks, socket as green, tracks};
+use super::gate::{Shim, int, parks, remembers, socket as green, tracks};
 use crate::net::{accept, poll as net_poll};
 use crate::sched::{fds, kinds};
 use crate::sys::real;
@@ -96,7 +96,7 @@ pub(super) unsafe extern "C" fn accept4(
         // SAFETY: as above.
         Some(socket) => int(unsafe { socket.accept(addr, len, flags) }),
         // SAFETY: as above.
-        None if tracks() => unsafe { accept::accept_os(fd, addr, len, flags) },
+        None if remembers() => unsafe { accept::accept_os(fd, addr, len, flags) },
         // SAFETY: as above.
         None => unsafe { real::accept4(fd, addr, len, flags) },
     }

@@ -172,6 +172,11 @@ impl Entry {
         !self.dir(dir).line.is_empty()
     }
 
+    /// Forgets without the lock, in a fork's child, where nobody waits.
+    pub(crate) fn abandon(&self) {
+        self.flags.store(0, Release);
+    }
+
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked { entry: self, _guard: self.lock.lock() }
