@@ -86,7 +86,7 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
     match socket(fd) {
-        // SAFETY (both): as above.
+        // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
@@ -105,7 +105,7 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
     match socket(fd) {
-        // SAFETY (both): as above.
+        // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
