@@ -27,7 +27,7 @@ pub(super) static SHIMS: &[Shim] = &[
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::close(fd) };
@@ -42,7 +42,7 @@ pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
     // SAFETY: the caller's promise.
     note_duplicate(fd, unsafe { real::dup(fd) })
@@ -52,7 +52,7 @@ pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup2(old, new) };
@@ -63,7 +63,7 @@ pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup3(old, new, flags) };
@@ -96,7 +96,7 @@ fn note_duplicate(old: c_int, new: c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { control(fd, cmd, arg, real::fcntl) }
@@ -106,7 +106,7 @@ pub(super) unsafe extern "C" fn fcntl(fd: c_int, cmd: c_int, arg: usize) -> c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn fcntl64(fd: c_int, cmd: c_int, arg: usize) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { control(fd, cmd, arg, real::fcntl64) }
@@ -178,7 +178,7 @@ fn set_mode(fd: c_int, on: bool, change: impl FnOnce(bool) -> c_int) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: usize) -> c_int {
     if request != libc::FIONBIO || arg == 0 || !remembers() {
         // SAFETY: the caller's promise.
@@ -197,7 +197,7 @@ pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: usize) -
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn setsockopt(
     fd: c_int,
     level: c_int,

@@ -20,7 +20,7 @@ pub(super) static SHIMS: &[Shim] = &[
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn socket(domain: c_int, ty: c_int, protocol: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let fd = unsafe { real::socket(domain, ty, protocol) };
@@ -56,7 +56,7 @@ pub(super) unsafe extern "C" fn socketpair(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int {
     match green(fd) {
         // SAFETY: the caller's promise.
@@ -70,7 +70,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: s
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn accept(
     fd: c_int,
     addr: *mut sockaddr,
@@ -84,7 +84,7 @@ pub(super) unsafe extern "C" fn accept(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn accept4(
     fd: c_int,
     addr: *mut sockaddr,
@@ -106,7 +106,7 @@ pub(super) unsafe extern "C" fn accept4(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn poll(list: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
     if timeout != 0 && parks(Family::Socket) {
         // SAFETY: the caller's promise.

@@ -43,7 +43,7 @@ fn or_no_socket(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::read(fd, buf, len) };
@@ -63,7 +63,7 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::write(fd, buf, len) };
@@ -81,7 +81,7 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
@@ -100,7 +100,7 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
@@ -119,7 +119,7 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recv(
     fd: c_int,
     buf: *mut c_void,
@@ -134,7 +134,7 @@ pub(super) unsafe extern "C" fn recv(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvfrom(
     fd: c_int,
     buf: *mut c_void,
@@ -157,7 +157,7 @@ pub(super) unsafe extern "C" fn recvfrom(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & (AT_ONCE | libc::MSG_OOB) == 0 => {
@@ -173,7 +173,7 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn send(
     fd: c_int,
     buf: *const c_void,
@@ -188,7 +188,7 @@ pub(super) unsafe extern "C" fn send(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendto(
     fd: c_int,
     buf: *const c_void,
@@ -211,7 +211,7 @@ pub(super) unsafe extern "C" fn sendto(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendmsg(fd: c_int, msg: *const msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & AT_ONCE == 0 => {
