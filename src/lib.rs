@@ -1,4 +1,45 @@
-//! Green threads for Rust.
+//! Green threads for Rust: plain, sequential, blocking code that holds a
+//! hundred thousand conversations on a few cores.
+//!
+//! [`spawn`] starts a *green thread*: a coroutine with a guarded stack of its
+//! own. When it would block it *parks*, and its *worker*, an OS thread, runs
+//! another one. [`patch_all`] makes the blocking calls of std, and of every
+//! crate and C library in the program, park as well.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//!
+//! greenroom::patch_all()?; // first thing in main
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! greenroom::spawn(move || {
+//!     for stream in listener.incoming().flatten() {
+//!         greenroom::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+//!     }
+//! });
+//!
+//! let clients = (0..100).map(|n| {
+//!     greenroom::spawn(move || {
+//!         let mut stream = TcpStream::connect(address)?;
+//!         stream.write_all(&[n])?;
+//!         let mut echo = [0];
+//!         stream.read_exact(&mut echo)?;
+//!         assert_eq!(echo, [n]);
+//!         Ok::<_, std::io::Error>(())
+//!     })
+//! });
+//! for result in greenroom::joinall(clients.collect::<Vec<_>>()) {
+//!     result??;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything that waits works on green threads, which park, and on plain OS
+//! threads, which block. The runtime starts with the first spawn; [`Config`]
+//! and the `GREENROOM_*` variables set it up. The README says what is patched,
+//! and what to know about thread-locals.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
 

@@ -234,8 +234,9 @@ impl Clone for RecordRef {
 impl Drop for RecordRef {
     #[inline]
     fn drop(&mut self) {
-        // Release, then Acquire by the last: all uses come before the end.
-        if self.refs.fetch_sub(1, Release) == 1 {
+        // The only reference cannot be cloned meanwhile: no atomic write needed.
+        // Else Release, and Acquire by the last: all uses come before the end.
+        if self.refs.load(Acquire) == 1 || self.refs.fetch_sub(1, Release) == 1 {
             fence(Acquire);
             let free = self.body.free;
             // SAFETY: that was the last reference.

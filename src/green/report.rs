@@ -10,7 +10,7 @@ use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 /// Writes to stderr; async-signal-safe.
-fn say(text: &[u8]) {
+pub(crate) fn say(text: &[u8]) {
     // SAFETY: `text` is that long.
     let _ =
         unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
@@ -85,9 +85,40 @@ fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
     let text = info.payload_as_str().unwrap_or("Box<dyn Any>");
     let backtrace = std::backtrace::Backtrace::capture();
     let trace = match backtrace.status() {
-        std::backtrace::BacktraceStatus::Captured => format!("stack backtrace:\n{backtrace}"),
+        std::backtrace::BacktraceStatus::Captured => {
+            let full = std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v == "full");
+            let text = backtrace.to_string();
+            format!("stack backtrace:\n{}", if full { &text } else { short(&text) })
+        }
         _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n"
             .to_owned(),
     };
     eprint!("\ngreen thread '{name}' ({}) panicked at {place}:\n{text}\n{trace}", record.id());
+}
+
+/// The part of a backtrace that is the user's: without what std does to panic
+/// and what we do to run him, as std's own report leaves them out.
+fn short(trace: &str) -> &str {
+    let line_of = |what: &str| {
+        let at = trace.find(what)?;
+        Some(trace[..at].rfind('\n').map_or(0, |newline| newline + 1))
+    };
+    let start = line_of("rust_begin_unwind").unwrap_or(0);
+    let end = line_of("greenroom::task::body::run").filter(|end| *end > start);
+    &trace[start..end.unwrap_or(trace.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn the_users_frames_remain() {
+        let ours = "  16: greenroom::task::body::run\n             at ./src/task/body.rs\n";
+        let std = "   0: greenroom::green::report::report_panic\n             at x.rs:1\n";
+        let user = "   6: __rustc::rust_begin_unwind\n   7: my::function\n             at y.rs\n";
+        assert_eq!(short(&format!("{std}{user}{ours}")), user);
+        assert_eq!(short(user), user);
+        assert_eq!(short(""), "");
+    }
 }

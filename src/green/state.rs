@@ -2,10 +2,10 @@
 //!
 //! | bits | means |
 //! |---|---|
-//! | (none) | it runs, or it gave way and stands in its worker's queue |
-//! | `NOTIFIED` | it runs; the next park returns at once |
+//! | (none) | it runs, or it is fresh or gave way and stands in a queue |
+//! | `NOTIFIED` | as (none), and the next park returns at once |
 //! | `PARKED` | it waits; whoever sets `NOTIFIED` must queue it |
-//! | `PARKED`+`NOTIFIED` | it stands in a queue or inbox (also: fresh) |
+//! | `PARKED`+`NOTIFIED` | it was woken and stands in a queue or inbox |
 //! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
 //! | `DONE` | it ended; nothing changes any more |
 //!
@@ -33,9 +33,10 @@ const DONE: u32 = 8;
 pub(crate) struct State(AtomicU32);
 
 impl State {
-    /// Fresh: in a queue, or about to be put there by its creator.
+    /// Fresh: in a queue, or about to be put there by its creator. Not parked,
+    /// so that its first run costs no atomic write.
     pub(crate) fn fresh() -> State {
-        State(AtomicU32::new(PARKED | NOTIFIED))
+        State(AtomicU32::new(0))
     }
 
     /// Makes it runnable; true if the caller must queue it.
@@ -59,8 +60,8 @@ impl State {
     /// Taken from a queue, about to run.
     #[inline]
     pub(crate) fn begin_run(&self) {
-        // One that gave way is not parked, and costs no atomic write. PARKED is
-        // set and cleared by its worker alone, so a plain look is exact.
+        // One that gave way or is fresh is not parked, and costs no atomic write.
+        // PARKED is set and cleared by its worker alone, so a plain look is exact.
         if self.0.load(Relaxed) & PARKED != 0 {
             self.0.fetch_and(!(PARKED | NOTIFIED), Acquire);
         }
@@ -77,8 +78,13 @@ impl State {
     }
 
     /// Consumes the user's token.
+    #[inline]
     pub(crate) fn take_token(&self) -> bool {
-        self.0.fetch_and(!TOKEN, Acquire) & TOKEN != 0
+        // Only its own thread clears the bit, so a plain look may come first.
+        self.0.load(Relaxed) & TOKEN != 0 && {
+            self.0.fetch_and(!TOKEN, Acquire);
+            true
+        }
     }
 
     /// It has ended.
@@ -97,6 +103,7 @@ mod tests {
         let s = State::fresh();
         assert!(!s.notify(), "its creator queues it");
         s.begin_run();
+        assert!(s.take_notice(), "kept for its first park");
         assert!(s.commit_park());
         assert!(s.notify());
         assert!(!s.notify());
@@ -120,6 +127,7 @@ mod tests {
         let s = State::fresh();
         assert!(!s.notify_with_token(), "fresh: queued already");
         s.begin_run();
+        assert!(s.take_notice());
         assert!(s.commit_park());
         assert!(s.notify());
         s.begin_run();

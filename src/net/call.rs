@@ -72,7 +72,7 @@ impl Socket {
     #[inline]
     fn look(self, dir: Dir) -> Result<Seen, Errno> {
         let seen = self.entry.look(dir);
-        if seen.generation() == self.generation { Ok(seen) } else { Err(Errno::BADF) }
+        if seen.generation == self.generation { Ok(seen) } else { Err(Errno::BADF) }
     }
 
     /// Repeats `attempt` while it says EAGAIN, waiting in between; at most for

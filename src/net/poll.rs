@@ -22,7 +22,7 @@ pub(crate) unsafe fn poll(fds: *mut pollfd, count: usize, timeout: c_int) -> Res
         millis => Some(clock::now() + millis as u64 * 1_000_000),
     };
     let count = count as u32 as usize; // as the kernel takes it
-    // SAFETY (both): the caller's promise. Timeout zero: it does not block.
+    // SAFETY: the caller's promise. Timeout zero: it does not block.
     let look = || unsafe { raw::syscall(libc::SYS_poll, [fds as usize, count, 0, 0, 0, 0]) };
     loop {
         // The kernel also says if the list cannot be read.

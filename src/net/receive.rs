@@ -102,8 +102,8 @@ impl Socket {
         };
         match once(msg, 0) {
             Err(Errno::AGAIN) if want != Want::Anything => call(msg, MSG_DONTWAIT),
-            // SAFETY: the kernel has read and written it.
             Ok(first) if want == Want::All => {
+                // SAFETY: the kernel has read and written it.
                 Ok(unsafe { collect_message(first, &mut *msg, room, once) })
             }
             other => other,

@@ -4,6 +4,7 @@
 //! for all code that is linked into the program, std included. Each is a thin
 //! cover: on a green thread whose family is patched it calls a function of the
 //! layers below that parks; else it passes straight through to libc's own.
+//! Miri, which has no libc to pass on to, sees plain functions.
 
 mod family;
 mod gate;

@@ -39,7 +39,7 @@ unsafe fn green(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn clock_nanosleep(
     clock: clockid_t,
     flags: c_int,
@@ -59,7 +59,7 @@ pub(super) unsafe extern "C" fn clock_nanosleep(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn nanosleep(req: *const timespec, rem: *mut timespec) -> c_int {
     // SAFETY: the caller's promise.
     match unsafe { green(libc::CLOCK_MONOTONIC, false, req) } {
@@ -73,7 +73,7 @@ pub(super) unsafe extern "C" fn nanosleep(req: *const timespec, rem: *mut timesp
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
     if parks(Family::Sleep) {
         time::sleep(Duration::from_micros(u64::from(micros)));
@@ -87,7 +87,7 @@ pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
     if parks(Family::Sleep) {
         time::sleep(Duration::from_secs(u64::from(seconds)));
@@ -101,7 +101,7 @@ pub(super) unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sched_yield() -> c_int {
     if parks(Family::Sleep) {
         give_way();

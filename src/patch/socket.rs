@@ -1,7 +1,7 @@
 //! The family *socket*: making, connecting, accepting, polling.
 
-use super::family::{Family, is_patched};
-use super::gate::{Shim, int, parks, socket as green, tracks};
+use super::family::Family;
+use super::gate::{Shim, int, parks, remembers, socket as green, tracks};
 use crate::net::{accept, poll as net_poll};
 use crate::sched::{fds, kinds};
 use crate::sys::real;
@@ -20,7 +20,7 @@ pub(super) static SHIMS: &[Shim] = &[
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn socket(domain: c_int, ty: c_int, protocol: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let fd = unsafe { real::socket(domain, ty, protocol) };
@@ -56,7 +56,7 @@ pub(super) unsafe extern "C" fn socketpair(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int {
     match green(fd) {
         // SAFETY: the caller's promise.
@@ -70,7 +70,7 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, addr: *const sockaddr, len: s
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn accept(
     fd: c_int,
     addr: *mut sockaddr,
@@ -84,7 +84,7 @@ pub(super) unsafe extern "C" fn accept(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn accept4(
     fd: c_int,
     addr: *mut sockaddr,
@@ -96,7 +96,7 @@ pub(super) unsafe extern "C" fn accept4(
         // SAFETY: as above.
         Some(socket) => int(unsafe { socket.accept(addr, len, flags) }),
         // SAFETY: as above.
-        None if is_patched(Family::Socket) => unsafe { accept::accept_os(fd, addr, len, flags) },
+        None if remembers() => unsafe { accept::accept_os(fd, addr, len, flags) },
         // SAFETY: as above.
         None => unsafe { real::accept4(fd, addr, len, flags) },
     }
@@ -106,7 +106,7 @@ pub(super) unsafe extern "C" fn accept4(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn poll(list: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
     if timeout != 0 && parks(Family::Socket) {
         // SAFETY: the caller's promise.

@@ -51,7 +51,7 @@ fn or_no_socket(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::read(fd, buf, len) };
@@ -71,7 +71,7 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::write(fd, buf, len) };
@@ -89,12 +89,12 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
     match socket(fd) {
-        // SAFETY (both): as above.
+        // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
@@ -108,12 +108,12 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
     match socket(fd) {
-        // SAFETY (both): as above.
+        // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
@@ -127,7 +127,7 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recv(
     fd: c_int,
     buf: *mut c_void,
@@ -142,7 +142,7 @@ pub(super) unsafe extern "C" fn recv(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvfrom(
     fd: c_int,
     buf: *mut c_void,
@@ -168,7 +168,7 @@ pub(super) unsafe extern "C" fn recvfrom(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & (AT_ONCE | libc::MSG_OOB) == 0 => {
@@ -187,7 +187,7 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn send(
     fd: c_int,
     buf: *const c_void,
@@ -202,7 +202,7 @@ pub(super) unsafe extern "C" fn send(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendto(
     fd: c_int,
     buf: *const c_void,
@@ -225,7 +225,7 @@ pub(super) unsafe extern "C" fn sendto(
 ///
 /// # Safety
 /// As libc's.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sendmsg(fd: c_int, msg: *const msghdr, flags: c_int) -> ssize_t {
     match socket(fd) {
         Some(socket) if flags & AT_ONCE == 0 => {

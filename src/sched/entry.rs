@@ -99,17 +99,13 @@ struct Direction {
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     state: u64,
-    generation: u32,
+    /// Whose number it was.
+    pub(crate) generation: u32,
     /// A short read would prove that nothing is left.
     inferring: bool,
 }
 
 impl Seen {
-    #[inline]
-    pub(crate) fn generation(self) -> u32 {
-        self.generation
-    }
-
     /// Nothing is there: wait without trying.
     #[inline]
     pub(crate) fn drained(self) -> bool {
@@ -187,6 +183,11 @@ impl Entry {
         !self.dir(dir).line.is_empty()
     }
 
+    /// Forgets without the lock, in a fork's child, where nobody waits.
+    pub(crate) fn abandon(&self) {
+        self.flags.store(0, Release);
+    }
+
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked { entry: self, _guard: self.lock.lock() }
@@ -213,11 +214,6 @@ pub(crate) struct Locked<'a> {
 impl Locked<'_> {
     pub(crate) fn generation(&self) -> u32 {
         self.entry.generation()
-    }
-
-    /// Whether the number still means what it did at `seen`.
-    pub(crate) fn is_same(&self, seen: Seen) -> bool {
-        self.generation() == seen.generation
     }
 
     /// The worker whose selector has it.

@@ -165,6 +165,13 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     result
 }
 
+/// `fd` is being closed in a fork's child, which takes no lock.
+pub(crate) fn abandon(fd: i32) {
+    if let Some(entry) = peek(fd) {
+        entry.abandon();
+    }
+}
+
 /// `new` now means the same file as `old`.
 pub(crate) fn duplicated(old: i32, new: i32) {
     if !platform::is_our_process() {

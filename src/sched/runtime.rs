@@ -71,10 +71,10 @@ impl Runtime {
     /// must be visible already (see `sleep.rs`).
     pub(crate) fn wake_one(&self) {
         fence(SeqCst);
-        if self.waking.load(Relaxed) {
-            return;
-        }
-        for worker in self.workers.iter().filter(|w| w.sleep.is_asleep()) {
+        while !self.waking.load(Relaxed) {
+            let Some(worker) = self.workers.iter().find(|w| w.sleep.is_asleep()) else {
+                return;
+            };
             if self.waking.swap(true, SeqCst) {
                 return;
             }
@@ -83,15 +83,19 @@ impl Runtime {
                 return;
             }
             self.waking.store(false, SeqCst);
+            // Whoever found the mark meanwhile relies on us: look at all of
+            // them again, also at those that have fallen asleep since.
+            fence(SeqCst);
         }
     }
 
-    /// Called by a worker that has woken, before it looks for work.
-    pub(crate) fn woke(&self) {
-        if self.waking.load(Relaxed) {
-            self.waking.store(false, SeqCst);
-        }
+    /// Called by a worker that has woken, before it looks for work. True if
+    /// somebody was being woken for fresh ones: it must look for them, or else
+    /// pass that on.
+    pub(crate) fn woke(&self) -> bool {
+        let waking = self.waking.load(Relaxed) && self.waking.swap(false, SeqCst);
         fence(SeqCst);
+        waking
     }
 
     /// Whether there is anything that an idle worker could take.

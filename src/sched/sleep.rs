@@ -9,7 +9,8 @@
 //! (Dekker's argument). Only the one that turns `ASLEEP` into `AWAKE` writes
 //! the eventfd, so a sleep costs one wake-up, however many wake.
 
-use std::sync::atomic::{AtomicU32, Ordering::*, fence};
+use crate::sys::atomic::{AtomicU32, fence};
+use std::sync::atomic::Ordering::*;
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -18,7 +19,7 @@ const ASLEEP: u32 = 1;
 pub(crate) struct Sleep(AtomicU32);
 
 impl Sleep {
-    pub(crate) const fn new() -> Sleep {
+    pub(crate) fn new() -> Sleep {
         Sleep(AtomicU32::new(AWAKE))
     }
 
@@ -47,7 +48,7 @@ impl Sleep {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -62,5 +63,35 @@ mod tests {
         s.announce();
         s.end();
         assert!(!s.claim_wake());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Arc;
+
+    /// Work is published against an announcement: either the worker sees it,
+    /// or exactly one waker claims the wake-up.
+    #[test]
+    fn loom_work_is_seen_or_the_worker_is_woken() {
+        loom::model(|| {
+            let shared = Arc::new((Sleep::new(), AtomicU32::new(0)));
+            let wakers: Vec<_> = (0..2)
+                .map(|_| {
+                    let shared = shared.clone();
+                    loom::thread::spawn(move || {
+                        shared.1.fetch_add(1, SeqCst);
+                        shared.0.claim_wake()
+                    })
+                })
+                .collect();
+            shared.0.announce();
+            let seen = shared.1.load(SeqCst);
+            let claims = wakers.into_iter().map(|w| w.join().unwrap());
+            let claims = claims.filter(|claimed| *claimed).count();
+            assert!(claims <= 1, "one wake-up per sleep");
+            assert!(seen == 2 || claims == 1, "a wake-up was lost");
+        });
     }
 }

@@ -66,22 +66,31 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     let workers = settings.workers.unwrap_or_else(platform::cores);
     let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
     let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
-    let shared = locals.iter().map(|l| l.shared).collect();
-    let gate = Arc::new(Gate::new());
-    for local in locals {
-        if let Err(e) = launch(local, gate.clone()) {
-            gate.open(ABANDON);
-            return Err(explain(
-                e,
-                "start its workers",
-                "lower GREENROOM_WORKERS or raise `ulimit -u`",
-            ));
-        }
-    }
     fault::install(report::overflow)
         .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
     report::install_panic_hook();
     watch_forks();
+    launch_all(locals, by).map_err(|e| {
+        explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`")
+    })
+}
+
+/// Starts all workers, or none.
+fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<&'static Runtime> {
+    let gate = Arc::new(Gate::new());
+    let shared = locals.iter().map(|l| l.shared).collect();
+    let mut threads = Vec::new();
+    for local in locals {
+        match launch(local, gate.clone()) {
+            Ok(thread) => threads.push(thread),
+            Err(e) => {
+                gate.open(ABANDON);
+                // Each gives back what it had, for the next attempt.
+                threads.into_iter().for_each(|thread| drop(thread.join()));
+                return Err(e);
+            }
+        }
+    }
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
     Ok(runtime)
@@ -100,7 +109,7 @@ fn explain(e: io::Error, what: &str, help: &str) -> io::Error {
 }
 
 /// One worker's OS thread; it waits until all are there.
-fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
+fn launch(local: Local, gate: Arc<Gate>) -> io::Result<thread::JoinHandle<()>> {
     let name = format!("greenroom-{}", local.shared.index);
     thread::Builder::new().name(name).spawn(move || {
         if !gate.wait() {
@@ -108,10 +117,22 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
         }
         // Without it an overflow still ends the process, only with no message.
         let _alt_stack = fault::ensure_alt_stack();
+        let _bug = AbortOnUnwind;
         let runtime = runtime::get().expect("the gate opens after publishing");
         Worker::new(local.become_worker(), runtime).run()
-    })?;
-    Ok(())
+    })
+}
+
+/// A worker that unwound would take its green threads with it in silence.
+/// What users write never unwinds into it, so this is a bug of ours.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        report::say(b"greenroom: a worker panicked, which is a bug in greenroom; aborting\n");
+        // SAFETY: ends the process.
+        unsafe { libc::abort() }
+    }
 }
 
 const SHUT: u32 = 0;

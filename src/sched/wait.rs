@@ -44,7 +44,7 @@ impl<'a> Target<'a> {
     /// `self` stays where it is until `leave`.
     unsafe fn queue(&self) -> Result<bool, Errno> {
         let locked = self.entry.lock();
-        if !locked.is_same(self.seen) {
+        if locked.generation() != self.seen.generation {
             return Err(Errno::BADF);
         }
         match register(self.fd, &locked) {
@@ -61,7 +61,9 @@ impl<'a> Target<'a> {
         let locked = self.entry.lock();
         match locked.status(&self.waiter) {
             // Closed after it was woken: what is open now is not its business.
-            Status::Notified if !locked.is_same(self.seen) => Some(Outcome::Closed),
+            Status::Notified if locked.generation() != self.seen.generation => {
+                Some(Outcome::Closed)
+            }
             Status::Notified => Some(Outcome::Ready),
             Status::Closed => Some(Outcome::Closed),
             Status::Idle | Status::Queued => None,

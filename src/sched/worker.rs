@@ -178,11 +178,14 @@ impl Worker {
         };
         shared.selector.wait(&mut self.events, until);
         shared.sleep.end();
-        self.runtime.woke();
+        let for_fresh = self.runtime.woke();
         self.dispatch();
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
             self.find_work();
+        } else if for_fresh && self.runtime.has_fresh() {
+            // There is something else to do here first, perhaps for long.
+            self.runtime.wake_one();
         }
     }
 

@@ -80,10 +80,11 @@ pub(super) fn stride(class: SizeClass) -> usize {
     page_size() + usable(class)
 }
 
-/// Usable bytes in whole pages, which matters where pages are larger than the class.
+/// Usable bytes in whole pages, which matters where pages are larger than the class. Both are
+/// powers of two, so the larger is a multiple of the smaller.
 #[inline]
 fn usable(class: SizeClass) -> usize {
-    class.bytes().next_multiple_of(page_size())
+    class.bytes().max(page_size())
 }
 
 /// The part of the slot at `low` that holds frames.

@@ -113,5 +113,6 @@ originals! {
 
 /// Runs before `main`, so that no call ever waits for the dynamic linker.
 #[used]
+#[cfg(not(miri))]
 #[unsafe(link_section = ".init_array")]
 static RESOLVE: extern "C" fn() = resolve_all;
