@@ -60,10 +60,10 @@ pub(crate) const FORCED_NONBLOCK: u32 = 32;
 pub(crate) const NO_INFERENCE: u32 = 64;
 /// Registered with a selector.
 const REGISTERED: u32 = 128;
-/// The number is being closed, and may come to mean another file at any time.
-pub(crate) const CLOSING: u32 = 512;
 /// The user set SO_RCVLOWAT.
 pub(crate) const LOW_WATER: u32 = 256;
+/// Being closed: it may mean another file at any time.
+pub(crate) const CLOSING: u32 = 512;
 
 /// One descriptor number.
 #[repr(C, align(128))]
@@ -99,7 +99,6 @@ struct Direction {
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     state: u64,
-    /// Whose number it was.
     pub(crate) generation: u32,
     /// A short read would prove that nothing is left.
     inferring: bool,
@@ -133,8 +132,7 @@ impl Entry {
         }
     }
 
-    /// As `change_flags`, if it describes anything: one that is not known will
-    /// be asked for its mode when it is, unless we have changed that.
+    /// As `change_flags`, unless it will be asked for its mode when it is known.
     pub(crate) fn note_mode(&self, set: u32, clear: u32) {
         if self.flags() & (KNOWN | FORCED_NONBLOCK) != 0 {
             self.change_flags(set, clear);
@@ -162,7 +160,6 @@ impl Entry {
     }
 
     /// Which owner of the number this is.
-    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Relaxed)
     }
@@ -178,7 +175,6 @@ impl Entry {
     }
 
     /// Whether somebody stands in line; a hint, exact for one who was notified.
-    #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
         !self.dir(dir).line.is_empty()
     }

@@ -102,7 +102,6 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     let low_water = kinds::low_water_flags(kinds::low_water(fd));
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
     let layered = if kind == Kind::Tcp { kinds::layered(fd) } else { 0 };
-    let noted = entry.flags() & NO_INFERENCE;
     // What the kernel says of a file that we made non-blocking is not its mode.
     let _rings = RINGS.lock();
     let told = entry.flags() & (USER_NONBLOCK | FORCED_NONBLOCK);
@@ -110,7 +109,7 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
         0 => siblings_mode(fd, entry).unwrap_or(asked),
         _ => told,
     };
-    locked.describe(kind, mode | low_water | layered | noted);
+    locked.describe(kind, mode | low_water | layered | entry.flags() & NO_INFERENCE);
     Ok(())
 }
 
@@ -137,12 +136,9 @@ pub(crate) fn appeared(fd: i32) {
 /// from taking up the old file between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     let in_use = |e: &&Entry| e.flags() != 0 || e.sibling.load(Relaxed) != 0;
-    let Some(entry) = peek(fd).filter(in_use) else {
+    let Some(entry) = peek(fd).filter(in_use).filter(|_| platform::is_our_process()) else {
         return close();
     };
-    if !platform::is_our_process() {
-        return close();
-    }
     let shared = leave_ring(fd, entry);
     let locked = entry.lock();
     if shared && let Some(worker) = locked.registered() {
@@ -161,7 +157,6 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     if locked.generation() == generation {
         entry.change_flags(0, CLOSING);
     }
-    drop(locked);
     result
 }
 
