@@ -67,22 +67,24 @@ fn until_os(deadline: Nanos) {
 /// `clock_nanosleep` on a green thread.
 ///
 /// # Errors
-/// EINVAL for an impossible time; `None` for a clock that only the kernel can
-/// wait for (of CPU time).
+/// EINVAL for an impossible time; `None` for a clock that is the kernel's to
+/// wait for (of CPU time) or to refuse.
 pub(crate) fn clock_sleep(
     clock: libc::clockid_t,
     absolute: bool,
     time: libc::timespec,
 ) -> Option<Result<(), Errno>> {
+    if !matches!(clock, libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME) {
+        return None; // a clock is refused before a time is
+    }
     if !(0..1_000_000_000).contains(&time.tv_nsec) || time.tv_sec < 0 {
         return Some(Err(Errno::INVAL));
     }
     let time = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
     match (clock, absolute) {
+        (_, false) => sleep(time),
         (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
-        (libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, false) => sleep(time),
-        (libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, true) => until_on(clock, time),
-        _ => return None,
+        (_, true) => until_on(clock, time),
     }
     Some(Ok(()))
 }

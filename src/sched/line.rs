@@ -49,6 +49,10 @@ impl Waiter {
         }
     }
 
+    pub(crate) fn looks_only(&self) -> bool {
+        self.looks_only
+    }
+
     /// What became of it. Without the lock `Notified` and `Closed` are final;
     /// otherwise somebody may be about to wake it, and the lock has to be asked.
     #[inline]

@@ -20,6 +20,7 @@ pub(crate) use super::runtime::is_forked;
 pub(crate) fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if !WATCHING.swap(true, Relaxed) {
+        platform::note_process();
         // SAFETY: the handler only stores to atomics and thread-locals.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }

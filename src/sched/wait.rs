@@ -46,7 +46,14 @@ impl<'a> Target<'a> {
     #[inline]
     unsafe fn queue(&self) -> Result<bool, Errno> {
         let locked = self.entry.lock();
-        register(self.fd, &locked)?;
+        if locked.generation() != self.seen.generation {
+            return Err(Errno::BADF);
+        }
+        match register(self.fd, &locked) {
+            // It is always ready (a regular file), so that nothing changes.
+            Err(Errno::PERM) if self.waiter.looks_only() => return Ok(true),
+            other => other?,
+        }
         // SAFETY: the caller's promise.
         Ok(unsafe { locked.queue(self.dir, self.seen, &self.waiter) })
     }
