@@ -2,6 +2,7 @@
 //! fresh green thread, closed by either side at any point: nothing is lost,
 //! nothing is mixed up, nothing leaks.
 
+#[macro_use]
 mod common_net;
 
 use common_net::{all_done, done, open_fds, patched};
@@ -40,13 +41,13 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 /// Whether the answer came; it must be the right one.
 fn ask(to: SocketAddr, id: u32) -> bool {
     let mut stream = TcpStream::connect(to).unwrap();
-    if mix(id + 1) % 16 == 0 {
+    if mix(id + 1).is_multiple_of(16) {
         return false; // without a word
     }
     if stream.write_all(&id.to_be_bytes()).is_err() {
         return false;
     }
-    if mix(id + 2) % 16 == 0 {
+    if mix(id + 2).is_multiple_of(16) {
         return false; // without listening
     }
     let mut answer = [0; 8];

@@ -1,6 +1,7 @@
 //! Closing a descriptor that green threads wait for, or putting another file
 //! in its place: they get EBADF, and nothing else.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, BADF};
@@ -38,8 +39,10 @@ fn udp() -> i32 {
 
 type Blocking = fn(i32) -> i64;
 
+type Wait = (&'static str, fn() -> i32, Blocking);
+
 /// What waits, on what.
-const WAITS: &[(&str, fn() -> i32, Blocking)] = &[
+const WAITS: &[Wait] = &[
     ("read", silent, |fd| c::read(fd, &mut [0; 8])),
     ("recv", silent, |fd| c::recv(fd, &mut [0; 8], 0)),
     ("recv all", silent, |fd| c::recv(fd, &mut [0; 8], libc::MSG_WAITALL)),
@@ -93,7 +96,7 @@ fn close(fd: i32) {
 fn closed_by_an_os_thread() {
     patched(2);
     let _alone = alone(); // no other test may take up a number
-    ends_with_badf(3, close, |end| os(end));
+    ends_with_badf(3, close, os);
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn closed_by_a_green_thread() {
     let _alone = alone(); // no other test may take up a number
     // More than one, so that both workers are among those that close.
     for _ in 0..2 {
-        ends_with_badf(2, close, |end| green(end));
+        ends_with_badf(2, close, green);
     }
 }
 
@@ -119,7 +122,7 @@ fn replaced_by_dup2() {
             c::close(fd)
         });
     }
-    ends_with_badf(2, replace, |end| green(end));
+    ends_with_badf(2, replace, green);
 }
 
 #[test]

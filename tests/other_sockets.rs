@@ -1,5 +1,6 @@
 //! Sockets that are no TCP: UDP and Unix sockets of all three sorts.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, unix_pair};

@@ -1,6 +1,7 @@
 //! The same calls on an OS thread and on a green thread give the same values,
 //! errno, bytes, signals and waits. What an OS thread gets is the truth.
 
+#[macro_use]
 mod common_net;
 #[path = "semantics/calls.rs"]
 mod calls;

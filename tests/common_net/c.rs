@@ -7,8 +7,6 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Calls libc; the value, or `-errno`.
-#[allow(clippy::macro_metavars_in_unsafe, reason = "to call libc is what it is for")]
-#[macro_export]
 macro_rules! c {
     ($call:expr) => {{
         // SAFETY: buffers outlive the call, or a pointer is wrong on purpose

@@ -1,6 +1,5 @@
 //! Descriptors in every state that matters.
 
-use crate::c;
 use crate::common_net::c::{self, set_nonblocking, set_reset, set_timeouts, socket, unix_pair};
 use libc::{AF_INET, AF_UNIX, MSG_DONTWAIT, MSG_OOB, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 use std::net::{TcpListener, TcpStream};
