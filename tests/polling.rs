@@ -5,7 +5,7 @@
 mod common_net;
 
 use common_net::c;
-use common_net::{about, all_done, alone, done, green, ms, os, patched, settle, tcp_pair, timed};
+use common_net::{about, all_done, alone, done, green, os, patched, settle, tcp_pair, timed};
 use libc::{POLLIN, POLLOUT};
 use std::io::Write;
 use std::os::fd::AsRawFd;
