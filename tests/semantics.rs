@@ -54,7 +54,7 @@ fn differs(pair: Pair) -> Option<String> {
         format!("{log} signals: {}", PIPES.load(SeqCst) - before)
     };
     let mut found = None;
-    for _ in 0..4 {
+    for _ in 0..6 {
         let (there, here) = (os(counted), green(counted));
         if there == here {
             return None;

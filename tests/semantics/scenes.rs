@@ -5,6 +5,8 @@ use libc::{AF_INET, AF_UNIX, MSG_DONTWAIT, MSG_OOB, SOCK_DGRAM, SOCK_SEQPACKET, 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 /// Milliseconds after which blocking calls in a scene give up.
 pub(crate) const TIMEOUT: i64 = 12;
@@ -85,10 +87,21 @@ fn nonblocking(fds: [i32; 2]) -> [i32; 2] {
     fds
 }
 
-/// Nothing fits any more.
+/// Nothing fits any more, also not when the other side has settled.
 fn full(fds: [i32; 2]) -> [i32; 2] {
-    while c::send(fds[0], &[b'x'; 65536], MSG_DONTWAIT) > 0 {}
-    while c::send(fds[0], b"x", MSG_DONTWAIT) > 0 {}
+    // Sizes that the kernel does not tune later.
+    c::set(fds[0], libc::SOL_SOCKET, libc::SO_SNDBUF, 20_000);
+    c::set(fds[1], libc::SOL_SOCKET, libc::SO_RCVBUF, 20_000);
+    let mut quiet = 0;
+    while quiet < 3 {
+        quiet += 1;
+        for len in [65536, 1] {
+            while c::send(fds[0], &vec![b'x'; len], MSG_DONTWAIT) > 0 {
+                quiet = 0;
+            }
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
     fds
 }
 
