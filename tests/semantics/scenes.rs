@@ -93,14 +93,15 @@ fn full(fds: [i32; 2]) -> [i32; 2] {
     c::set(fds[0], libc::SOL_SOCKET, libc::SO_SNDBUF, 20_000);
     c::set(fds[1], libc::SOL_SOCKET, libc::SO_RCVBUF, 20_000);
     let mut quiet = 0;
-    while quiet < 3 {
+    // Longer than an acknowledgement is delayed (40 ms), which makes room.
+    while quiet < 8 {
         quiet += 1;
         for len in [65536, 1] {
             while c::send(fds[0], &vec![b'x'; len], MSG_DONTWAIT) > 0 {
                 quiet = 0;
             }
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(10));
     }
     fds
 }
