@@ -1,6 +1,7 @@
 //! Accepting when the process has no descriptors left: an error to the caller,
 //! no spinning, and all well again when some are free.
 
+#[macro_use]
 mod common_net;
 
 use common_net::{all_done, done, green, ms, patched, timed};

@@ -2,6 +2,7 @@
 //! fresh green thread, closed by either side at any point: nothing is lost,
 //! nothing is mixed up, nothing leaks.
 
+#[macro_use]
 mod common_net;
 
 use common_net::{all_done, done, open_fds, patched};

@@ -1,5 +1,6 @@
 //! Children: of `fork` from green and OS threads, and of `Command`.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c;

@@ -1,6 +1,7 @@
 //! Green threads and OS threads use the same sockets, at the same time and one
 //! after the other, and each blocks as its own sort does.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, AGAIN};

@@ -1,6 +1,7 @@
 //! What is not patched passes through: other families, OS threads, and all of
 //! it before the patch. What is asked for too late is refused.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, AGAIN};

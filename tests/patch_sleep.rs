@@ -1,6 +1,7 @@
 //! The patched ways to sleep and to yield: on a green thread they let the
 //! others run, and answer as libc does on an OS thread.
 
+#[macro_use]
 mod common_net;
 
 use common_net::{all_done, alone, c, done, green, ms, os, patched, timed};

@@ -1,6 +1,7 @@
 //! A descriptor number that is used again starts from nothing: no timeout, no
 //! mode, no readiness and no waiter of the one before.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, AGAIN};

@@ -1,6 +1,7 @@
 //! The same calls on an OS thread and on a green thread give the same values,
 //! errno, bytes, signals and waits. What an OS thread gets is the truth.
 
+#[macro_use]
 mod common_net;
 #[path = "semantics/calls.rs"]
 mod calls;
@@ -53,7 +54,7 @@ fn differs(pair: Pair) -> Option<String> {
         format!("{log} signals: {}", PIPES.load(SeqCst) - before)
     };
     let mut found = None;
-    for _ in 0..4 {
+    for _ in 0..6 {
         let (there, here) = (os(counted), green(counted));
         if there == here {
             return None;

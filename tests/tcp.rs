@@ -1,5 +1,6 @@
 //! Plain `std::net` TCP on one worker: many at once, and every byte of them.
 
+#[macro_use]
 mod common_net;
 
 use common_net::{

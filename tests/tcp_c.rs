@@ -1,6 +1,7 @@
 //! TCP as C code uses it: flags, low-water marks, messages of many parts,
 //! timeouts of whole calls, and errors after a part went through.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c::{self, AGAIN};

@@ -1,20 +1,16 @@
-//! SO_RCVTIMEO and SO_SNDTIMEO, connecting, and polling: what takes time takes
-//! about the right time.
+//! SO_RCVTIMEO and SO_SNDTIMEO, and connecting: what takes time takes about
+//! the right time.
 
+#[macro_use]
 mod common_net;
 
 use common_net::c;
-use common_net::{all_done, alone, done, green, ms, os, patched, settle, tcp_pair, timed};
-use libc::{AF_INET, POLLIN, POLLOUT, SOCK_STREAM};
+use common_net::{about, all_done, alone, done, green, ms, os, patched, settle, tcp_pair, timed};
+use libc::{AF_INET, SOCK_STREAM};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
-use std::time::Duration;
-
-fn about(took: Duration, millis: u64) {
-    assert!((ms(millis - 2)..ms(millis + 700)).contains(&took), "{took:?} for {millis} ms");
-}
 
 #[test]
 fn reading_and_writing_time_out() {
@@ -217,64 +213,6 @@ fn a_connection_under_way_lets_others_run() {
     done(connecting);
     fillers.into_iter().for_each(|fd| assert_eq!(c::close(fd), 0));
     drop(accepting);
-}
-
-#[test]
-fn polling() {
-    patched(1);
-    let _alone = alone();
-    green(|| {
-        let (here, mut there) = tcp_pair();
-        let fd = here.as_raw_fd();
-        let (took, answer) = timed(|| c::poll(fd, POLLIN, 40));
-        about(took, 40);
-        assert_eq!(answer, (0, 0));
-        assert_eq!(c::poll(fd, POLLIN | POLLOUT, -1), (1, POLLOUT));
-        let (took, n) = timed(|| c!(libc::poll(std::ptr::null_mut(), 0, 40)));
-        about(took, 40);
-        assert_eq!(n, 0);
-        // Several at once, one of them twice, and some that do not count.
-        let (other, _keep) = tcp_pair();
-        let of = |fd| libc::pollfd { fd, events: POLLIN, revents: 0 };
-        let mut list = [of(other.as_raw_fd()), of(fd), of(-1), of(fd)];
-        let pollers = [0, 1].map(|_| {
-            greenroom::spawn(move || {
-                assert_eq!(c!(libc::poll(list.as_mut_ptr(), 4, -1)), 2);
-                list.map(|one| one.revents)
-            })
-        });
-        settle();
-        there.write_all(b"x").unwrap();
-        assert_eq!(all_done(pollers), [[0, POLLIN, 0, POLLIN]; 2]);
-        // A reader and a poller of the same stream.
-        assert_eq!(c::read(fd, &mut [0; 8]), 1);
-        let poller = greenroom::spawn(move || c::poll(fd, POLLIN, -1));
-        let reader = greenroom::spawn(move || c::read(fd, &mut [0; 8]));
-        settle();
-        there.write_all(b"y").unwrap();
-        assert_eq!(done(reader), 1);
-        drop(there);
-        assert_eq!(done(poller).0, 1);
-    });
-}
-
-/// Arguments that only the kernel may look at.
-fn bad_polls() -> Vec<i64> {
-    let mut one = libc::pollfd { fd: 900, events: POLLIN, revents: 0 };
-    let limit = 1 << 30;
-    vec![
-        c!(libc::poll(std::ptr::null_mut(), 3, 10)),
-        c!(libc::poll(&mut one, limit, 10)),
-        c!(libc::poll(&mut one, 1, 10)),
-        i64::from(one.revents),
-        c!(libc::poll(std::ptr::null_mut(), 0, 0)),
-    ]
-}
-
-#[test]
-fn bad_lists_get_the_kernels_answers() {
-    patched(1);
-    assert_eq!(green(bad_polls), os(bad_polls));
 }
 
 /// A writer whose reader takes a little at a time: the timeout is for all of

@@ -7,7 +7,6 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Calls libc; the value, or `-errno`.
-#[macro_export]
 macro_rules! c {
     ($call:expr) => {{
         // SAFETY: buffers outlive the call, or a pointer is wrong on purpose

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[macro_use]
 pub(crate) mod c;
 
 use greenroom::{Config, JoinHandle};
@@ -134,4 +135,9 @@ pub(crate) fn pattern(len: usize, salt: usize) -> Vec<u8> {
 /// How many descriptors this process has open.
 pub(crate) fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// It took so long; later by what a busy machine makes of it.
+pub(crate) fn about(took: Duration, millis: u64) {
+    assert!((ms(millis - 2)..ms(millis + 700)).contains(&took), "{took:?} for {millis} ms");
 }

@@ -1,6 +1,5 @@
 //! Every patched call, with good and with bad arguments.
 
-use crate::c;
 use crate::common_net::c::{header, iovec};
 use libc::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, c_int};
 use std::ptr::{null, null_mut};

@@ -1,11 +1,12 @@
 //! Descriptors in every state that matters.
 
-use crate::c;
 use crate::common_net::c::{self, set_nonblocking, set_reset, set_timeouts, socket, unix_pair};
 use libc::{AF_INET, AF_UNIX, MSG_DONTWAIT, MSG_OOB, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 /// Milliseconds after which blocking calls in a scene give up.
 pub(crate) const TIMEOUT: i64 = 12;
@@ -86,10 +87,22 @@ fn nonblocking(fds: [i32; 2]) -> [i32; 2] {
     fds
 }
 
-/// Nothing fits any more.
+/// Nothing fits any more, also not when the other side has settled.
 fn full(fds: [i32; 2]) -> [i32; 2] {
-    while c::send(fds[0], &[b'x'; 65536], MSG_DONTWAIT) > 0 {}
-    while c::send(fds[0], b"x", MSG_DONTWAIT) > 0 {}
+    // Sizes that the kernel does not tune later.
+    c::set(fds[0], libc::SOL_SOCKET, libc::SO_SNDBUF, 20_000);
+    c::set(fds[1], libc::SOL_SOCKET, libc::SO_RCVBUF, 20_000);
+    let mut quiet = 0;
+    // Longer than an acknowledgement is delayed (40 ms), which makes room.
+    while quiet < 8 {
+        quiet += 1;
+        for len in [65536, 1] {
+            while c::send(fds[0], &vec![b'x'; len], MSG_DONTWAIT) > 0 {
+                quiet = 0;
+            }
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
     fds
 }
 
