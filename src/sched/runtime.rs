@@ -2,7 +2,7 @@
 //! worker for them.
 
 use super::local::{self, Shared};
-use super::monitor::Monitor;
+use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::lock::Lock;
 use crossbeam_deque::Injector;
@@ -20,7 +20,7 @@ pub(crate) struct Runtime {
     waking: AtomicBool,
     /// Some worker needs help (see `monitor.rs`).
     pub(crate) help_wanted: AtomicBool,
-    pub(crate) monitor: Monitor,
+    pub(crate) watch: Watch,
     /// What started it.
     pub(crate) started_by: &'static Location<'static>,
 }
@@ -68,7 +68,7 @@ impl Runtime {
             injector: Injector::new(),
             waking: AtomicBool::new(false),
             help_wanted: AtomicBool::new(false),
-            monitor: Monitor::new(),
+            watch: Watch::new(),
             started_by: by,
         }
     }
@@ -121,7 +121,7 @@ impl Runtime {
         fence(SeqCst);
         let waking = self.waking.load(Relaxed) && self.waking.swap(false, SeqCst);
         fence(SeqCst);
-        self.monitor.wake();
+        self.watch.wake();
         waking
     }
 

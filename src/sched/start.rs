@@ -1,6 +1,7 @@
 //! Starts the runtime: once, on first use.
 
 use super::local::Local;
+use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config::{self, ThreadLocals};
@@ -92,8 +93,8 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     gate.open(GO);
     if locals::are_own() && runtime.workers.len() > 1 && biased::prepare() {
         // Without it a hog delays its neighbours, and nothing else is wrong.
-        let monitor = thread::Builder::new().name("greenroom-monitor".into());
-        let _ = monitor.spawn(|| runtime.monitor.run(runtime));
+        let builder = thread::Builder::new().name("greenroom-monitor".into());
+        let _ = builder.spawn(|| monitor::run(runtime));
     }
     Ok(runtime)
 }
