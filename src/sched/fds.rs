@@ -185,8 +185,9 @@ pub(crate) fn duplicated(old: i32, new: i32) {
     if flags & KNOWN != 0 {
         let kept = flags & (USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE | LOW_WATER);
         locked.describe(from.kind(), kept);
-        to.recv_timeout.store(from.recv_timeout.load(Relaxed), Relaxed);
-        to.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
+        for dir in [Dir::Read, Dir::Write] {
+            to.set_timeout(dir, from.timeout(dir));
+        }
     }
     join_ring(old, from, new, to);
 }
