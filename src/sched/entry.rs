@@ -10,15 +10,13 @@
 //! socket that got less than it asked for has emptied it, so it marks the tick
 //! *drained*, and the next operation waits without trying; an event clears the
 //! mark. The mark is never set once the peer has closed, failed or sent urgent
-//! data, because then a short read may have stopped before the end. (A caller whose
-//! buffer is partly unmapped gets a short read too; his next read then waits for
-//! the next event.) A short write marks nothing: the retry costs little, and
-//! finds a fault in the buffer.
+//! data, because then a short read may have stopped before the end. (So may one
+//! into a partly unmapped buffer; the next then waits for an event.) A short
+//! write marks nothing: the retry costs little, and finds such a fault.
 //!
 //! **Whom an event wakes.** The first waiter of its direction; that one tries,
 //! and unless it found nothing passes the wake-up on, so that many waiters do
-//! not stampede and none is forgotten. Waiters that only look (poll) are woken
-//! all.
+//! not stampede and none is forgotten. Who only looks (poll) is always woken.
 
 use super::line::{Line, Status, Waiter, Whom};
 use crate::sys::lock::{RawGuard, RawLock};
@@ -62,8 +60,8 @@ pub(crate) const NO_INFERENCE: u32 = 64;
 const REGISTERED: u32 = 128;
 /// The user set SO_RCVLOWAT.
 pub(crate) const LOW_WATER: u32 = 256;
-/// Being closed: it may mean another file at any time.
-pub(crate) const CLOSING: u32 = 512;
+/// The user set SO_LINGER: to close it may take long.
+pub(crate) const LINGERS: u32 = 512;
 
 /// One descriptor number.
 #[repr(C, align(128))]
@@ -160,6 +158,7 @@ impl Entry {
     }
 
     /// Which owner of the number this is.
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Relaxed)
     }
@@ -175,6 +174,7 @@ impl Entry {
     }
 
     /// Whether somebody stands in line; a hint, exact for one who was notified.
+    #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
         !self.dir(dir).line.is_empty()
     }

@@ -10,6 +10,8 @@ pub(crate) mod runtime;
 pub(crate) mod line;
 pub(crate) mod entry;
 pub(crate) mod kinds;
+mod table;
+mod rings;
 pub(crate) mod fds;
 pub(crate) mod wait;
 pub(crate) mod worker;
