@@ -5,7 +5,7 @@
 //! seeing the mode that he chose, and so do plain OS threads (`accept_os`).
 
 use super::call::{Limit, Socket};
-use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LOW_WATER, USER_NONBLOCK};
+use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LINGERS, LOW_WATER, USER_NONBLOCK};
 use crate::sched::{fds, kinds, start};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
@@ -99,7 +99,7 @@ pub(crate) fn set_nonblocking(fd: i32, on: bool) -> Result<(), Errno> {
 /// Enters an accepted descriptor in the table.
 pub(crate) fn made(listener: &Entry, fd: i32, flags: c_int) {
     let timeouts = listener.timeout(Dir::Read) | listener.timeout(Dir::Write);
-    if timeouts != 0 || listener.flags() & LOW_WATER != 0 {
+    if timeouts != 0 || listener.flags() & (LOW_WATER | LINGERS) != 0 {
         // It inherits them, as they were when the peer connected.
         return fds::appeared(fd);
     }

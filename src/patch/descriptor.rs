@@ -6,7 +6,9 @@
 //! any other, so a fixed third argument receives what was passed.
 
 use super::gate::{Shim, int, remembers, tracks};
-use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
+use crate::sched::entry::{
+    Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
+};
 use crate::sched::{fds, kinds};
 use crate::sys::{raw, real};
 use libc::{
@@ -221,6 +223,10 @@ pub(super) unsafe extern "C" fn setsockopt(
             (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
                 let flags = kinds::low_water_flags(kinds::low_water(fd));
                 fds::for_file(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
+            }
+            (libc::SOL_SOCKET, libc::SO_LINGER) => {
+                let flags = kinds::lingers(fd);
+                fds::for_file(fd, |e| e.note_mode(flags, LINGERS & !flags));
             }
             (libc::SOL_TCP, libc::TCP_ULP) => {
                 fds::for_file(fd, |e| e.note_mode(NO_INFERENCE, 0));

@@ -10,15 +10,13 @@
 //! socket that got less than it asked for has emptied it, so it marks the tick
 //! *drained*, and the next operation waits without trying; an event clears the
 //! mark. The mark is never set once the peer has closed, failed or sent urgent
-//! data, because then a short read may have stopped before the end. (A caller whose
-//! buffer is partly unmapped gets a short read too; his next read then waits for
-//! the next event.) A short write marks nothing: the retry costs little, and
-//! finds a fault in the buffer.
+//! data, because then a short read may have stopped before the end. (So may one
+//! into a partly unmapped buffer; the next then waits for an event.) A short
+//! write marks nothing: the retry costs little, and finds such a fault.
 //!
 //! **Whom an event wakes.** The first waiter of its direction; that one tries,
 //! and unless it found nothing passes the wake-up on, so that many waiters do
-//! not stampede and none is forgotten. Waiters that only look (poll) are woken
-//! all.
+//! not stampede and none is forgotten. Who only looks (poll) is always woken.
 
 pub(crate) use super::words::*;
 
@@ -146,6 +144,7 @@ impl Entry {
     }
 
     /// Which owner of the number this is.
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Relaxed)
     }
@@ -161,6 +160,7 @@ impl Entry {
     }
 
     /// Whether somebody stands in line; a hint, exact for one who was notified.
+    #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
         !self.dir(dir).line.is_empty()
     }

@@ -1,6 +1,6 @@
 //! What a descriptor is: asked of the kernel, or told by how it was made.
 
-use super::entry::{Dir, Entry, Kind, LOW_WATER, NO_INFERENCE};
+use super::entry::{Dir, Entry, Kind, LINGERS, LOW_WATER, NO_INFERENCE};
 use crate::sys::raw;
 
 /// An option whose value is a number.
@@ -27,8 +27,28 @@ pub(crate) fn kind_of(fd: i32) -> Kind {
     kind(of(libc::SO_DOMAIN).unwrap_or(-1), ty, of(libc::SO_PROTOCOL).unwrap_or(-1))
 }
 
-/// NO_INFERENCE if a protocol on top of TCP frames what is read.
-pub(crate) fn layered(fd: i32) -> u32 {
+/// The flags that the options of a descriptor need.
+pub(crate) fn options(fd: i32, kind: Kind) -> u32 {
+    if kind == Kind::Other {
+        return 0;
+    }
+    let layered = if kind == Kind::Tcp { layered(fd) } else { 0 };
+    low_water_flags(low_water(fd)) | lingers(fd) | layered
+}
+
+/// LINGERS if SO_LINGER is set.
+pub(crate) fn lingers(fd: i32) -> u32 {
+    let mut value = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut len = size_of::<libc::linger>() as u32;
+    let at = [&raw mut value as usize, &raw mut len as usize];
+    let call = [fd as usize, libc::SOL_SOCKET as usize, libc::SO_LINGER as usize, at[0], at[1], 0];
+    // SAFETY: `value` has `len` bytes.
+    let asked = unsafe { raw::syscall(libc::SYS_getsockopt, call) };
+    if asked.is_ok() && value.l_onoff != 0 && value.l_linger > 0 { LINGERS } else { 0 }
+}
+
+/// NO_INFERENCE if a protocol on top of TCP (kTLS) frames what is read.
+fn layered(fd: i32) -> u32 {
     let mut name = [0u8; 16];
     let mut len = 16u32;
     let at = [&raw mut name as usize, &raw mut len as usize];

@@ -11,6 +11,8 @@ pub(crate) mod line;
 pub(crate) mod words;
 pub(crate) mod entry;
 pub(crate) mod kinds;
+mod table;
+mod rings;
 pub(crate) mod fds;
 pub(crate) mod wait;
 pub(crate) mod worker;

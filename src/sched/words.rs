@@ -37,8 +37,8 @@ pub(crate) const NO_INFERENCE: u32 = 64;
 pub(super) const REGISTERED: u32 = 128;
 /// The user set SO_RCVLOWAT.
 pub(crate) const LOW_WATER: u32 = 256;
-/// Being closed: it may mean another file at any time.
-pub(crate) const CLOSING: u32 = 512;
+/// The user set SO_LINGER: to close it may take long.
+pub(crate) const LINGERS: u32 = 512;
 /// It has a timeout.
 pub(super) const TIMED: u32 = 1024;
 
