@@ -7,14 +7,13 @@
 
 use super::gate::{Shim, int, remembers, tracks};
 use crate::sched::entry::{
-    Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
+    Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
 };
 use crate::sched::{fds, kinds};
 use crate::sys::{raw, real};
 use libc::{
     O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval,
 };
-use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) static SHIMS: &[Shim] = &[
     Shim::new(close as *const ()),
@@ -218,10 +217,8 @@ pub(super) unsafe extern "C" fn setsockopt(
             (libc::SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) => {
                 // SAFETY: the kernel has accepted it as a timeval.
                 let nanos = kinds::timeout(unsafe { value.cast::<timeval>().read_unaligned() });
-                fds::for_file(fd, |e| match name {
-                    SO_RCVTIMEO => e.recv_timeout.store(nanos, Relaxed),
-                    _ => e.send_timeout.store(nanos, Relaxed),
-                });
+                let dir = if name == SO_RCVTIMEO { Dir::Read } else { Dir::Write };
+                fds::for_file(fd, |e| e.set_timeout(dir, nanos));
             }
             (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
                 let flags = kinds::low_water_flags(kinds::low_water(fd));

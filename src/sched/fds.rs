@@ -139,8 +139,9 @@ pub(crate) fn duplicated(old: i32, new: i32) {
     if flags & KNOWN != 0 {
         const KEPT: u32 = USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE | LOW_WATER | LINGERS;
         locked.describe(from.kind(), flags & KEPT);
-        to.recv_timeout.store(from.recv_timeout.load(Relaxed), Relaxed);
-        to.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
+        for dir in [Dir::Read, Dir::Write] {
+            to.set_timeout(dir, from.timeout(dir));
+        }
     }
     rings::join(old, from, new, to);
 }

@@ -1,8 +1,7 @@
 //! What a descriptor is: asked of the kernel, or told by how it was made.
 
-use super::entry::{Entry, Kind, LINGERS, LOW_WATER, NO_INFERENCE};
+use super::entry::{Dir, Entry, Kind, LINGERS, LOW_WATER, NO_INFERENCE};
 use crate::sys::raw;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// An option whose value is a number.
 pub(crate) fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
@@ -89,16 +88,14 @@ pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
 
 /// Copies SO_RCVTIMEO and SO_SNDTIMEO from the kernel.
 pub(crate) fn read_timeouts(fd: i32, entry: &Entry) {
-    for (name, to) in
-        [(libc::SO_RCVTIMEO, &entry.recv_timeout), (libc::SO_SNDTIMEO, &entry.send_timeout)]
-    {
+    for (name, dir) in [(libc::SO_RCVTIMEO, Dir::Read), (libc::SO_SNDTIMEO, Dir::Write)] {
         let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
         let mut len = size_of::<libc::timeval>() as u32;
         let at = [&raw mut value as usize, &raw mut len as usize];
         let call = [fd as usize, libc::SOL_SOCKET as usize, name as usize, at[0], at[1], 0];
         // SAFETY: `value` has `len` bytes.
         let ok = unsafe { raw::syscall(libc::SYS_getsockopt, call) }.is_ok();
-        to.store(if ok { timeout(value) } else { 0 }, Relaxed);
+        entry.set_timeout(dir, if ok { timeout(value) } else { 0 });
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod run_queue;
 pub(crate) mod local;
 pub(crate) mod runtime;
 pub(crate) mod line;
+pub(crate) mod words;
 pub(crate) mod entry;
 pub(crate) mod kinds;
 mod table;
