@@ -30,6 +30,7 @@ pub(crate) fn watch_forks() {
 /// Runs in the child, where only async-signal-safe things are allowed.
 extern "C" fn in_child() {
     runtime::forked();
+    platform::note_process();
     crate::green::current::leave();
 }
 
