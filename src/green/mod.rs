@@ -2,6 +2,7 @@
 
 pub(crate) mod state;
 pub(crate) mod record;
+pub(crate) mod face;
 pub(crate) mod current;
 pub(crate) mod locals;
 pub(crate) mod start;

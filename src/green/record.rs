@@ -45,6 +45,9 @@ pub(crate) struct Body {
     pub(crate) refuse: unsafe fn(NonNull<Record>, io::Error),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
+    /// For a pthread, whose record heads a `Pthread`: takes its stack when it
+    /// has ended, or gives it back if nobody may join. Once, on its worker.
+    pub(crate) ended: Option<unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>>,
 }
 
 /// See the module's head.
@@ -82,6 +85,8 @@ pub(crate) struct Own {
     pub(crate) timed_out: Cell<bool>,
     /// Operations that may still succeed without blocking before it gives way.
     pub(crate) budget: Cell<u32>,
+    /// Its calls are not to be caught for now.
+    pub(super) native: Cell<bool>,
 }
 
 /// Operations that succeed at once before a green thread gives way: tokio's.
@@ -114,6 +119,7 @@ impl Record {
                 timer: Cell::new(None),
                 timed_out: Cell::new(false),
                 budget: Cell::new(BUDGET),
+                native: Cell::new(false),
             },
         }
     }
@@ -128,6 +134,25 @@ impl Record {
 
     pub(crate) fn class(&self) -> SizeClass {
         self.class
+    }
+
+    /// Whether `pthread_create` made it.
+    #[inline]
+    pub(crate) fn is_pthread(&self) -> bool {
+        self.body.ended.is_some()
+    }
+
+    /// It has returned: its stack, if that is free now.
+    ///
+    /// # Safety
+    /// Once, by the worker that ran it.
+    #[inline]
+    pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
+        match self.body.ended {
+            None => Some(stack),
+            // SAFETY: the caller's promise.
+            Some(ended) => unsafe { ended(NonNull::from(self), stack) },
+        }
     }
 
     /// Makes it runnable if it waits.

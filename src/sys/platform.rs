@@ -15,3 +15,13 @@ compile_error!(
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+/// The program's name, as the kernel names its first thread (but not cut).
+pub(crate) fn program_name() -> &'static [u8] {
+    unsafe extern "C" {
+        static program_invocation_short_name: *const std::ffi::c_char;
+    }
+    // SAFETY: set by the C library before any code of ours, to a string that
+    // lives as long as the process.
+    unsafe { std::ffi::CStr::from_ptr(program_invocation_short_name) }.to_bytes()
+}

@@ -109,6 +109,14 @@ unsafe impl Sync for Layout {}
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Block(usize);
 
+impl Block {
+    /// The thread pointer, which is the C library's handle of the thread.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        self.0
+    }
+}
+
 /// The calling thread's.
 #[inline]
 pub(crate) fn current() -> Block {

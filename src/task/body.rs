@@ -57,7 +57,9 @@ where
     let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
         return Err(io::ErrorKind::OutOfMemory.into());
     };
-    let body = const { &Body { run: run::<F, T>, refuse: refuse::<F, T>, free: free::<F, T> } };
+    let body = const {
+        &Body { run: run::<F, T>, refuse: refuse::<F, T>, free: free::<F, T>, ended: None }
+    };
     let packet = Packet {
         record: Record::new(body, name, class),
         join: JoinState::new(),

@@ -4,3 +4,5 @@ pub(crate) mod join_state;
 pub(crate) mod body;
 pub(crate) mod join;
 pub(crate) mod spawn;
+pub(crate) mod registry;
+pub(crate) mod pthread;
