@@ -4,5 +4,9 @@
 
 #[path = "threads/patched.rs"]
 mod patched;
+#[path = "threads/c_threads.rs"]
+mod c_threads;
+#[path = "threads/children.rs"]
+mod children;
 #[path = "threads/std_threads.rs"]
 mod std_threads;
