@@ -8,5 +8,7 @@ mod patched;
 mod c_threads;
 #[path = "threads/children.rs"]
 mod children;
+#[path = "threads/stress.rs"]
+mod stress;
 #[path = "threads/std_threads.rs"]
 mod std_threads;

@@ -45,8 +45,7 @@ pub(crate) struct Body {
     pub(crate) refuse: unsafe fn(NonNull<Record>, io::Error),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
-    /// For a pthread, whose record heads a `Pthread`: takes its stack when it
-    /// has ended, or gives it back if nobody may join. Once, on its worker.
+    /// Of a pthread: keeps its stack until joined. Once, ended, on its worker.
     pub(crate) ended: Option<unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>>,
 }
 
@@ -142,10 +141,9 @@ impl Record {
         self.body.ended.is_some()
     }
 
-    /// It has returned: its stack, if that is free now.
-    ///
+    /// Its stack, if that is free now.
     /// # Safety
-    /// Once, by the worker that ran it.
+    /// Once, by the worker that ran it to its end.
     #[inline]
     pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
         match self.body.ended {

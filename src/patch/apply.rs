@@ -7,6 +7,7 @@ use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{runtime, start};
 use crate::sys::real;
+use crate::task::named;
 use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -104,6 +105,9 @@ impl Patch {
         start::watch_forks();
         if !reached() {
             return Err(PatchError::NotLinked { symbol: "sched_yield" });
+        }
+        if missing & Family::OWN != 0 && !named::probe() {
+            return Err(PatchError::NotLinked { symbol: "pthread_create" });
         }
         PATCHED.fetch_or(missing, Relaxed);
         Ok(())

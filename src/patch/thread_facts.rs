@@ -12,7 +12,7 @@ use super::gate::Shim;
 use crate::green::face::NAME_LEN;
 use crate::sys::raw;
 use crate::sys::real;
-use crate::task::pthread::{Green, find};
+use crate::task::whose::{Green, find};
 use libc::{
     c_char, c_int, clockid_t, cpu_set_t, pthread_attr_t, pthread_t, sched_param, sigval, size_t,
 };

@@ -13,7 +13,9 @@ use crate::stack::SizeClass;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::real::{self, Start};
-use crate::task::pthread::{self, Green, Wanted, find};
+use crate::task::named::{HANDED_OVER, hand_over};
+use crate::task::pthread::{self, Wanted};
+use crate::task::whose::{Green, find};
 use crate::time;
 use libc::{c_int, c_void, clockid_t, pthread_attr_t, pthread_t, timespec};
 use std::mem::MaybeUninit;
@@ -40,6 +42,18 @@ pub(super) unsafe extern "C" fn pthread_create(
     start: Start,
     argument: *mut c_void,
 ) -> c_int {
+    let stack = || {
+        let mut size = 0;
+        // SAFETY: the caller's promise; an out pointer.
+        let known =
+            !attr.is_null() && unsafe { libc::pthread_attr_getstacksize(attr, &mut size) } == 0;
+        if known { size } else { 0 }
+    };
+    if hand_over(start, argument, stack) {
+        // SAFETY: the caller's out pointer.
+        unsafe { out.write(HANDED_OVER) };
+        return 0;
+    }
     if is_patched(Family::Threads) && !current::spawns_native() && !start::is_forked() {
         // SAFETY: the caller's promise.
         if let Some((class, detached)) = unsafe { asked(attr) } {
@@ -235,6 +249,9 @@ unsafe fn join_until(
 /// As libc's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn pthread_detach(thread: pthread_t) -> c_int {
+    if thread == HANDED_OVER {
+        return 0;
+    }
     match find(thread) {
         Some(Green::Pthread(green)) => code(green.detach()),
         Some(Green::Task(_)) => libc::EINVAL,

@@ -16,7 +16,7 @@ use super::join::wait_for;
 use super::join_state::{Finished, JoinState};
 use super::registry::{self, Entry};
 use crate::green::current::{self, Inside};
-use crate::green::face::{Face, NAME_LEN, cut};
+use crate::green::face::{Face, cut};
 use crate::green::record::{Body, Record, RecordRef};
 use crate::green::{locals, report, start};
 use crate::sched::{self, stacks};
@@ -134,7 +134,7 @@ struct Exit;
 
 /// Ends the calling green thread; who joins it gets `value`.
 pub(crate) fn exit(value: *mut c_void) -> ! {
-    if let Some(Green::Pthread(this)) = current_one() {
+    if let Some(Ok(this)) = current::counted().map(PthreadRef::new) {
         this.value.set(value);
     }
     resume_unwind(Box::new(Exit))
@@ -206,7 +206,7 @@ impl Pthread {
         self.claim.load(Relaxed) == GONE
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         current::get().is_some_and(|me| ptr::eq(me, &self.record))
     }
 
@@ -274,59 +274,18 @@ impl Pthread {
 /// A counted reference to a pthread.
 pub(crate) struct PthreadRef(RecordRef);
 
+impl PthreadRef {
+    /// # Errors
+    /// Gives back what is no pthread's.
+    pub(super) fn new(record: RecordRef) -> Result<PthreadRef, RecordRef> {
+        if record.is_pthread() { Ok(PthreadRef(record)) } else { Err(record) }
+    }
+}
+
 impl std::ops::Deref for PthreadRef {
     type Target = Pthread;
     fn deref(&self) -> &Pthread {
         // SAFETY: made of nothing but pthreads.
         unsafe { NonNull::from(&*self.0).cast().as_ref() }
-    }
-}
-
-/// Whose a handle is, if it is a green thread's.
-pub(crate) enum Green {
-    Pthread(PthreadRef),
-    /// The caller, made by `greenroom::spawn`: others never learn its handle
-    /// from us.
-    Task(RecordRef),
-}
-
-/// The green thread that calls this, if it has a handle of its own.
-fn current_one() -> Option<Green> {
-    let me = current::counted()?;
-    me.own.block.get()?;
-    Some(if me.is_pthread() { Green::Pthread(PthreadRef(me)) } else { Green::Task(me) })
-}
-
-/// The green thread with this handle; `None`: it is an OS thread's, or nobody's.
-pub(crate) fn find(handle: libc::pthread_t) -> Option<Green> {
-    let handle = handle as usize;
-    let own = current::get().and_then(|me| me.own.block.get());
-    if own.is_some_and(|block| block.address() == handle) {
-        return current_one();
-    }
-    registry::find(handle).map(|record| Green::Pthread(PthreadRef(record)))
-}
-
-impl Green {
-    pub(crate) fn record(&self) -> &Record {
-        match self {
-            Green::Pthread(this) => this.record(),
-            Green::Task(record) => record,
-        }
-    }
-
-    /// Its name as C has it.
-    pub(crate) fn name(&self) -> [u8; NAME_LEN] {
-        match self {
-            Green::Pthread(this) => this.face().name(),
-            Green::Task(me) => cut(me.name().map_or(platform::program_name(), str::as_bytes)),
-        }
-    }
-
-    pub(crate) fn is_current(&self) -> bool {
-        match self {
-            Green::Pthread(this) => this.is_current(),
-            Green::Task(_) => true,
-        }
     }
 }

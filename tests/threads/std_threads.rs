@@ -236,3 +236,27 @@ fn native_lasts_across_a_switch_and_nests() {
     let _ = std::panic::catch_unwind(|| native(|| std::panic::resume_unwind(Box::new(()))));
     assert!(thread::spawn(is_green).join().unwrap());
 }
+
+#[test]
+fn greenrooms_named_threads_are_named_for_std() {
+    let name = "reader of the second socket";
+    let named = |f: fn() -> String| greenroom::Builder::new().name(name.into()).spawn(f).unwrap();
+    let inside = named(|| {
+        greenroom::yield_now();
+        assert_eq!(greenroom::current().unwrap().name(), thread::current().name());
+        thread::current().name().unwrap().to_owned()
+    });
+    assert_eq!(inside.join().unwrap(), name);
+    let failed = named(|| std::panic::panic_any(7_u8)).join().unwrap_err();
+    assert_eq!(*failed.into_panic().unwrap().downcast::<u8>().unwrap(), 7);
+    // What std's handle of it wakes.
+    let (tx, rx) = mpsc::channel();
+    let parked = greenroom::Builder::new().name(name.into()).spawn(move || {
+        tx.send(thread::current()).unwrap();
+        thread::park();
+    });
+    rx.recv().unwrap().unpark();
+    parked.unwrap().join().unwrap();
+    let strange = greenroom::Builder::new().name("nul\0".into());
+    assert_eq!(strange.spawn(|| 1).unwrap().join().unwrap(), 1);
+}
