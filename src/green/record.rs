@@ -46,8 +46,9 @@ pub(crate) struct Body {
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
     /// Of a pthread: keeps its stack until joined. Once, ended, on its worker.
-    pub(crate) ended: Option<unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>>,
+    pub(crate) ended: Option<KeepStack>,
 }
+type KeepStack = unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>;
 
 /// See the module's head.
 #[repr(C)]

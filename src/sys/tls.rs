@@ -158,7 +158,7 @@ pub(crate) fn probe() -> Result<Layout, Unsupported> {
     }
     // A thread that has done nothing yet: its record is the model of others.
     std::thread::Builder::new()
-        .spawn(|| Layout::read())
+        .spawn(Layout::read)
         .map_err(|_| Unsupported("no thread could be started to look at"))?
         .join()
         .unwrap_or(Err(Unsupported("looking at a thread panicked")))

@@ -144,7 +144,14 @@ fn handles_are_what_pthread_self_says() {
 
 #[test]
 fn timed_and_try_joins() {
-    let thread = create(ptr::null(), nap, 30);
+    static GO: AtomicBool = AtomicBool::new(false);
+    extern "C-unwind" fn start(argument: *mut c_void) -> *mut c_void {
+        while !GO.load(SeqCst) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        argument
+    }
+    let thread = create(ptr::null(), start, 30);
     let mut value = ptr::null_mut();
     // SAFETY: a handle not joined yet; valid times.
     unsafe {
@@ -156,7 +163,8 @@ fn timed_and_try_joins() {
         assert_eq!(pthread_clockjoin_np(thread, &mut value, clock, &at), libc::ETIMEDOUT);
         let never = timespec { tv_sec: 0, tv_nsec: 1_000_000_000 };
         assert_eq!(pthread_timedjoin_np(thread, &mut value, &never), libc::EINVAL);
-        let at = soon(libc::CLOCK_REALTIME, 5_000);
+        GO.store(true, SeqCst);
+        let at = soon(libc::CLOCK_REALTIME, 50_000);
         assert_eq!(pthread_timedjoin_np(thread, &mut value, &at), 0);
     }
     assert_eq!(value.addr(), 30);
