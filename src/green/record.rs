@@ -145,7 +145,6 @@ impl Record {
     /// Its stack, if that is free now.
     /// # Safety
     /// Once, by the worker that ran it to its end.
-    #[inline]
     pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
         match self.body.ended {
             None => Some(stack),
