@@ -48,7 +48,10 @@ pub(crate) struct Body {
     pub(crate) discard: unsafe fn(NonNull<Record>),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
+    /// Of a pthread: keeps its stack until joined. Once, ended, on its worker.
+    pub(crate) ended: Option<KeepStack>,
 }
+type KeepStack = unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>;
 
 /// See the module's head.
 #[repr(C)]
@@ -87,6 +90,8 @@ pub(crate) struct Own {
     pub(crate) block: Cell<Option<Block>>,
     /// The worker that runs it, as the scheduler knows it.
     pub(crate) worker: Cell<*const ()>,
+    /// Its calls are not to be caught for now.
+    pub(super) native: Cell<bool>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
     /// The guard page of its stack, for the fault handler.
     pub(super) guard: Cell<Option<(usize, usize)>>,
@@ -123,6 +128,7 @@ impl Record {
                 timer: Cell::new(None),
                 timed_out: Cell::new(false),
                 budget: Cell::new(BUDGET),
+                native: Cell::new(false),
             },
         }
     }
@@ -152,6 +158,23 @@ impl Record {
 
     pub(crate) fn class(&self) -> SizeClass {
         self.class
+    }
+
+    /// Whether `pthread_create` made it.
+    #[inline]
+    pub(crate) fn is_pthread(&self) -> bool {
+        self.body.ended.is_some()
+    }
+
+    /// Its stack, if that is free now.
+    /// # Safety
+    /// Once, by the worker that ran it to its end.
+    pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
+        match self.body.ended {
+            None => Some(stack),
+            // SAFETY: the caller's promise.
+            Some(ended) => unsafe { ended(NonNull::from(self), stack) },
+        }
     }
 
     /// Makes it runnable if it waits.

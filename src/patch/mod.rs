@@ -13,7 +13,12 @@ mod socket;
 mod transfer;
 mod descriptor;
 mod sync;
+mod threads;
+mod thread_facts;
+mod fork;
+mod native;
 mod apply;
 
 pub use apply::{Patch, patch_all};
 pub use family::{Family, is_patched};
+pub use native::native;
