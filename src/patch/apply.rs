@@ -2,11 +2,11 @@
 //! them on.
 
 use super::family::{Family, PATCHED, PROBE};
-use super::{descriptor, sleep, socket, sync, transfer};
+use super::{descriptor, mutex, rwlock, sleep, socket, sync, transfer};
 use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{runtime, start};
-use crate::sys::real;
+use crate::sys::{learn, real};
 use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -93,6 +93,9 @@ impl Patch {
         }
         keep_linked();
         real::resolve_all();
+        if missing & Family::Sync.bit() != 0 {
+            learn::learn().map_err(|what| PatchError::UnknownLocks { what })?;
+        }
         start::watch_forks();
         if !reached() {
             return Err(PatchError::NotLinked { symbol: "sched_yield" });
@@ -105,7 +108,9 @@ impl Patch {
 /// Refers to every shim, so that the linker takes all of them out of the
 /// archive in which this crate arrives.
 fn keep_linked() {
-    for shims in [sleep::SHIMS, socket::SHIMS, transfer::SHIMS, descriptor::SHIMS, sync::SHIMS] {
+    let sync = [sync::SHIMS, mutex::SHIMS, rwlock::SHIMS];
+    let socket = [socket::SHIMS, transfer::SHIMS, descriptor::SHIMS];
+    for shims in [sleep::SHIMS].into_iter().chain(socket).chain(sync) {
         black_box(shims);
     }
 }

@@ -4,7 +4,10 @@ use super::family::{Family, is_patched};
 use crate::green::current;
 use crate::net::call::Socket;
 use crate::sched::start;
+use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
+use crate::time;
+use libc::{clockid_t, timespec};
 
 /// A shim's address, so that it can be referred to.
 #[derive(Clone, Copy)]
@@ -24,6 +27,33 @@ impl Shim {
 #[inline]
 pub(super) fn parks(family: Family) -> bool {
     current::patched().is_some() && is_patched(family)
+}
+
+/// How long a green thread waits that gives an absolute `time`.
+pub(super) enum Until {
+    Deadline(Nanos),
+    /// It is no green thread, or the time or the clock is none: libc's to do or
+    /// to refuse.
+    Libc,
+}
+
+/// # Safety
+/// `time` is null or valid.
+#[inline]
+pub(super) unsafe fn until(family: Family, clock: clockid_t, time: *const timespec) -> Until {
+    let realtime = clock == libc::CLOCK_REALTIME;
+    if !parks(family) || !(realtime || clock == libc::CLOCK_MONOTONIC) {
+        return Until::Libc;
+    }
+    // SAFETY: the caller's promise.
+    match unsafe { time.as_ref() } {
+        Some(time) if time.tv_sec < 0 && (0..1_000_000_000).contains(&time.tv_nsec) => {
+            Until::Deadline(0) // long ago
+        }
+        Some(time) => time::duration(*time)
+            .map_or(Until::Libc, |time| Until::Deadline(time::deadline(realtime, time))),
+        None => Until::Libc,
+    }
 }
 
 /// `fd`, if the caller may park on it.
