@@ -278,7 +278,12 @@ fn writers_are_alone_and_readers_are_not() {
     for sort in SORTS {
         let lock = RwLock::new();
         let (value, readers, most) = (Plain::new(0), AtomicU32::new(0), AtomicU32::new(0));
+        let come = AtomicU32::new(0);
         together(sort, 12, |i| {
+            come.fetch_add(1, SeqCst);
+            while come.load(SeqCst) < 12 {
+                thread::sleep(MS);
+            }
             for _ in 0..200 {
                 if i < 4 {
                     assert_eq!(lock.wrlock(), 0);
@@ -350,6 +355,13 @@ fn what_a_read_write_lock_answers() {
 #[test]
 fn semaphores_count() {
     for sort in SORTS {
+        let turns = [Sem::new(1), Sem::new(0)];
+        together(sort, 2, |me| {
+            for _ in 0..1000 {
+                assert_eq!((turns[me].wait(), turns[1 - me].post()), (0, 0));
+            }
+        });
+        assert_eq!((turns[0].value(), turns[1].value()), (1, 0));
         let sem = Sem::new(0);
         let taken = AtomicUsize::new(0);
         together(sort, 8, |i| {
@@ -480,4 +492,45 @@ fn shared_and_robust_ones_pass_to_libc() {
         assert_eq!(mutex.unlock(), 0);
         together(Sort::Both, 4, |_| assert_eq!((mutex.lock(), mutex.unlock()), (0, 0)));
     }
+}
+
+/// glibc has two versions of these; the old one has another layout.
+#[test]
+fn behind_the_shims_are_the_new_condition_variables() {
+    for name in [c"pthread_cond_wait", c"pthread_cond_signal", c"pthread_cond_broadcast"] {
+        // SAFETY: C strings.
+        let [next, old, new] = unsafe {
+            let version =
+                |v: &std::ffi::CStr| libc::dlvsym(libc::RTLD_NEXT, name.as_ptr(), v.as_ptr());
+            let next = libc::dlsym(libc::RTLD_NEXT, name.as_ptr());
+            [next, version(c"GLIBC_2.2.5"), version(c"GLIBC_2.3.2")]
+        };
+        assert!(!next.is_null() && next != old, "{name:?}");
+        assert_eq!(next, new, "{name:?}");
+    }
+}
+
+/// In a child there are no workers, and libc does it all.
+#[test]
+fn in_a_forks_child_locks_still_lock() {
+    let mutex = Mutex::new(ERRORCHECK);
+    together(Sort::Os, 1, |_| {
+        // SAFETY: the child makes only calls that wait for nobody, and exits.
+        let child = unsafe {
+            match libc::fork() {
+                0 => {
+                    let right = mutex.lock() == 0
+                        && mutex.lock() == libc::EDEADLK
+                        && mutex.unlock() == 0
+                        && mutex.unlock() == libc::EPERM;
+                    libc::_exit(if right { 0 } else { 1 })
+                }
+                child => child,
+            }
+        };
+        let mut status = 0;
+        // SAFETY: a valid out pointer.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:x}");
+    });
 }

@@ -29,31 +29,40 @@ pub(super) fn parks(family: Family) -> bool {
     current::patched().is_some() && is_patched(family)
 }
 
-/// How long a green thread waits that gives an absolute `time`.
-pub(super) enum Until {
-    Deadline(Nanos),
-    /// It is no green thread, or the time or the clock is none: libc's to do or
-    /// to refuse.
-    Libc,
-}
-
+/// The deadline that `time` on `clock` is; `None` if one of them is none, which
+/// libc may then say.
+///
 /// # Safety
 /// `time` is null or valid.
 #[inline]
-pub(super) unsafe fn until(family: Family, clock: clockid_t, time: *const timespec) -> Until {
+pub(super) unsafe fn deadline(clock: clockid_t, time: *const timespec) -> Option<Nanos> {
     let realtime = clock == libc::CLOCK_REALTIME;
-    if !parks(family) || !(realtime || clock == libc::CLOCK_MONOTONIC) {
-        return Until::Libc;
+    if !realtime && clock != libc::CLOCK_MONOTONIC {
+        return None;
     }
     // SAFETY: the caller's promise.
-    match unsafe { time.as_ref() } {
-        Some(time) if time.tv_sec < 0 && (0..1_000_000_000).contains(&time.tv_nsec) => {
-            Until::Deadline(0) // long ago
-        }
-        Some(time) => time::duration(*time)
-            .map_or(Until::Libc, |time| Until::Deadline(time::deadline(realtime, time))),
-        None => Until::Libc,
+    let time = unsafe { time.as_ref() }?;
+    if time.tv_sec < 0 && (0..1_000_000_000).contains(&time.tv_nsec) {
+        return Some(0); // long ago
     }
+    Some(time::deadline(realtime, time::duration(*time)?))
+}
+
+/// As `deadline`, on a green thread that may park.
+///
+/// # Safety
+/// As `deadline`.
+#[inline]
+pub(super) unsafe fn until(clock: clockid_t, time: *const timespec) -> Option<Nanos> {
+    // SAFETY: the caller's promise.
+    if parks(Family::Sync) { unsafe { deadline(clock, time) } } else { None }
+}
+
+/// Whether the locks of C are ours on all threads; not in a fork's child, which
+/// may have inherited a held lock.
+#[inline]
+pub(super) fn minds_locks() -> bool {
+    is_patched(Family::Sync) && !start::is_forked()
 }
 
 /// `fd`, if the caller may park on it.

@@ -1,7 +1,7 @@
 //! The family *sync* for C: mutexes and condition variables.
 
-use super::family::{Family, is_patched};
-use super::gate::{Shim, Until, parks, until};
+use super::family::Family;
+use super::gate::{Shim, deadline, minds_locks, parks, until};
 use crate::sync::{pthread_cond, pthread_lock};
 use crate::sys::real;
 use libc::{
@@ -46,7 +46,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_timedlock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, CLOCK_REALTIME, time) } {
+    if let Some(at) = unsafe { until(CLOCK_REALTIME, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::lock(mutex, Some(at)) } {
             return result;
@@ -67,7 +67,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_clocklock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
+    if let Some(at) = unsafe { until(clock, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::lock(mutex, Some(at)) } {
             return result;
@@ -85,11 +85,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_clocklock(
 pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        if is_patched(Family::Sync) {
-            pthread_lock::unlock(mutex)
-        } else {
-            real::pthread_mutex_unlock(mutex)
-        }
+        if minds_locks() { pthread_lock::unlock(mutex) } else { real::pthread_mutex_unlock(mutex) }
     }
 }
 
@@ -102,14 +98,15 @@ pub(super) unsafe extern "C" fn pthread_cond_wait(
     cond: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,
 ) -> c_int {
-    if parks(Family::Sync) {
-        // SAFETY: the caller's promise.
-        if let Some(result) = unsafe { pthread_cond::wait(cond, mutex, None) } {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if minds_locks()
+            && let Some(result) = pthread_cond::wait(cond, mutex, None, parks(Family::Sync))
+        {
             return result;
         }
+        real::pthread_cond_wait(cond, mutex)
     }
-    // SAFETY: as above.
-    unsafe { real::pthread_cond_wait(cond, mutex) }
 }
 
 /// See pthread_cond_timedwait(3).
@@ -123,17 +120,18 @@ pub(super) unsafe extern "C" fn pthread_cond_timedwait(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    let monotonic = parks(Family::Sync) && unsafe { pthread_cond::is_monotonic(cond) };
-    let clock = if monotonic { CLOCK_MONOTONIC } else { CLOCK_REALTIME };
-    // SAFETY: as above.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
-        // SAFETY: as above.
-        if let Some(result) = unsafe { pthread_cond::wait(cond, mutex, Some(at)) } {
-            return result;
+    unsafe {
+        if minds_locks() {
+            let monotonic = pthread_cond::is_monotonic(cond);
+            let clock = if monotonic { CLOCK_MONOTONIC } else { CLOCK_REALTIME };
+            if let Some(at) = deadline(clock, time)
+                && let Some(result) = pthread_cond::wait(cond, mutex, Some(at), parks(Family::Sync))
+            {
+                return result;
+            }
         }
+        real::pthread_cond_timedwait(cond, mutex, time)
     }
-    // SAFETY: as above.
-    unsafe { real::pthread_cond_timedwait(cond, mutex, time) }
 }
 
 /// See pthread_cond_clockwait(3).
@@ -148,14 +146,15 @@ pub(super) unsafe extern "C" fn pthread_cond_clockwait(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
-        // SAFETY: as above.
-        if let Some(result) = unsafe { pthread_cond::wait(cond, mutex, Some(at)) } {
+    unsafe {
+        if minds_locks()
+            && let Some(at) = deadline(clock, time)
+            && let Some(result) = pthread_cond::wait(cond, mutex, Some(at), parks(Family::Sync))
+        {
             return result;
         }
+        real::pthread_cond_clockwait(cond, mutex, clock, time)
     }
-    // SAFETY: as above.
-    unsafe { real::pthread_cond_clockwait(cond, mutex, clock, time) }
 }
 
 /// See pthread_cond_signal(3).
@@ -166,11 +165,7 @@ pub(super) unsafe extern "C" fn pthread_cond_clockwait(
 pub(super) unsafe extern "C" fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        if is_patched(Family::Sync) {
-            pthread_cond::signal(cond)
-        } else {
-            real::pthread_cond_signal(cond)
-        }
+        if minds_locks() { pthread_cond::signal(cond) } else { real::pthread_cond_signal(cond) }
     }
 }
 
@@ -182,7 +177,7 @@ pub(super) unsafe extern "C" fn pthread_cond_signal(cond: *mut pthread_cond_t) -
 pub(super) unsafe extern "C" fn pthread_cond_broadcast(cond: *mut pthread_cond_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        if is_patched(Family::Sync) {
+        if minds_locks() {
             pthread_cond::broadcast(cond)
         } else {
             real::pthread_cond_broadcast(cond)

@@ -1,8 +1,8 @@
 //! The family *sync* for C: read-write locks, semaphores, `pthread_once` and
 //! barriers.
 
-use super::family::{Family, is_patched};
-use super::gate::{Shim, Until, int, parks, until};
+use super::family::Family;
+use super::gate::{Shim, int, minds_locks, parks, until};
 use crate::sync::pthread_once::{self as once_for_c, Init};
 use crate::sync::{pthread_barrier, pthread_lock};
 use crate::sys::errno::Errno;
@@ -55,7 +55,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_timedrdlock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, CLOCK_REALTIME, time) } {
+    if let Some(at) = unsafe { until(CLOCK_REALTIME, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::read(lock, Some(at)) } {
             return result;
@@ -76,7 +76,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_clockrdlock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
+    if let Some(at) = unsafe { until(clock, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::read(lock, Some(at)) } {
             return result;
@@ -112,7 +112,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_timedwrlock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, CLOCK_REALTIME, time) } {
+    if let Some(at) = unsafe { until(CLOCK_REALTIME, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::write(lock, Some(at)) } {
             return result;
@@ -133,7 +133,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_clockwrlock(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
+    if let Some(at) = unsafe { until(clock, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::write(lock, Some(at)) } {
             return result;
@@ -151,11 +151,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_clockwrlock(
 pub(super) unsafe extern "C" fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        if is_patched(Family::Sync) {
-            pthread_lock::release(lock)
-        } else {
-            real::pthread_rwlock_unlock(lock)
-        }
+        if minds_locks() { pthread_lock::release(lock) } else { real::pthread_rwlock_unlock(lock) }
     }
 }
 
@@ -187,7 +183,7 @@ pub(super) unsafe extern "C" fn sem_wait(sem: *mut sem_t) -> c_int {
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sem_timedwait(sem: *mut sem_t, time: *const timespec) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, CLOCK_REALTIME, time) } {
+    if let Some(at) = unsafe { until(CLOCK_REALTIME, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::take(sem, Some(at)) } {
             return reported(result);
@@ -208,7 +204,7 @@ pub(super) unsafe extern "C" fn sem_clockwait(
     time: *const timespec,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    if let Until::Deadline(at) = unsafe { until(Family::Sync, clock, time) } {
+    if let Some(at) = unsafe { until(clock, time) } {
         // SAFETY: as above.
         if let Some(result) = unsafe { pthread_lock::take(sem, Some(at)) } {
             return reported(result);
@@ -225,7 +221,7 @@ pub(super) unsafe extern "C" fn sem_clockwait(
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sem_post(sem: *mut sem_t) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { if is_patched(Family::Sync) { pthread_lock::post(sem) } else { real::sem_post(sem) } }
+    unsafe { if minds_locks() { pthread_lock::post(sem) } else { real::sem_post(sem) } }
 }
 
 /// See pthread_once(3). An initialiser of C++ may throw through it.
@@ -239,7 +235,7 @@ pub(super) unsafe extern "C-unwind" fn pthread_once(
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        match (is_patched(Family::Sync), parks(Family::Sync)) {
+        match (minds_locks(), parks(Family::Sync)) {
             (false, _) => real::pthread_once(once, init),
             (true, false) => once_for_c::on_os(once, init),
             (true, true) => once_for_c::on_green(once, init),

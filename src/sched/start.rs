@@ -33,7 +33,8 @@ pub(crate) fn watch_forks() {
 
 /// Runs in the child, where only async-signal-safe things are allowed.
 extern "C" fn in_child() {
-    FORKED.store(true, Relaxed);
+    // Without workers there is nothing to miss: the child may have its own.
+    FORKED.store(is_forked() || runtime::get().is_some(), Relaxed);
     crate::green::current::leave();
 }
 

@@ -1,19 +1,22 @@
-//! pthread's condition variables, on green threads.
+//! pthread's condition variables.
 //!
-//! libc's has no *try*, so green waiters never touch it: they stand in the
+//! libc's has no *try*, so those who wait never touch it: they stand in the
 //! table under its address before they let go of the mutex. Who signals has
-//! held the mutex since then, or may come too early anyway, as in POSIX. OS
-//! threads wait inside libc as ever.
+//! held the mutex since then, or may come too early anyway, as in POSIX.
+//!
+//! OS threads wait here as well: inside libc's wait they would let go of the
+//! mutex unseen, and no green thread that waits for it would be woken. Those
+//! who waited in libc before the family was patched are signalled last.
 
 use super::pthread_lock::{lock, unlock};
-use super::table::{self, ANY, Waited};
+use super::table::{self, ANY, Sleeper, Waited};
 use crate::sys::clock::Nanos;
+use crate::sys::parker::Parker;
 use crate::sys::pthread;
 use crate::sys::real;
 use libc::{ETIMEDOUT, c_int, pthread_cond_t, pthread_mutex_t};
 
-/// `pthread_cond_wait` on a green thread. `None`: this one is libc's to wait
-/// for.
+/// `pthread_cond_wait`. `None`: this one is libc's to wait for.
 ///
 /// # Safety
 /// As the C function.
@@ -21,6 +24,7 @@ pub(crate) unsafe fn wait(
     cond: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,
     deadline: Option<Nanos>,
+    green: bool,
 ) -> Option<c_int> {
     // SAFETY: the caller's promise.
     if unsafe { pthread::layout()?.cond_shared.of(cond) } {
@@ -32,7 +36,8 @@ pub(crate) unsafe fn wait(
         refused = unsafe { unlock(mutex) };
         refused == 0
     };
-    let waited = table::wait_after(cond.addr(), ANY, deadline, || true, let_go);
+    let sleeper = if green { Sleeper::Green } else { Sleeper::Os(Parker::new()) };
+    let waited = table::wait_after(sleeper, cond.addr(), ANY, deadline, || true, let_go);
     if refused != 0 {
         if waited == Waited::Woken {
             // SAFETY: as above. It was not for this one.
@@ -41,7 +46,9 @@ pub(crate) unsafe fn wait(
         return Some(refused);
     }
     // SAFETY: as above.
-    let locked = unsafe { lock(mutex, None).unwrap_or_else(|| real::pthread_mutex_lock(mutex)) };
+    let tried = if green { unsafe { lock(mutex, None) } } else { None };
+    // SAFETY: as above.
+    let locked = tried.unwrap_or_else(|| unsafe { real::pthread_mutex_lock(mutex) });
     let result = if waited == Waited::TimedOut { ETIMEDOUT } else { 0 };
     Some(if locked == 0 { result } else { locked })
 }

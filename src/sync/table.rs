@@ -1,4 +1,4 @@
-//! Green threads that wait for something at an address: a table in user space.
+//! Threads that wait for something at an address: a table in user space.
 //!
 //! After the kernel's for futexes (H. Franke, R. Russell, M. Kirkwood, "Fuss,
 //! Futexes and Furwocks", 2002) and WebKit's for anything (F. Pizlo, "Locking
@@ -22,6 +22,7 @@ use crate::sched::local::Abroad;
 use crate::sched::start;
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
+use crate::sys::parker::Parker;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering::*, fence};
@@ -56,14 +57,56 @@ struct Shard {
 static TABLE: [Shard; SHARDS] =
     [const { Shard { waiting: AtomicU32::new(0), line: Lock::new(Line::new()) } }; SHARDS];
 
-/// One green thread's place. Lies on its stack.
+/// One thread's place. Lies on its stack.
 struct Waiter {
     /// Until it is woken.
-    thread: Cell<Option<RecordRef>>,
+    thread: Cell<Option<Thread>>,
     address: usize,
     bits: u32,
     next: Cell<*const Waiter>,
     prev: Cell<*const Waiter>,
+}
+
+/// Who waits.
+enum Thread {
+    Green(RecordRef),
+    /// Its token, beside the `Waiter`: it stays there until it has come.
+    Os(*const Parker),
+}
+
+impl Thread {
+    fn unpark(self) {
+        match self {
+            Thread::Green(record) => record.unpark(),
+            // SAFETY: as said above; it is unparked once.
+            Thread::Os(parker) => unsafe { (*parker).unpark() },
+        }
+    }
+}
+
+/// How the calling thread waits.
+pub(crate) enum Sleeper {
+    /// It parks; its worker goes on.
+    Green,
+    /// It blocks in the kernel.
+    Os(Parker),
+}
+
+impl Sleeper {
+    fn thread(&self) -> Thread {
+        match self {
+            Sleeper::Green => Thread::Green(current::counted().expect("a green thread")),
+            Sleeper::Os(parker) => Thread::Os(parker),
+        }
+    }
+
+    fn sleep(&self, deadline: Option<Nanos>) -> Wake {
+        match self {
+            Sleeper::Green => park(deadline),
+            Sleeper::Os(parker) if parker.park(deadline) => Wake::Notified,
+            Sleeper::Os(_) => Wake::TimedOut,
+        }
+    }
 }
 
 /// Waiters of one shard, in the order in which they came.
@@ -93,24 +136,24 @@ pub(crate) fn wait(
     deadline: Option<Nanos>,
     blocked: impl FnOnce() -> bool,
 ) -> Waited {
-    wait_after(address, bits, deadline, blocked, || true)
+    wait_after(Sleeper::Green, address, bits, deadline, blocked, || true)
 }
 
-/// As `wait`; once it stands in line and before it parks, `ready` says whether
+/// As `wait`, on any thread; once it stands in line and before it parks, `ready` says whether
 /// it waits at all. A wake-up may have come by then: it is the caller's to pass
 /// on if the answer is `Woken` all the same.
 ///
 /// `blocked` and `ready` do not suspend, and do not panic.
 pub(crate) fn wait_after(
+    sleeper: Sleeper,
     address: usize,
     bits: u32,
     deadline: Option<Nanos>,
     blocked: impl FnOnce() -> bool,
     ready: impl FnOnce() -> bool,
 ) -> Waited {
-    let thread = current::counted().expect("OS threads wait in the kernel");
     let shard = shard(address);
-    let waiter = Waiter::new(thread, address, bits);
+    let waiter = Waiter::new(sleeper.thread(), address, bits);
     {
         let mut line = shard.line.lock();
         shard.waiting.fetch_add(1, SeqCst);
@@ -123,12 +166,11 @@ pub(crate) fn wait_after(
         unsafe { line.push(&waiter) };
     }
     if !ready() {
-        return waiter.leave(shard, Waited::Left);
+        return waiter.leave(shard, &sleeper, Waited::Left);
     }
     loop {
-        let wake = park(deadline);
-        if wake == Wake::TimedOut {
-            return waiter.leave(shard, Waited::TimedOut);
+        if sleeper.sleep(deadline) == Wake::TimedOut {
+            return waiter.leave(shard, &sleeper, Waited::TimedOut);
         }
         let _line = shard.line.lock();
         if waiter.is_woken() {
@@ -163,7 +205,7 @@ fn wake_some(address: usize, most: u32, bits: u32) -> u32 {
     let mut woken = 0;
     loop {
         let batch = shard.take(address, bits, (most - woken).min(BATCH as u32) as usize);
-        let count = batch.iter().flatten().map(|thread| thread.unpark()).count();
+        let count = batch.into_iter().flatten().map(Thread::unpark).count();
         woken += count as u32;
         if count < BATCH {
             return woken;
@@ -174,7 +216,7 @@ fn wake_some(address: usize, most: u32, bits: u32) -> u32 {
 impl Shard {
     /// Takes some out of the line. They are unparked without the lock: that may
     /// allocate, and the allocator may unlock a mutex of this shard.
-    fn take(&self, address: usize, bits: u32, most: usize) -> [Option<RecordRef>; BATCH] {
+    fn take(&self, address: usize, bits: u32, most: usize) -> [Option<Thread>; BATCH] {
         let mut batch = [const { None }; BATCH];
         let mut line = self.line.lock();
         let mut at = line.first;
@@ -196,7 +238,7 @@ impl Shard {
 }
 
 impl Waiter {
-    fn new(thread: RecordRef, address: usize, bits: u32) -> Waiter {
+    fn new(thread: Thread, address: usize, bits: u32) -> Waiter {
         Waiter {
             thread: Cell::new(Some(thread)),
             address,
@@ -215,9 +257,13 @@ impl Waiter {
     }
 
     /// Leaves the line for the reason `why`, unless it was woken already.
-    fn leave(&self, shard: &Shard, why: Waited) -> Waited {
+    fn leave(&self, shard: &Shard, sleeper: &Sleeper, why: Waited) -> Waited {
         let mut line = shard.line.lock();
         if self.is_woken() {
+            drop(line);
+            if let Sleeper::Os(parker) = sleeper {
+                parker.park(None); // the token is on its way here
+            }
             return Waited::Woken;
         }
         // SAFETY: not woken, so still in line.
