@@ -20,7 +20,15 @@ const MAX_WORKERS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ThreadLocals {
-    /// Those of its worker, shared with the other green threads there.
+    /// Those of its worker, shared with the other green threads there, as the
+    /// tasks of an async runtime share them.
+    ///
+    /// Code that *waits in the middle of* using a thread-local then meets the
+    /// others in it. Where that code relies on not being interrupted, it is on
+    /// its own: a lazy `thread_local!` whose initialiser waits may be
+    /// initialised twice, which std makes undefined behaviour for who already
+    /// holds a reference. Waiting inside an initialiser, a panic hook or
+    /// `LocalKey::with` is what to avoid.
     Shared,
     /// Its own, like an OS thread: `thread_local!`, `errno`, the panic count,
     /// pthread keys. Costs two pages of memory and about 20 ns per switch.
@@ -169,14 +177,23 @@ pub(crate) struct Settings {
 pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigError> {
     let environment = from_environment()?;
     environment.check()?;
+    STARTED_BY.store(ptr::from_ref(by).cast_mut(), Release);
+    freeze();
     let installed = load();
     let workers = installed.workers.or(environment.workers);
     let stack = installed.stack_size.or(environment.stack_size).unwrap_or(DEFAULT_STACK);
     STACK_SIZE.store(stack, Relaxed);
-    STARTED_BY.store(ptr::from_ref(by).cast_mut(), Release);
-    PHASE.store(FROZEN, Release);
     let thread_locals = installed.thread_locals.or(environment.thread_locals);
     Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(ThreadLocals::Shared) })
+}
+
+/// From here on nobody installs; waits for one who is about to.
+fn freeze() {
+    while let Err(CHANGING) =
+        PHASE.fetch_update(AcqRel, Acquire, |phase| (phase != CHANGING).then_some(FROZEN))
+    {
+        std::hint::spin_loop();
+    }
 }
 
 /// The stack size of a green thread that asks for none. Only once settled.

@@ -1,7 +1,7 @@
 //! Sleeping.
 
 use crate::green::current;
-use crate::green::park::park;
+use crate::green::park::{give_way, park};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::real;
@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 /// assert!(start.elapsed() >= Duration::from_millis(20));
 /// ```
 pub fn sleep(d: Duration) {
+    if d.is_zero() {
+        // No timer for what is due at once.
+        return give_way();
+    }
     until(clock::after(d));
 }
 
@@ -80,19 +84,21 @@ pub(crate) fn deadline(realtime: bool, time: Duration) -> Nanos {
 /// `clock_nanosleep` on a green thread.
 ///
 /// # Errors
-/// EINVAL for an impossible time; `None` for a clock that only the kernel can
-/// wait for (of CPU time).
+/// EINVAL for an impossible time; `None` for a clock that is the kernel's to
+/// wait for (of CPU time) or to refuse.
 pub(crate) fn clock_sleep(
     clock: libc::clockid_t,
     absolute: bool,
     time: libc::timespec,
 ) -> Option<Result<(), Errno>> {
+    if !matches!(clock, libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME) {
+        return None; // a clock is refused before a time is
+    }
     let Some(time) = duration(time) else { return Some(Err(Errno::INVAL)) };
     match (clock, absolute) {
+        (_, false) => sleep(time),
         (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
-        (libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, false) => sleep(time),
-        (libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME, true) => until_on(clock, time),
-        _ => return None,
+        (_, true) => until_on(clock, time),
     }
     Some(Ok(()))
 }

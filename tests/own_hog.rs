@@ -73,6 +73,6 @@ fn sleeps_sockets_and_locks_go_on_behind_a_hog() {
         t.join().unwrap();
     }
     println!("late by {worst} ms at most");
-    // The aim is 20 ms on a quiet machine.
-    assert!(worst < 200, "late by {worst} ms");
+    // The aim is 20 ms on a quiet machine; unhelped, it would be two seconds.
+    assert!(worst < 1000, "late by {worst} ms");
 }

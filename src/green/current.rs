@@ -7,7 +7,7 @@
 
 use super::record::{Record, RecordRef};
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 thread_local! {
     static CURRENT: Cell<*const Record> = const { Cell::new(ptr::null()) };
@@ -36,7 +36,7 @@ pub(crate) fn patched<'a>() -> Option<&'a Record> {
 pub(crate) fn counted() -> Option<RecordRef> {
     let record = get()?;
     // SAFETY: forgotten again at once, so no reference is given up.
-    let borrowed = unsafe { RecordRef::from_raw(NonNull::from(record)) };
+    let borrowed = unsafe { RecordRef::from_raw(record.whole()) };
     let counted = borrowed.clone();
     std::mem::forget(borrowed);
     Some(counted)

@@ -1,6 +1,7 @@
 //! Layer 3: one green thread. Start with `park.rs`.
 
 pub(crate) mod state;
+mod id;
 pub(crate) mod record;
 pub(crate) mod current;
 pub(crate) mod locals;

@@ -7,7 +7,7 @@
 
 use super::current;
 use super::record::{RecordRef, Suspend};
-use crate::sys::clock::Nanos;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::parker::Parker;
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ thread_local! {
 
 /// Waits until this thread, green or not, is unparked, at most until
 /// `deadline`. May return early.
+#[inline]
 pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     let Some(record) = current::get() else {
         return park_os(deadline);
@@ -40,6 +41,7 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
 }
 
+#[cold]
 fn park_os(deadline: Option<Nanos>) -> Wake {
     match OS_PARKER.try_with(|p| p.park(deadline)) {
         Ok(true) => Wake::Notified,
@@ -47,6 +49,9 @@ fn park_os(deadline: Option<Nanos>) -> Wake {
         // A thread whose thread-locals are gone has no token to wait for: it
         // looks at its condition again every millisecond.
         Err(_) => {
+            if deadline.is_some_and(|d| clock::now() >= d) {
+                return Wake::TimedOut;
+            }
             let ms = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
             // SAFETY: a valid duration, no remainder asked for.
             unsafe { crate::sys::real::nanosleep(&ms, std::ptr::null_mut()) };

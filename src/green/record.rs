@@ -8,6 +8,7 @@
 //! queue → running → (nobody, while parked) → whoever wins `State::notify` →
 //! queue. So a wake-up counts nothing.
 
+use super::id;
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
@@ -43,6 +44,8 @@ pub(crate) struct Body {
     pub(crate) run: unsafe fn(NonNull<Record>),
     /// The closure will never run: stores why. Once, instead of `run`.
     pub(crate) refuse: unsafe fn(NonNull<Record>, io::Error),
+    /// Drops the closure of one that was refused. Once, by the handle's owner.
+    pub(crate) discard: unsafe fn(NonNull<Record>),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
 }
@@ -52,6 +55,9 @@ pub(crate) struct Body {
 pub(crate) struct Record {
     pub(crate) state: State,
     refs: AtomicUsize,
+    /// Itself, but as a pointer to the whole allocation: one that comes from a
+    /// `&Record` may neither reach what lies behind the record nor free it.
+    whole: Cell<NonNull<Record>>,
     /// Used by the inbox it stands in.
     pub(crate) link: AtomicPtr<Record>,
     body: &'static Body,
@@ -99,9 +105,10 @@ impl Record {
         Record {
             state: State::fresh(),
             refs: AtomicUsize::new(2),
+            whole: Cell::new(NonNull::dangling()),
             link: AtomicPtr::new(ptr::null_mut()),
             body,
-            id: next_id(),
+            id: id::next(),
             name,
             class,
             home: Cell::new(None),
@@ -116,6 +123,21 @@ impl Record {
                 budget: Cell::new(BUDGET),
             },
         }
+    }
+
+    /// Tells it what it heads.
+    ///
+    /// # Safety
+    /// `this` is where it lies, and may be used for the whole allocation. Once,
+    /// before anybody else knows it.
+    pub(crate) unsafe fn lies_at(&self, this: NonNull<Record>) {
+        self.whole.set(this);
+    }
+
+    /// The allocation that it heads.
+    #[inline]
+    pub(crate) fn whole(&self) -> NonNull<Record> {
+        self.whole.get()
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -150,7 +172,7 @@ impl Record {
         let home = self.home.get().expect("it ran before it parked");
         // SAFETY: winning `notify` gives the caller the scheduler's reference,
         // which nobody held while it was parked.
-        home.enqueue(unsafe { RecordRef::from_raw(NonNull::from(self)) });
+        home.enqueue(unsafe { RecordRef::from_raw(self.whole()) });
     }
 
     /// Where its stack ends, while it has one. Async-signal-safe.
@@ -171,7 +193,7 @@ impl Record {
     /// Once, on its own stack.
     pub(super) unsafe fn run(&self) {
         // SAFETY: the caller's promise.
-        unsafe { (self.body.run)(NonNull::from(self)) }
+        unsafe { (self.body.run)(self.whole()) }
     }
 
     /// Says that it will never run.
@@ -180,7 +202,16 @@ impl Record {
     /// Once, by whoever would have started it, and does not.
     pub(crate) unsafe fn refuse(&self, why: io::Error) {
         // SAFETY: once, by the caller's promise.
-        unsafe { (self.body.refuse)(NonNull::from(self), why) }
+        unsafe { (self.body.refuse)(self.whole(), why) }
+    }
+
+    /// Drops the closure of one that was refused.
+    ///
+    /// # Safety
+    /// Once, by the owner of the handle, which has taken the result.
+    pub(crate) unsafe fn discard(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.body.discard)(self.whole()) }
     }
 
     /// Switches to its worker until it runs again. `errno` is kept: the worker
@@ -232,7 +263,10 @@ impl Clone for RecordRef {
     fn clone(&self) -> RecordRef {
         // Relaxed, as in `Arc`: whoever clones has a reference already.
         let before = self.refs.fetch_add(1, Relaxed);
-        assert!(before < usize::MAX / 2, "too many references to one green thread");
+        // As `Arc`: a panic could be caught, and the count overflowed all the same.
+        if before > usize::MAX / 2 {
+            std::process::abort();
+        }
         RecordRef(self.0)
     }
 }
@@ -260,18 +294,6 @@ impl std::ops::Deref for RecordRef {
     }
 }
 
-/// A number no other green thread of this process has. Each OS thread takes
-/// blocks of them, so that spawning shares no cache line.
-fn next_id() -> u64 {
-    const BLOCK: u64 = 1024;
-    static BLOCKS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
-    NEXT.with(|next| {
-        let mut id = next.get();
-        if id.is_multiple_of(BLOCK) {
-            id = BLOCKS.fetch_add(1, Relaxed) * BLOCK;
-        }
-        next.set(id + 1);
-        id + 1
-    })
-}
+#[cfg(test)]
+#[path = "record_fake.rs"]
+mod fake;

@@ -5,7 +5,7 @@ use super::current;
 use super::overflow;
 use super::record::Record;
 use crate::sys::raw;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
@@ -57,7 +57,12 @@ pub(crate) fn install_panic_hook() {
     panic::set_hook(if is_default {
         Box::new(move |info| report_panic(info, &*default))
     } else {
-        before
+        // Std counts "inside a hook" per OS thread: two green threads of one
+        // worker inside it at a time would abort. So it may block, not park.
+        Box::new(move |info| {
+            let _inside = current::Inside::enter();
+            before(info)
+        })
     });
 }
 
@@ -68,7 +73,8 @@ type Hook<'a> = &'a (dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static);
 fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
     let vtable = |hook: Hook<'_>| {
         // SAFETY: a reference to a trait object is a data and a vtable pointer.
-        unsafe { std::mem::transmute::<Hook<'_>, (*const (), *const ())>(hook) }.1
+        let [_, vtable] = unsafe { std::mem::transmute::<Hook<'_>, [*const (); 2]>(hook) };
+        vtable
     };
     vtable(a) == vtable(b)
 }
@@ -85,9 +91,46 @@ fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
     let text = info.payload_as_str().unwrap_or("Box<dyn Any>");
     let backtrace = std::backtrace::Backtrace::capture();
     let trace = match backtrace.status() {
-        std::backtrace::BacktraceStatus::Captured => format!("stack backtrace:\n{backtrace}"),
+        std::backtrace::BacktraceStatus::Captured => {
+            let full = std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v == "full");
+            let text = backtrace.to_string();
+            format!("stack backtrace:\n{}", if full { &text } else { short(&text) })
+        }
         _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n"
             .to_owned(),
     };
-    eprint!("\ngreen thread '{name}' ({}) panicked at {place}:\n{text}\n{trace}", record.id());
+    // As std's hook: without a stderr there is nobody to tell, and a panic
+    // inside the hook would abort.
+    let id = record.id();
+    let _ = write!(
+        io::stderr(),
+        "\ngreen thread '{name}' ({id}) panicked at {place}:\n{text}\n{trace}"
+    );
+}
+
+/// The part of a backtrace that is the user's: without what std does to panic
+/// and what we do to run him, as std's own report leaves them out.
+fn short(trace: &str) -> &str {
+    let line_of = |what: &str| {
+        let at = trace.find(what)?;
+        Some(trace[..at].rfind('\n').map_or(0, |newline| newline + 1))
+    };
+    let start = line_of("rust_begin_unwind").unwrap_or(0);
+    let end = line_of("greenroom::task::body::run").filter(|end| *end > start);
+    &trace[start..end.unwrap_or(trace.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn the_users_frames_remain() {
+        let ours = "  16: greenroom::task::body::run\n             at ./src/task/body.rs\n";
+        let std = "   0: greenroom::green::report::report_panic\n             at x.rs:1\n";
+        let user = "   6: __rustc::rust_begin_unwind\n   7: my::function\n             at y.rs\n";
+        assert_eq!(short(&format!("{std}{user}{ours}")), user);
+        assert_eq!(short(user), user);
+        assert_eq!(short(""), "");
+    }
 }

@@ -5,7 +5,6 @@ use super::record::{Record, Suspend};
 use crate::stack::GreenStack;
 use corosensei::{Coroutine, Yielder};
 use std::io;
-use std::ptr::NonNull;
 
 /// Gives `record` the stack on which it will run.
 ///
@@ -18,7 +17,7 @@ pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()>
     locals::attach(record, &stack)?;
     let guard = stack.guard();
     record.own.guard.set(Some((guard.start, guard.end)));
-    let this = NonNull::from(record);
+    let this = record.whole();
     let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
         // SAFETY: the scheduler's reference keeps the record alive until the
         // coroutine has returned; this is its first and only run.

@@ -4,9 +4,9 @@
 //! non-blocking when a green thread first accepts on it. Its user goes on
 //! seeing the mode that he chose, and so do plain OS threads (`accept_os`).
 
-use super::call::Socket;
-use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, USER_NONBLOCK};
-use crate::sched::fds;
+use super::call::{Limit, Socket};
+use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LOW_WATER, USER_NONBLOCK};
+use crate::sched::{fds, kinds, start};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
@@ -31,10 +31,16 @@ impl Socket {
         len: *mut socklen_t,
         flags: c_int,
     ) -> Result<i32, Errno> {
+        if !self.listens() {
+            // The kernel refuses at once, and the socket stays as it is.
+            // SAFETY: the caller's promise.
+            return unsafe { call(self.fd, addr, len, flags) }.map(|fd| fd as i32);
+        }
         self.force_nonblocking()?;
-        let args = [self.fd as usize, addr as usize, len as usize, flags as usize, 0, 0];
+        let limit = Limit::new();
         // SAFETY: the caller's promise.
-        let accepted = self.retry(Dir::Read, |_| unsafe { raw::syscall(libc::SYS_accept4, args) });
+        let attempt = |_| unsafe { call(self.fd, addr, len, flags) };
+        let accepted = self.retry(Dir::Read, &limit, attempt);
         match accepted {
             Ok(fd) => {
                 made(self.entry, fd as i32, flags);
@@ -47,6 +53,12 @@ impl Socket {
                 Err(e)
             }
         }
+    }
+
+    /// Whether it is a listener; one that was forced to be non-blocking is.
+    fn listens(self) -> bool {
+        self.entry.flags() & FORCED_NONBLOCK != 0
+            || kinds::option(self.fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Some(1)
     }
 
     /// Makes the open file non-blocking while its user wants it to block.
@@ -64,6 +76,19 @@ impl Socket {
     }
 }
 
+/// # Safety
+/// As `accept4`.
+unsafe fn call(
+    fd: i32,
+    addr: *mut sockaddr,
+    len: *mut socklen_t,
+    flags: c_int,
+) -> Result<usize, Errno> {
+    let args = [fd as usize, addr as usize, len as usize, flags as usize, 0, 0];
+    // SAFETY: the caller's promise.
+    unsafe { raw::syscall(libc::SYS_accept4, args) }
+}
+
 /// FIONBIO: one call, where F_SETFL needs two.
 pub(crate) fn set_nonblocking(fd: i32, on: bool) -> Result<(), Errno> {
     let on = c_int::from(on);
@@ -74,8 +99,9 @@ pub(crate) fn set_nonblocking(fd: i32, on: bool) -> Result<(), Errno> {
 
 /// Enters an accepted descriptor in the table.
 pub(crate) fn made(listener: &Entry, fd: i32, flags: c_int) {
-    if listener.recv_timeout.load(Relaxed) | listener.send_timeout.load(Relaxed) != 0 {
-        // It inherits timeouts, as they were when the peer connected.
+    let timeouts = listener.recv_timeout.load(Relaxed) | listener.send_timeout.load(Relaxed);
+    if timeouts != 0 || listener.flags() & LOW_WATER != 0 {
+        // It inherits them, as they were when the peer connected.
         return fds::appeared(fd);
     }
     match listener.kind() {
@@ -99,7 +125,9 @@ pub(crate) unsafe fn accept_os(
         // SAFETY: the caller's promise.
         let accepted = unsafe { real::accept4(fd, addr, len, flags) };
         if accepted >= 0 {
-            if let Ok(entry) = fds::entry(fd) {
+            if !start::is_forked()
+                && let Ok(entry) = fds::entry(fd)
+            {
                 made(entry, accepted, flags);
             }
             return accepted;

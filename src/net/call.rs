@@ -4,9 +4,11 @@ use crate::green::current;
 use crate::green::park::give_way;
 use crate::sched::entry::{Dir, Entry, Kind, Seen, USER_NONBLOCK};
 use crate::sched::fds;
-use crate::sched::wait::{Outcome, Target, wait};
+use crate::sched::wait::{Outcome, Target, wait_one};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
+use crate::time;
+use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A descriptor on which the current green thread may park.
@@ -14,16 +16,63 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) struct Socket {
     pub(crate) fd: i32,
     pub(crate) entry: &'static Entry,
+    /// Whose number it was when the operation began.
+    pub(crate) generation: u32,
 }
+
+/// When a call gives up. SO_RCVTIMEO and SO_SNDTIMEO limit the call, not each
+/// of its waits, so it is fixed when the call first has to wait.
+pub(crate) struct Limit(Cell<Nanos>);
+
+const NOT_FIXED: Nanos = 0;
+
+impl Limit {
+    pub(crate) fn new() -> Limit {
+        Limit(Cell::new(NOT_FIXED))
+    }
+
+    fn fix(&self, socket: Socket, dir: Dir) -> Option<Nanos> {
+        if self.0.get() == NOT_FIXED {
+            let timeout = match dir {
+                Dir::Read => &socket.entry.recv_timeout,
+                Dir::Write => &socket.entry.send_timeout,
+            };
+            self.0.set(match timeout.load(Relaxed) {
+                0 => Nanos::MAX,
+                nanos => clock::now().saturating_add(nanos),
+            });
+        }
+        Some(self.0.get()).filter(|at| *at != Nanos::MAX)
+    }
+}
+
+/// Between two looks at something that the kernel does not report: room in the
+/// queue of another Unix socket.
+const LOOK_EVERY: Nanos = 1_000_000;
 
 impl Socket {
     /// `fd`, if it is a socket that its user wants to block. Else the call is
     /// the kernel's to answer, which it does at once, or it is no socket.
+    ///
+    /// Nobody parks on stdout and stderr: std writes them under locks that
+    /// belong to the OS thread, and let in the next green thread there.
     #[inline]
     pub(crate) fn blocking(fd: i32) -> Option<Socket> {
+        if fd == libc::STDOUT_FILENO || fd == libc::STDERR_FILENO {
+            return None;
+        }
         let entry = fds::known(fd).ok()?;
+        let generation = entry.generation();
         let waits = entry.flags() & USER_NONBLOCK == 0 && entry.kind() != Kind::Other;
-        waits.then_some(Socket { fd, entry })
+        waits.then_some(Socket { fd, entry, generation })
+    }
+
+    /// Before each attempt. Meanwhile the number may have been closed, and mean
+    /// another file now.
+    #[inline]
+    fn look(self, dir: Dir) -> Result<Seen, Errno> {
+        let seen = self.entry.look(dir);
+        if seen.generation == self.generation { Ok(seen) } else { Err(Errno::BADF) }
     }
 
     /// Repeats `attempt` while it says EAGAIN, waiting in between; at most for
@@ -31,13 +80,14 @@ impl Socket {
     ///
     /// # Errors
     /// Those of `attempt`; EAGAIN at the timeout; EBADF if it was closed.
-    #[inline]
+    #[inline(always)] // see `wait_one`
     pub(crate) fn retry<T>(
         self,
         dir: Dir,
+        limit: &Limit,
         mut attempt: impl FnMut(Seen) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let seen = self.entry.look(dir);
+        let seen = self.look(dir)?;
         if !seen.drained() {
             match attempt(seen) {
                 Err(Errno::AGAIN) => {}
@@ -47,19 +97,21 @@ impl Socket {
                 }
             }
         }
-        self.retry_later(dir, seen, attempt)
+        self.retry_later(dir, limit, seen, attempt)
     }
 
+    #[inline(always)]
     fn retry_later<T>(
         self,
         dir: Dir,
+        limit: &Limit,
         mut seen: Seen,
         mut attempt: impl FnMut(Seen) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let deadline = self.deadline(dir);
+        let deadline = limit.fix(self, dir);
         loop {
             self.wait(dir, seen, deadline)?;
-            seen = self.entry.look(dir);
+            seen = self.look(dir)?;
             if seen.drained() {
                 continue;
             }
@@ -77,24 +129,33 @@ impl Socket {
     }
 
     /// Waits once.
+    #[inline(always)]
     fn wait(self, dir: Dir, seen: Seen, deadline: Option<Nanos>) -> Result<(), Errno> {
-        let target = [Target::new(self.fd, self.entry, dir, seen, false)];
-        match wait(&target, deadline)? {
+        let target = Target::new(self.fd, self.entry, dir, seen, false);
+        match wait_one(&target, deadline)? {
             Outcome::Ready => Ok(()),
             Outcome::Closed => Err(Errno::BADF),
             Outcome::TimedOut => Err(Errno::AGAIN),
         }
     }
 
-    /// When an operation that starts now times out.
-    pub(crate) fn deadline(self, dir: Dir) -> Option<Nanos> {
-        let timeout = match dir {
-            Dir::Read => &self.entry.recv_timeout,
-            Dir::Write => &self.entry.send_timeout,
-        };
-        match timeout.load(Relaxed) {
-            0 => None,
-            nanos => Some(clock::now().saturating_add(nanos)),
+    /// As `retry`, but by looking again and again, for what is not reported.
+    pub(crate) fn retry_timed<T>(
+        self,
+        dir: Dir,
+        limit: &Limit,
+        attempt: impl Fn() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let deadline = limit.fix(self, dir);
+        loop {
+            self.look(dir)?;
+            match attempt() {
+                Err(Errno::AGAIN) if deadline.is_none_or(|at| clock::now() < at) => {
+                    let next = clock::now() + LOOK_EVERY;
+                    time::until(deadline.map_or(next, |at| at.min(next)));
+                }
+                other => return other,
+            }
         }
     }
 }
@@ -102,7 +163,7 @@ impl Socket {
 /// Counts an operation that did not have to wait; after so many in a row the
 /// others get a turn, or a fast peer could starve them.
 #[inline]
-fn spend() {
+pub(super) fn spend() {
     let Some(record) = current::get() else { return };
     match record.own.budget.get() {
         0 | 1 => give_way(),

@@ -6,18 +6,19 @@
 //! operation like the others.
 
 use super::accept::set_nonblocking;
-use super::call::Socket;
+use super::call::{Limit, Socket};
 use crate::sched::entry::{Dir, FORCED_NONBLOCK, Kind, USER_NONBLOCK};
 use crate::sched::fds;
-use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
-use crate::time;
 use libc::{sockaddr, socklen_t};
+use std::cell::Cell;
 
-/// Between two looks at a Unix listener whose queue is full: the kernel does
-/// not report when there is room.
-const UNIX_RETRY: Nanos = 1_000_000;
+/// How far an attempt has come.
+enum Step {
+    Done,
+    LookAgain,
+}
 
 impl Socket {
     /// As `connect`.
@@ -33,50 +34,43 @@ impl Socket {
         }
         let forced = self.entry.flags() & FORCED_NONBLOCK != 0;
         self.force_nonblocking()?;
-        let result = match self.entry.kind() {
-            Kind::Tcp => self.connect_tcp(call),
-            _ => self.connect_local(call),
-        };
+        let result = self.connect_and_wait(call);
         if !forced && result != Err(Errno::BADF) {
             self.unforce();
         }
         result
     }
 
-    fn connect_tcp(self, call: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
-        // A socket that another call of the user's connects already has its
-        // own answer to give; only what this call started is waited for.
-        let mut started = false;
-        let mut attempt = || match call() {
-            Err(Errno::INPROGRESS) => {
-                started = true;
+    fn connect_and_wait(self, call: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        let limit = Limit::new();
+        let under_way = Cell::new(None);
+        let attempt = |_| match call() {
+            // EALREADY: another call has begun it, and this one waits as well.
+            Err(why @ (Errno::INPROGRESS | Errno::ALREADY)) => {
+                under_way.set(under_way.get().or(Some(why)));
                 Err(Errno::AGAIN)
             }
-            Err(Errno::ALREADY) if started => Err(Errno::AGAIN),
-            other => other,
+            // That other call was told first.
+            Err(Errno::ISCONN) if under_way.get().is_some() => Ok(Step::Done),
+            // The queue of a Unix listener is full; who waits is not told of room.
+            Err(Errno::AGAIN) => Ok(Step::LookAgain),
+            other => other.map(|()| Step::Done),
         };
-        match self.retry(Dir::Write, |_| attempt()) {
+        match self.retry(Dir::Write, &limit, attempt) {
+            Ok(Step::Done) => Ok(()),
+            Ok(Step::LookAgain) => self.retry_timed(Dir::Write, &limit, call),
             // SO_SNDTIMEO: the connection is still being made.
-            Err(Errno::AGAIN) if started => Err(Errno::INPROGRESS),
-            other => other,
-        }
-    }
-
-    fn connect_local(self, call: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
-        let deadline = self.deadline(Dir::Write);
-        loop {
-            match call() {
-                Err(Errno::AGAIN) if deadline.is_none_or(|d| clock::now() < d) => {
-                    time::until(clock::now() + UNIX_RETRY);
-                }
-                other => return other,
-            }
+            Err(Errno::AGAIN) => Err(under_way.get().unwrap_or(Errno::AGAIN)),
+            Err(other) => Err(other),
         }
     }
 
     /// Back to the mode that the user sees.
     fn unforce(self) {
-        let _locked = self.entry.lock();
+        let locked = self.entry.lock();
+        if locked.generation() != self.generation {
+            return;
+        }
         fds::for_file(self.fd, |e| e.change_flags(0, FORCED_NONBLOCK));
         if self.entry.flags() & USER_NONBLOCK == 0 {
             let _ = set_nonblocking(self.fd, false);

@@ -1,6 +1,23 @@
-//! The rest of a vectored transfer after a part of it went through.
+//! The rest of a transfer after a part of it went through.
 
+use crate::sys::errno::Errno;
 use libc::iovec;
+
+/// Repeats `once`, which is told how many bytes have moved, until `len` have;
+/// `done` have already. Zero or an error ends it early.
+pub(crate) fn until_all(
+    mut done: usize,
+    len: usize,
+    once: impl Fn(usize) -> Result<usize, Errno>,
+) -> usize {
+    while done > 0 && done < len {
+        match once(done) {
+            Ok(n) if n > 0 => done += n,
+            _ => break,
+        }
+    }
+    done
+}
 
 /// How many bytes `list` describes; saturates.
 pub(crate) fn total(list: &[iovec]) -> usize {

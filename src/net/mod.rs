@@ -3,7 +3,11 @@
 
 pub(crate) mod call;
 pub(crate) mod iov;
-pub(crate) mod transfer;
+pub(crate) mod ask;
+pub(crate) mod message;
+pub(crate) mod receive;
+pub(crate) mod send;
+pub(crate) mod vector;
 pub(crate) mod accept;
 pub(crate) mod connect;
 pub(crate) mod poll;

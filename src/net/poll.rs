@@ -1,6 +1,7 @@
 //! `poll` for green threads: asks the kernel, waits in the reactor for a
 //! change of any of the descriptors, asks again.
 
+use crate::green::park::give_way;
 use crate::sched::entry::{Dir, Entry, Seen};
 use crate::sched::fds;
 use crate::sched::wait::{Outcome, Target, wait};
@@ -21,17 +22,31 @@ pub(crate) unsafe fn poll(fds: *mut pollfd, count: usize, timeout: c_int) -> Res
         ..0 => None,
         millis => Some(clock::now() + millis as u64 * 1_000_000),
     };
+    let count = count as u32 as usize; // as the kernel takes it
+    // SAFETY: the caller's promise. Timeout zero: it does not block.
+    let look = || unsafe { raw::syscall(libc::SYS_poll, [fds as usize, count, 0, 0, 0, 0]) };
     loop {
-        // Before the look: what changes after it raises a tick.
-        // SAFETY: the caller's promise; an impossible count is the kernel's.
-        let watched = unsafe { watch(fds, count) };
-        let args = [fds as usize, count, 0, 0, 0, 0];
-        // SAFETY: the caller's promise. Timeout zero: it does not block.
-        let ready = unsafe { raw::syscall(libc::SYS_poll, args) }?;
+        // The kernel also says if the list cannot be read.
+        let ready = look()?;
         if ready > 0 || timeout == 0 {
             return Ok(ready as c_int);
         }
-        if !wait_for_change(&watched?, deadline)? {
+        // SAFETY: as above, and the kernel has read it.
+        let watched = match unsafe { watch(fds, count) } {
+            // Being closed by another thread, and the kernel will say so.
+            Err(Errno::BADF) => {
+                give_way();
+                continue;
+            }
+            other => other?,
+        };
+        // What changed before the ticks were read raises none; what changes
+        // after this look does.
+        let ready = look()?;
+        if ready > 0 {
+            return Ok(ready as c_int);
+        }
+        if !wait_for_change(&watched, deadline)? {
             return Ok(0);
         }
     }
@@ -51,10 +66,7 @@ unsafe fn watch(fds: *const pollfd, count: usize) -> Result<Watched, Errno> {
     };
     let mut watched = Watched::new();
     for one in list.iter().filter(|one| one.fd >= 0) {
-        // The kernel says which of them are not open.
-        let Ok(entry) = fds::known(one.fd) else {
-            continue;
-        };
+        let entry = fds::known(one.fd)?;
         // Hang-ups and errors are always asked for, and come both ways.
         let asks = [
             (Dir::Read, one.events & !POLLOUT != 0 || one.events == 0),
@@ -78,5 +90,9 @@ fn wait_for_change(watched: &Watched, deadline: Option<Nanos>) -> Result<bool, E
         .iter()
         .map(|&(fd, entry, dir, seen)| Target::new(fd, entry, dir, seen, true))
         .collect();
-    Ok(wait(&targets, deadline)? != Outcome::TimedOut)
+    match wait(&targets, deadline) {
+        // Closed meanwhile, and that is an answer.
+        Err(Errno::BADF) => Ok(true),
+        outcome => Ok(outcome? != Outcome::TimedOut),
+    }
 }

@@ -5,11 +5,13 @@
 //! but on x86-64 a variadic caller passes integers in the same registers as
 //! any other, so a fixed third argument receives what was passed.
 
-use super::gate::{Shim, tracks};
-use crate::sched::entry::{Entry, FORCED_NONBLOCK, NO_INFERENCE, USER_NONBLOCK};
+use super::gate::{Shim, int, remembers, tracks};
+use crate::sched::entry::{Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
 use crate::sched::{fds, kinds};
-use crate::sys::real;
-use libc::{O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, c_int, c_ulong, c_void, socklen_t, timeval};
+use crate::sys::{raw, real};
+use libc::{
+    O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval,
+};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) static SHIMS: &[Shim] = &[
@@ -29,9 +31,15 @@ pub(super) static SHIMS: &[Shim] = &[
 /// As libc's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn close(fd: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    let libc = || unsafe { real::close(fd) };
-    if tracks() { fds::close(fd, libc) } else { libc() }
+    if tracks() {
+        // Not libc's, which is a cancellation point: it would unwind from here.
+        // SAFETY: the caller's promise.
+        let kernels = || unsafe { raw::syscall(SYS_close, [fd as usize, 0, 0, 0, 0, 0]) };
+        return int(fds::close(fd, kernels).map(|_| 0));
+    }
+    abandoned(fd);
+    // SAFETY: as above.
+    unsafe { real::close(fd) }
 }
 
 /// See dup(2).
@@ -52,7 +60,7 @@ pub(super) unsafe extern "C" fn dup(fd: c_int) -> c_int {
 pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup2(old, new) };
-    if tracks() { fds::replace(old, new, libc) } else { libc() }
+    if tracks() { fds::replace(old, new, libc) } else { abandoning(old, new, libc) }
 }
 
 /// See dup3(2).
@@ -63,7 +71,22 @@ pub(super) unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
 pub(super) unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::dup3(old, new, flags) };
-    if tracks() { fds::replace(old, new, libc) } else { libc() }
+    if tracks() { fds::replace(old, new, libc) } else { abandoning(old, new, libc) }
+}
+
+/// In a fork's child, the number means something else from now on.
+fn abandoned(fd: c_int) {
+    if remembers() {
+        fds::abandon(fd);
+    }
+}
+
+fn abandoning(old: c_int, new: c_int, dup: impl FnOnce() -> c_int) -> c_int {
+    let made = dup();
+    if made >= 0 && old != new {
+        abandoned(new);
+    }
+    made
 }
 
 fn note_duplicate(old: c_int, new: c_int) -> c_int {
@@ -103,7 +126,7 @@ unsafe fn control(
 ) -> c_int {
     // SAFETY (all): the caller's promise.
     match cmd {
-        _ if !tracks() => {}
+        _ if !remembers() => {}
         libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
             // SAFETY: as above.
             return note_duplicate(fd, unsafe { libc(fd, cmd, arg) });
@@ -140,11 +163,17 @@ fn set_mode(fd: c_int, on: bool, change: impl FnOnce(bool) -> c_int) -> c_int {
     let Ok(entry) = fds::entry(fd) else {
         return change(false);
     };
-    let _locked = entry.lock();
+    // A fork's child has the file to itself as far as it knows, and no locks.
+    let forked = !tracks();
+    let _locked = (!forked).then(|| entry.lock());
     let result = change(entry.flags() & FORCED_NONBLOCK != 0);
     if result >= 0 {
         let (set, clear) = if on { (USER_NONBLOCK, 0) } else { (0, USER_NONBLOCK) };
-        fds::for_file(fd, |e| e.note_mode(set, clear));
+        if forked {
+            entry.note_mode(set, clear);
+        } else {
+            fds::for_file(fd, |e| e.note_mode(set, clear));
+        }
     }
     result
 }
@@ -155,7 +184,7 @@ fn set_mode(fd: c_int, on: bool, change: impl FnOnce(bool) -> c_int) -> c_int {
 /// As libc's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, arg: usize) -> c_int {
-    if request != libc::FIONBIO || arg == 0 || !tracks() {
+    if request != libc::FIONBIO || arg == 0 || !remembers() {
         // SAFETY: the caller's promise.
         return unsafe { real::ioctl(fd, request, arg) };
     }
@@ -192,8 +221,12 @@ pub(super) unsafe extern "C" fn setsockopt(
                     _ => e.send_timeout.store(nanos, Relaxed),
                 });
             }
+            (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
+                let flags = kinds::low_water_flags(kinds::low_water(fd));
+                fds::for_file(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
+            }
             (libc::SOL_TCP, libc::TCP_ULP) => {
-                fds::for_file(fd, |e| e.change_flags(NO_INFERENCE, 0));
+                fds::for_file(fd, |e| e.note_mode(NO_INFERENCE, 0));
             }
             _ => {}
         }

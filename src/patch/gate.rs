@@ -75,7 +75,14 @@ pub(super) fn socket(fd: i32) -> Option<Socket> {
 /// patched; not in a fork's child, which may have inherited a held lock.
 #[inline]
 pub(super) fn tracks() -> bool {
-    is_patched(Family::Socket) && !start::is_forked()
+    remembers() && !start::is_forked()
+}
+
+/// Whether the table may know a descriptor's true mode. In a fork's child, too:
+/// the listeners that it inherited stay non-blocking files.
+#[inline]
+pub(super) fn remembers() -> bool {
+    is_patched(Family::Socket)
 }
 
 /// A transfer's result as C wants it.

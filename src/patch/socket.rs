@@ -1,7 +1,7 @@
 //! The family *socket*: making, connecting, accepting, polling.
 
 use super::family::Family;
-use super::gate::{Shim, int, parks, socket as green, tracks};
+use super::gate::{Shim, int, parks, remembers, socket as green, tracks};
 use crate::net::{accept, poll as net_poll};
 use crate::sched::{fds, kinds};
 use crate::sys::real;
@@ -9,6 +9,7 @@ use libc::{c_int, nfds_t, pollfd, sockaddr, socklen_t};
 
 pub(super) static SHIMS: &[Shim] = &[
     Shim::new(self::socket as *const ()),
+    Shim::new(socketpair as *const ()),
     Shim::new(connect as *const ()),
     Shim::new(self::accept as *const ()),
     Shim::new(accept4 as *const ()),
@@ -27,6 +28,28 @@ pub(super) unsafe extern "C" fn socket(domain: c_int, ty: c_int, protocol: c_int
         fds::created(fd, kinds::kind(domain, ty, protocol), ty & libc::SOCK_NONBLOCK != 0);
     }
     fd
+}
+
+/// See socketpair(2).
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn socketpair(
+    domain: c_int,
+    ty: c_int,
+    protocol: c_int,
+    pair: *mut [c_int; 2],
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let result = unsafe { real::socketpair(domain, ty, protocol, pair) };
+    if result == 0 && tracks() {
+        // SAFETY: libc has just filled it.
+        for fd in unsafe { *pair } {
+            fds::created(fd, kinds::kind(domain, ty, protocol), ty & libc::SOCK_NONBLOCK != 0);
+        }
+    }
+    result
 }
 
 /// See connect(2).
@@ -73,7 +96,7 @@ pub(super) unsafe extern "C" fn accept4(
         // SAFETY: as above.
         Some(socket) => int(unsafe { socket.accept(addr, len, flags) }),
         // SAFETY: as above.
-        None if tracks() => unsafe { accept::accept_os(fd, addr, len, flags) },
+        None if remembers() => unsafe { accept::accept_os(fd, addr, len, flags) },
         // SAFETY: as above.
         None => unsafe { real::accept4(fd, addr, len, flags) },
     }

@@ -1,7 +1,8 @@
 //! The family *socket*: receiving and sending.
 
-use super::gate::{Shim, count, socket};
-use crate::sched::entry::Dir;
+use super::gate::{Shim, count, socket, tracks};
+use crate::net::vector;
+use crate::sched::entry::{Dir, NO_INFERENCE};
 use crate::sched::fds;
 use crate::sys::errno::Errno;
 use crate::sys::real;
@@ -23,6 +24,14 @@ pub(super) static SHIMS: &[Shim] = &[
 
 /// With these flags the kernel never waits.
 const AT_ONCE: c_int = libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE;
+
+/// Urgent data that was taken out is not announced any more, but a read stops
+/// where it was: from now on a short one means nothing.
+fn note_urgent(fd: c_int, flags: c_int) {
+    if flags & libc::MSG_OOB != 0 && tracks() {
+        fds::for_file(fd, |e| e.change_flags(NO_INFERENCE, 0));
+    }
+}
 
 /// `read` and its like work on any descriptor. If one that was a socket is
 /// none any more, it was closed behind our back: forget it, and ask libc.
@@ -76,12 +85,6 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
     }
 }
 
-/// How many parts a vectored call may have, and has to have for us to care:
-/// the kernel refuses more, and returns at once from none.
-fn usable(parts: c_int) -> bool {
-    (1..=libc::UIO_MAXIOV).contains(&parts)
-}
-
 /// See readv(2).
 ///
 /// # Safety
@@ -91,7 +94,8 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
     match socket(fd) {
-        Some(socket) if usable(parts) => {
+        // SAFETY: as above.
+        Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
             or_no_socket(fd, got, libc)
@@ -109,7 +113,8 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
     match socket(fd) {
-        Some(socket) if usable(parts) => {
+        // SAFETY: as above.
+        Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
             or_no_socket(fd, sent, libc)
@@ -151,8 +156,11 @@ pub(super) unsafe extern "C" fn recvfrom(
             // SAFETY: the caller's promise.
             count(unsafe { socket.recv(buf.cast(), len, flags, addr, addr_len) })
         }
-        // SAFETY: as above.
-        _ => unsafe { real::recvfrom(fd, buf, len, flags, addr, addr_len) },
+        _ => {
+            note_urgent(fd, flags);
+            // SAFETY: as above.
+            unsafe { real::recvfrom(fd, buf, len, flags, addr, addr_len) }
+        }
     }
 }
 
@@ -167,8 +175,11 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, msg: *mut msghdr, flags: c_in
             // SAFETY: the caller's promise.
             count(unsafe { socket.recv_message(msg, flags) })
         }
-        // SAFETY: as above.
-        _ => unsafe { real::recvmsg(fd, msg, flags) },
+        _ => {
+            note_urgent(fd, flags);
+            // SAFETY: as above.
+            unsafe { real::recvmsg(fd, msg, flags) }
+        }
     }
 }
 

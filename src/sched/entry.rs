@@ -10,7 +10,10 @@
 //! socket that got less than it asked for has emptied it, so it marks the tick
 //! *drained*, and the next operation waits without trying; an event clears the
 //! mark. The mark is never set once the peer has closed, failed or sent urgent
-//! data, because then a short read may have stopped before the end.
+//! data, because then a short read may have stopped before the end. (A caller whose
+//! buffer is partly unmapped gets a short read too; his next read then waits for
+//! the next event.) A short write marks nothing: the retry costs little, and
+//! finds a fault in the buffer.
 //!
 //! **Whom an event wakes.** The first waiter of its direction; that one tries,
 //! and unless it found nothing passes the wake-up on, so that many waiters do
@@ -35,25 +38,32 @@ pub(crate) enum Dir {
 pub(crate) enum Kind {
     /// No socket: calls pass through.
     Other = 0,
-    /// TCP over IPv4 or IPv6: a short transfer means "nothing left".
+    /// TCP over IPv4 or IPv6: a short read means "nothing left".
     Tcp = 1,
-    /// Another stream or a seqpacket socket.
+    /// Another stream.
     Stream = 2,
     /// A datagram or raw socket.
     Datagram = 3,
+    /// A seqpacket socket: connected, and keeps messages apart.
+    Packets = 4,
 }
 
 /// `Entry::flags`: it describes the descriptor that is open now.
 pub(crate) const KNOWN: u32 = 1;
-const KIND: u32 = 0b110;
+const KIND: u32 = 0b1110;
 /// The user asked for O_NONBLOCK.
-pub(crate) const USER_NONBLOCK: u32 = 8;
+pub(crate) const USER_NONBLOCK: u32 = 16;
 /// We set O_NONBLOCK; what the user sees is `USER_NONBLOCK`.
-pub(crate) const FORCED_NONBLOCK: u32 = 16;
-/// A short transfer proves nothing.
-pub(crate) const NO_INFERENCE: u32 = 32;
+pub(crate) const FORCED_NONBLOCK: u32 = 32;
+/// A short read proves nothing: the end, an error or urgent data has been
+/// reported, or something frames or holds back what arrives.
+pub(crate) const NO_INFERENCE: u32 = 64;
 /// Registered with a selector.
-const REGISTERED: u32 = 64;
+const REGISTERED: u32 = 128;
+/// The user set SO_RCVLOWAT.
+pub(crate) const LOW_WATER: u32 = 256;
+/// Being closed: it may mean another file at any time.
+pub(crate) const CLOSING: u32 = 512;
 
 /// One descriptor number.
 #[repr(C, align(128))]
@@ -65,8 +75,8 @@ pub(crate) struct Entry {
     /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0: none.
     pub(crate) recv_timeout: AtomicU64,
     pub(crate) send_timeout: AtomicU64,
-    /// Under the lock.
-    generation: Cell<u32>,
+    /// Changed under the lock.
+    generation: AtomicU32,
     /// Index + 1 of the worker whose selector has it. Under the lock.
     worker: Cell<u32>,
     /// The next descriptor number + 1 of the same file, in a ring; 0: alone.
@@ -89,7 +99,8 @@ struct Direction {
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     state: u64,
-    /// A short transfer would prove that nothing is left.
+    pub(crate) generation: u32,
+    /// A short read would prove that nothing is left.
     inferring: bool,
 }
 
@@ -121,10 +132,9 @@ impl Entry {
         }
     }
 
-    /// As `change_flags`, if it describes anything: one that is not known will
-    /// be asked for its mode when it is.
+    /// As `change_flags`, unless it will be asked for its mode when it is known.
     pub(crate) fn note_mode(&self, set: u32, clear: u32) {
-        if self.flags() & KNOWN != 0 {
+        if self.flags() & (KNOWN | FORCED_NONBLOCK) != 0 {
             self.change_flags(set, clear);
         }
     }
@@ -145,10 +155,16 @@ impl Entry {
         let flags = self.flags();
         let wants = REGISTERED | (Kind::Tcp as u32) << 1;
         let inferring = flags & (REGISTERED | KIND | NO_INFERENCE) == wants;
-        Seen { state: self.dir(dir).state.load(Acquire), inferring }
+        let generation = self.generation();
+        Seen { state: self.dir(dir).state.load(Acquire), generation, inferring }
     }
 
-    /// A transfer after `seen` moved less than it could have.
+    /// Which owner of the number this is.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Relaxed)
+    }
+
+    /// A read after `seen` got less than it could have.
     #[inline]
     pub(crate) fn drained(&self, dir: Dir, seen: Seen) {
         // Fails if an event came meanwhile: then there may be something again.
@@ -159,9 +175,13 @@ impl Entry {
     }
 
     /// Whether somebody stands in line; a hint, exact for one who was notified.
-    #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
         !self.dir(dir).line.is_empty()
+    }
+
+    /// Forgets without the lock, in a fork's child, where nobody waits.
+    pub(crate) fn abandon(&self) {
+        self.flags.store(0, Release);
     }
 
     #[inline]
@@ -176,6 +196,7 @@ fn kind_of(flags: u32) -> Kind {
         1 => Kind::Tcp,
         2 => Kind::Stream,
         3 => Kind::Datagram,
+        4 => Kind::Packets,
         _ => Kind::Other,
     }
 }
@@ -188,7 +209,7 @@ pub(crate) struct Locked<'a> {
 
 impl Locked<'_> {
     pub(crate) fn generation(&self) -> u32 {
-        self.entry.generation.get()
+        self.entry.generation()
     }
 
     /// The worker whose selector has it.
@@ -214,7 +235,7 @@ impl Locked<'_> {
         entry.flags.store(0, Release);
         entry.recv_timeout.store(0, Relaxed);
         entry.send_timeout.store(0, Relaxed);
-        entry.generation.set(entry.generation.get().wrapping_add(1));
+        entry.generation.fetch_add(1, Relaxed);
         entry.worker.set(0);
         for dir in [Dir::Read, Dir::Write] {
             self.raise(dir);

@@ -8,10 +8,12 @@
 //! `forget` raises the generation, which the selector's keys carry, and the
 //! ticks, which every waiter compares.
 
-use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, Locked, NO_INFERENCE, USER_NONBLOCK};
+use super::entry::{CLOSING, NO_INFERENCE, USER_NONBLOCK};
+use super::entry::{Dir, Entry, FORCED_NONBLOCK, KNOWN, Kind, LOW_WATER, Locked};
 use super::{kinds, runtime};
 use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
+use crate::sys::platform;
 use crate::sys::raw;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr;
@@ -85,17 +87,29 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     if entry.flags() & KNOWN != 0 {
         return Ok(());
     }
+    if entry.flags() & CLOSING != 0 {
+        return Err(Errno::BADF);
+    }
     // SAFETY: F_GETFL takes no pointer.
     let status = unsafe {
         raw::syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0])
     }?;
-    let user = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
+    let asked = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
     let kind = kinds::kind_of(fd);
     if kind != Kind::Other {
         kinds::read_timeouts(fd, entry);
     }
+    let low_water = kinds::low_water_flags(kinds::low_water(fd));
     // What runs over TCP (kTLS, MPTCP) may have been set up before.
-    locked.describe(kind, user | if kind == Kind::Tcp { kinds::layered(fd) } else { 0 });
+    let layered = if kind == Kind::Tcp { kinds::layered(fd) } else { 0 };
+    // What the kernel says of a file that we made non-blocking is not its mode.
+    let _rings = RINGS.lock();
+    let told = entry.flags() & (USER_NONBLOCK | FORCED_NONBLOCK);
+    let mode = match told & FORCED_NONBLOCK {
+        0 => siblings_mode(fd, entry).unwrap_or(asked),
+        _ => told,
+    };
+    locked.describe(kind, mode | low_water | layered | entry.flags() & NO_INFERENCE);
     Ok(())
 }
 
@@ -117,10 +131,12 @@ pub(crate) fn appeared(fd: i32) {
     }
 }
 
-/// Closes `fd` by `close`. The entry stays locked meanwhile, so that nobody
-/// takes the number up between forgetting and closing.
+/// Closes `fd` by `close`, which may take long (SO_LINGER), while the number is
+/// free already: so the entry is not locked meanwhile. Its mark keeps others
+/// from taking up the old file between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
-    let Some(entry) = peek(fd).filter(|e| e.flags() != 0) else {
+    let in_use = |e: &&Entry| e.flags() != 0 || e.sibling.load(Relaxed) != 0;
+    let Some(entry) = peek(fd).filter(in_use).filter(|_| platform::is_our_process()) else {
         return close();
     };
     let shared = leave_ring(fd, entry);
@@ -132,11 +148,30 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
         }
     }
     locked.forget();
-    close()
+    entry.change_flags(CLOSING, 0);
+    let generation = locked.generation();
+    drop(locked);
+    let result = close();
+    let locked = entry.lock();
+    // Else the number has a new owner, who was described without the mark.
+    if locked.generation() == generation {
+        entry.change_flags(0, CLOSING);
+    }
+    result
+}
+
+/// `fd` is being closed in a fork's child, which takes no lock.
+pub(crate) fn abandon(fd: i32) {
+    if let Some(entry) = peek(fd) {
+        entry.abandon();
+    }
 }
 
 /// `new` now means the same file as `old`.
 pub(crate) fn duplicated(old: i32, new: i32) {
+    if !platform::is_our_process() {
+        return;
+    }
     let (Some(from), Ok(to)) = (peek(old), entry(new)) else {
         return appeared(new);
     };
@@ -148,7 +183,7 @@ pub(crate) fn duplicated(old: i32, new: i32) {
     let locked = to.lock();
     locked.forget();
     if flags & KNOWN != 0 {
-        let kept = flags & (USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE);
+        let kept = flags & (USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE | LOW_WATER);
         locked.describe(from.kind(), kept);
         to.recv_timeout.store(from.recv_timeout.load(Relaxed), Relaxed);
         to.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
@@ -170,6 +205,19 @@ pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
         duplicated(old, made);
     }
     made
+}
+
+/// The mode of `fd`'s file as another number knows it. Under the rings' lock.
+fn siblings_mode(fd: i32, entry: &Entry) -> Option<u32> {
+    let mut at = entry.sibling.load(Relaxed);
+    while at != 0 && at != fd as u32 + 1 {
+        let other = peek(at as i32 - 1)?;
+        if other.flags() & KNOWN != 0 {
+            return Some(other.flags() & (USER_NONBLOCK | FORCED_NONBLOCK));
+        }
+        at = other.sibling.load(Relaxed);
+    }
+    None
 }
 
 fn join_ring(old: i32, from: &Entry, new: i32, to: &Entry) {

@@ -1,10 +1,11 @@
 //! What a descriptor is: asked of the kernel, or told by how it was made.
 
-use super::entry::{Entry, Kind, NO_INFERENCE};
+use super::entry::{Entry, Kind, LOW_WATER, NO_INFERENCE};
 use crate::sys::raw;
 use std::sync::atomic::Ordering::Relaxed;
 
-fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
+/// An option whose value is a number.
+pub(crate) fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
     let mut value = 0i32;
     let mut len = size_of::<i32>() as u32;
     let args = [fd as usize, level as usize, name as usize];
@@ -40,6 +41,16 @@ pub(crate) fn layered(fd: i32) -> u32 {
     }
 }
 
+/// SO_RCVLOWAT.
+pub(crate) fn low_water(fd: i32) -> usize {
+    option(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT).map_or(1, |n| n.max(1) as usize)
+}
+
+/// The flags that a low-water mark of so many bytes needs.
+pub(crate) fn low_water_flags(bytes: usize) -> u32 {
+    if bytes > 1 { LOW_WATER | NO_INFERENCE } else { 0 }
+}
+
 /// The kind of a socket made with these arguments.
 pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
     const FLAGS: i32 = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -50,7 +61,8 @@ pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
         {
             Kind::Tcp
         }
-        libc::SOCK_STREAM | libc::SOCK_SEQPACKET => Kind::Stream,
+        libc::SOCK_STREAM => Kind::Stream,
+        libc::SOCK_SEQPACKET => Kind::Packets,
         _ => Kind::Datagram,
     }
 }

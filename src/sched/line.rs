@@ -2,26 +2,29 @@
 //! in which they came. A doubly linked list of nodes on their own stacks.
 //!
 //! Everything here is used under the lock of the entry that holds the line,
-//! except for the look whether it is empty.
+//! except for the look whether it is empty, and a waiter's look whether it was
+//! woken: that is the waker's last touch of it, so it needs no lock to go on.
 
 use crate::green::record::Record;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering::*};
 
-/// One green thread's place. Lies on its stack; it leaves the line before it
-/// returns.
+/// One green thread's place. Lies on its stack; it returns only after it has
+/// left the line, or has been told that it was woken.
 pub(crate) struct Waiter {
     thread: *const Record,
     /// Wants to know, takes nothing.
     looks_only: bool,
-    status: Cell<Status>,
+    /// Written under the lock.
+    status: AtomicU8,
     next: Cell<*const Waiter>,
     prev: Cell<*const Waiter>,
 }
 
 /// Whether a waiter stands in line, or why no longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub(crate) enum Status {
     Idle,
     Queued,
@@ -29,20 +32,37 @@ pub(crate) enum Status {
     Closed,
 }
 
+impl Status {
+    fn from_raw(raw: u8) -> Status {
+        [Status::Idle, Status::Queued, Status::Notified, Status::Closed][usize::from(raw & 3)]
+    }
+}
+
 impl Waiter {
     pub(crate) fn new(thread: &Record, looks_only: bool) -> Waiter {
         Waiter {
             thread,
             looks_only,
-            status: Cell::new(Status::Idle),
+            status: AtomicU8::new(Status::Idle as u8),
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
         }
     }
 
-    /// What became of it. Under the lock.
+    pub(crate) fn looks_only(&self) -> bool {
+        self.looks_only
+    }
+
+    /// What became of it. Without the lock `Notified` and `Closed` are final;
+    /// otherwise somebody may be about to wake it, and the lock has to be asked.
+    #[inline]
     pub(crate) fn status(&self) -> Status {
-        self.status.get()
+        // Acquire pairs with `wake_first`: the waker is done with it.
+        Status::from_raw(self.status.load(Acquire))
+    }
+
+    fn set(&self, status: Status) {
+        self.status.store(status as u8, Release);
     }
 }
 
@@ -81,7 +101,7 @@ impl Line {
     /// Under the lock. `waiter` stays where it is for as long as its status,
     /// read under the lock, says `Queued`.
     pub(crate) unsafe fn push(&self, waiter: &Waiter) {
-        waiter.status.set(Status::Queued);
+        waiter.set(Status::Queued);
         waiter.next.set(ptr::null());
         let last = self.last.replace(waiter);
         waiter.prev.set(last);
@@ -97,10 +117,10 @@ impl Line {
     /// # Safety
     /// Under the lock; `waiter` was pushed to this line or to none.
     pub(crate) unsafe fn remove(&self, waiter: &Waiter) {
-        if waiter.status.get() != Status::Queued {
+        if waiter.status() != Status::Queued {
             return;
         }
-        waiter.status.set(Status::Idle);
+        waiter.set(Status::Idle);
         let (next, prev) = (waiter.next.get(), waiter.prev.get());
         // SAFETY: as in `push`.
         match unsafe { prev.as_ref() } {
@@ -125,10 +145,11 @@ impl Line {
             if whom == Whom::Anybody || (whom == Whom::Looker) == waiter.looks_only {
                 // SAFETY: it stands in this line.
                 unsafe { self.remove(waiter) };
-                waiter.status.set(why);
-                // SAFETY: it returns only after it has taken the lock that is
-                // held here, so its record is alive.
+                // SAFETY: it returns only after the status says so, or after it
+                // has taken the lock that is held here: its record is alive.
                 unsafe { (*waiter.thread).unpark() };
+                // Last: from here on the waiter may be gone.
+                waiter.set(why);
                 return true;
             }
             at = waiter.next.get();
@@ -143,7 +164,7 @@ mod tests {
     use crate::green::record::Body;
     use crate::stack::SizeClass;
 
-    static BODY: Body = Body { run: |_| {}, refuse: |_, _| {}, free: |_| {} };
+    static BODY: Body = Body { run: |_| {}, refuse: |_, _| {}, discard: |_| {}, free: |_| {} };
 
     /// Fresh: waking it only sets its state.
     fn record() -> Record {

@@ -74,6 +74,22 @@ pub(crate) struct Local {
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
+    _owned: Owned,
+}
+
+/// The right to free a worker's `Shared`, used if the runtime could not start:
+/// a failed attempt costs no descriptors.
+struct Owned(NonNull<Shared>);
+
+// SAFETY: `Shared` may be dropped on any thread.
+unsafe impl Send for Owned {}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: from a box in `Local::new`. A worker that runs is never
+        // dropped, and one that does not run was shown to nobody.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
 }
 
 /// A parked green thread with an armed timer. Uncounted: the timer is disarmed
@@ -121,7 +137,7 @@ impl Local {
     /// No descriptors left for the selector.
     pub(crate) fn new(index: usize) -> io::Result<Local> {
         let run = RunQueue::new();
-        let shared = Box::leak(Box::new(Shared {
+        let owned = Owned(NonNull::from(Box::leak(Box::new(Shared {
             index,
             inbox: Inbox::new(),
             sleep: Sleep::new(),
@@ -132,17 +148,19 @@ impl Local {
             local: StdAtomicPtr::new(ptr::null_mut()),
             has_fds: AtomicBool::new(false),
             stealer: run.stealer(),
-        }));
+        }))));
         Ok(Local {
-            shared,
+            // SAFETY: lives until `owned` is dropped, which see.
+            shared: unsafe { owned.0.as_ref() },
             lock: Biased::new(),
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
+            _owned: owned,
         })
     }
 
-    /// Makes the calling OS thread this worker, for good.
+    /// Makes the calling OS thread this worker, for good: it is never dropped.
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
         local.lock.enter();

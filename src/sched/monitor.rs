@@ -10,7 +10,7 @@ use super::local::Shared;
 use super::runtime::Runtime;
 use crate::sys::clock;
 use crate::sys::futex;
-use std::sync::atomic::{AtomicU32, Ordering::*, fence};
+use std::sync::atomic::{AtomicU32, Ordering::*};
 use std::time::Duration;
 
 /// Between two looks. A worker that shows no round between two is stale.
@@ -27,59 +27,29 @@ pub(crate) const STALE: u32 = 2;
 /// So many runnable ones are a queue.
 const CROWD: u32 = 4;
 
-const LOOKING: u32 = 0;
-const ASLEEP: u32 = 1;
-
-/// Whether the monitor has to be woken.
-pub(crate) struct Monitor(AtomicU32);
-
-impl Monitor {
-    pub(crate) const fn new() -> Monitor {
-        Monitor(AtomicU32::new(LOOKING))
-    }
-
-    /// A worker has woken. It has fenced after saying so.
-    #[inline]
-    pub(crate) fn wake(&self) {
-        if self.0.load(Relaxed) == ASLEEP && self.0.swap(LOOKING, SeqCst) == ASLEEP {
-            futex::wake_one(&self.0);
+/// Looks for ever.
+pub(crate) fn run(runtime: &'static Runtime) -> ! {
+    let mut seen = vec![0; runtime.workers.len()];
+    let mut quiet = 0;
+    loop {
+        // Not a sleep through libc: the monitor only waits for time.
+        futex::wait(&AtomicU32::new(0), 0, Some(clock::after(TICK)));
+        let idle = runtime.workers.iter().any(|w| w.sleep.is_asleep());
+        let mut wanted = false;
+        for (worker, seen) in runtime.workers.iter().zip(&mut seen) {
+            let strain = look(worker, seen, idle);
+            worker.strain.store(strain, Release);
+            wanted |= strain != EASY;
         }
-    }
-
-    /// Looks for ever.
-    pub(crate) fn run(&self, runtime: &'static Runtime) -> ! {
-        let mut seen = vec![0; runtime.workers.len()];
-        let mut quiet = 0;
-        loop {
-            // Not a sleep through libc: the monitor only waits for time.
-            futex::wait(&AtomicU32::new(0), 0, Some(clock::after(TICK)));
-            let idle = runtime.workers.iter().any(|w| w.sleep.is_asleep());
-            let mut wanted = false;
-            for (worker, seen) in runtime.workers.iter().zip(&mut seen) {
-                let strain = look(worker, seen, idle);
-                worker.strain.store(strain, Release);
-                wanted |= strain != EASY;
-            }
-            if wanted {
-                runtime.help_wanted.store(true, Release);
-                runtime.wake_one();
-            }
-            quiet = if all_asleep(runtime) { quiet + 1 } else { 0 };
-            if quiet >= PATIENCE {
-                self.sleep(runtime);
-                quiet = 0;
-            }
+        if wanted {
+            runtime.help_wanted.store(true, Release);
+            runtime.wake_one();
         }
-    }
-
-    /// Announces, looks once more, waits: as a worker does (`sleep.rs`).
-    fn sleep(&self, runtime: &Runtime) {
-        self.0.store(ASLEEP, SeqCst);
-        fence(SeqCst);
-        while all_asleep(runtime) && self.0.load(SeqCst) == ASLEEP {
-            futex::wait(&self.0, ASLEEP, None);
+        quiet = if all_asleep(runtime) { quiet + 1 } else { 0 };
+        if quiet >= PATIENCE {
+            runtime.watch.sleep_while(|| all_asleep(runtime));
+            quiet = 0;
         }
-        self.0.store(LOOKING, SeqCst);
     }
 }
 

@@ -2,7 +2,7 @@
 //! worker for them.
 
 use super::local::{self, Shared};
-use super::monitor::Monitor;
+use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::lock::Lock;
 use crossbeam_deque::Injector;
@@ -20,12 +20,29 @@ pub(crate) struct Runtime {
     waking: AtomicBool,
     /// Some worker needs help (see `monitor.rs`).
     pub(crate) help_wanted: AtomicBool,
-    pub(crate) monitor: Monitor,
+    pub(crate) watch: Watch,
     /// What started it.
     pub(crate) started_by: &'static Location<'static>,
 }
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
+
+/// This process is a fork's child: the workers stayed with the parent.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a fork's child that must not use the runtime.
+#[inline]
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Relaxed)
+}
+
+/// Called in a fork's child. One that was forked before the runtime started has
+/// lost nothing, and may start its own. Async-signal-safe.
+pub(crate) fn forked() {
+    if get().is_some() {
+        FORKED.store(true, Relaxed);
+    }
+}
 
 /// Held while the runtime starts, so that it starts once.
 pub(crate) static STARTING: Lock<()> = Lock::new(());
@@ -51,7 +68,7 @@ impl Runtime {
             injector: Injector::new(),
             waking: AtomicBool::new(false),
             help_wanted: AtomicBool::new(false),
-            monitor: Monitor::new(),
+            watch: Watch::new(),
             started_by: by,
         }
     }
@@ -76,10 +93,10 @@ impl Runtime {
     /// must be visible already (see `sleep.rs`).
     pub(crate) fn wake_one(&self) {
         fence(SeqCst);
-        if self.waking.load(Relaxed) {
-            return;
-        }
-        for worker in self.workers.iter().filter(|w| w.sleep.is_asleep()) {
+        while !self.waking.load(Relaxed) {
+            let Some(worker) = self.workers.iter().find(|w| w.sleep.is_asleep()) else {
+                return;
+            };
             if self.waking.swap(true, SeqCst) {
                 return;
             }
@@ -87,17 +104,25 @@ impl Runtime {
                 worker.selector.wake();
                 return;
             }
+            // It woke by itself, and may sleep again by now. Whoever has made
+            // work visible meanwhile saw `waking` and left it to this call, so
+            // it looks at all of them again.
             self.waking.store(false, SeqCst);
+            fence(SeqCst);
         }
     }
 
-    /// Called by a worker that has woken, before it looks for work.
-    pub(crate) fn woke(&self) {
-        if self.waking.load(Relaxed) {
-            self.waking.store(false, SeqCst);
-        }
+    /// Called by a worker that has woken, before it looks for work. True if
+    /// somebody was being woken for fresh ones: it must look for them, or else
+    /// pass that on.
+    pub(crate) fn woke(&self) -> bool {
+        // After the worker's `AWAKE`: whoever claimed it before has set `waking`
+        // before, and this load must see that.
         fence(SeqCst);
-        self.monitor.wake();
+        let waking = self.waking.load(Relaxed) && self.waking.swap(false, SeqCst);
+        fence(SeqCst);
+        self.watch.wake();
+        waking
     }
 
     /// Whether there is anything that an idle worker could take.

@@ -1,6 +1,7 @@
 //! Starts the runtime: once, on first use.
 
 use super::local::Local;
+use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config::{self, ThreadLocals};
@@ -13,19 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::thread;
 
-/// This process is a fork's child: the workers stayed with the parent.
-static FORKED: AtomicBool = AtomicBool::new(false);
-
-/// Whether this process is a fork's child that must not use the runtime.
-pub(crate) fn is_forked() -> bool {
-    FORKED.load(Relaxed)
-}
+pub(crate) use super::runtime::is_forked;
 
 /// Sees to it that a fork's child neither parks nor takes locks that another
 /// thread may have held at the fork.
 pub(crate) fn watch_forks() {
     static WATCHING: AtomicBool = AtomicBool::new(false);
     if !WATCHING.swap(true, Relaxed) {
+        platform::note_process();
         // SAFETY: the handler only stores to atomics and thread-locals.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
@@ -33,8 +29,7 @@ pub(crate) fn watch_forks() {
 
 /// Runs in the child, where only async-signal-safe things are allowed.
 extern "C" fn in_child() {
-    // Without workers there is nothing to miss: the child may have its own.
-    FORKED.store(is_forked() || runtime::get().is_some(), Relaxed);
+    runtime::forked();
     crate::green::current::leave();
 }
 
@@ -69,28 +64,37 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     let workers = settings.workers.unwrap_or_else(platform::cores);
     let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
     let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
-    let shared = locals.iter().map(|l| l.shared).collect();
-    let gate = Arc::new(Gate::new());
-    for local in locals {
-        if let Err(e) = launch(local, gate.clone()) {
-            gate.open(ABANDON);
-            return Err(explain(
-                e,
-                "start its workers",
-                "lower GREENROOM_WORKERS or raise `ulimit -u`",
-            ));
-        }
-    }
     fault::install(report::overflow)
         .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
     report::install_panic_hook();
     watch_forks();
+    launch_all(locals, by).map_err(|e| {
+        explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`")
+    })
+}
+
+/// Starts all workers, or none.
+fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<&'static Runtime> {
+    let gate = Arc::new(Gate::new());
+    let shared = locals.iter().map(|l| l.shared).collect();
+    let mut threads = Vec::new();
+    for local in locals {
+        match launch(local, gate.clone()) {
+            Ok(thread) => threads.push(thread),
+            Err(e) => {
+                gate.open(ABANDON);
+                // Each gives back what it had, for the next attempt.
+                threads.into_iter().for_each(|thread| drop(thread.join()));
+                return Err(e);
+            }
+        }
+    }
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
-    if locals::are_own() && workers > 1 && biased::prepare() {
+    if locals::are_own() && runtime.workers.len() > 1 && biased::prepare() {
         // Without it a hog delays its neighbours, and nothing else is wrong.
-        let monitor = thread::Builder::new().name("greenroom-monitor".into());
-        let _ = monitor.spawn(|| runtime.monitor.run(runtime));
+        let builder = thread::Builder::new().name("greenroom-monitor".into());
+        let _ = builder.spawn(|| monitor::run(runtime));
     }
     Ok(runtime)
 }
@@ -108,7 +112,7 @@ fn explain(e: io::Error, what: &str, help: &str) -> io::Error {
 }
 
 /// One worker's OS thread; it waits until all are there.
-fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
+fn launch(local: Local, gate: Arc<Gate>) -> io::Result<thread::JoinHandle<()>> {
     let name = format!("greenroom-{}", local.shared.index);
     thread::Builder::new().name(name).spawn(move || {
         if !gate.wait() {
@@ -119,8 +123,7 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<()> {
         let _bug = AbortOnUnwind;
         let runtime = runtime::get().expect("the gate opens after publishing");
         Worker::new(local.become_worker(), runtime).run()
-    })?;
-    Ok(())
+    })
 }
 
 /// A worker that unwound would take its green threads with it in silence.

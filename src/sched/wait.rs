@@ -32,6 +32,7 @@ impl<'a> Target<'a> {
     ///
     /// # Panics
     /// On a plain OS thread.
+    #[inline]
     pub(crate) fn new(fd: i32, entry: &'a Entry, dir: Dir, seen: Seen, looks_only: bool) -> Self {
         let record = current::get().expect("only green threads wait in the reactor");
         Target { fd, entry, dir, seen, waiter: Waiter::new(record, looks_only) }
@@ -42,20 +43,31 @@ impl<'a> Target<'a> {
     ///
     /// # Safety
     /// `self` stays where it is until `leave`.
+    #[inline]
     unsafe fn queue(&self) -> Result<bool, Errno> {
         let locked = self.entry.lock();
-        register(self.fd, &locked)?;
+        if locked.generation() != self.seen.generation {
+            return Err(Errno::BADF);
+        }
+        match register(self.fd, &locked) {
+            // It is always ready (a regular file), so that nothing changes.
+            Err(Errno::PERM) if self.waiter.looks_only() => return Ok(true),
+            other => other?,
+        }
         // SAFETY: the caller's promise.
         Ok(unsafe { locked.queue(self.dir, self.seen, &self.waiter) })
     }
 
     /// Why it left the line, unless it stands there.
+    #[inline]
     fn outcome(&self) -> Option<Outcome> {
-        match self.entry.lock().status(&self.waiter) {
-            Status::Notified => Some(Outcome::Ready),
-            Status::Closed => Some(Outcome::Closed),
-            Status::Idle | Status::Queued => None,
-        }
+        // Mostly the waker is done, and its lock need not be taken to know.
+        ended(self.waiter.status()).or_else(|| self.locked_outcome())
+    }
+
+    #[cold]
+    fn locked_outcome(&self) -> Option<Outcome> {
+        ended(self.entry.lock().status(&self.waiter))
     }
 
     fn leave(&self) {
@@ -63,14 +75,55 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Registers `fd` with the selector of this worker, once in its life.
-fn register(fd: i32, locked: &Locked<'_>) -> Result<(), Errno> {
-    if locked.registered().is_none() {
-        let local = local::get().expect("green threads run on workers");
-        local.register(fd, fds::key(fd, locked))?;
-        locked.set_registered(local.shared.index);
+#[inline]
+fn ended(status: Status) -> Option<Outcome> {
+    match status {
+        Status::Notified => Some(Outcome::Ready),
+        Status::Closed => Some(Outcome::Closed),
+        Status::Idle | Status::Queued => None,
     }
+}
+
+/// Registers `fd` with the selector of this worker, once in its life.
+#[inline]
+fn register(fd: i32, locked: &Locked<'_>) -> Result<(), Errno> {
+    if locked.registered().is_some() { Ok(()) } else { register_now(fd, locked) }
+}
+
+#[cold]
+fn register_now(fd: i32, locked: &Locked<'_>) -> Result<(), Errno> {
+    let local = local::get().expect("green threads run on workers");
+    local.register(fd, fds::key(fd, locked))?;
+    locked.set_registered(local.shared.index);
     Ok(())
+}
+
+/// Waits for `target`, at most until `deadline`.
+///
+/// All of the way from a shim to the switch and back is inlined: after a switch
+/// the processor predicts no return right, so each call in between would cost
+/// a misprediction.
+///
+/// # Errors
+/// As `wait`.
+#[inline(always)]
+pub(crate) fn wait_one(target: &Target<'_>, deadline: Option<Nanos>) -> Result<Outcome, Errno> {
+    // SAFETY: `target` is borrowed until it has left.
+    if !unsafe { target.queue() }? {
+        return Ok(Outcome::Ready);
+    }
+    loop {
+        let wake = park(deadline);
+        if let Some(outcome) = target.outcome() {
+            return Ok(outcome);
+        }
+        if wake == Wake::TimedOut {
+            target.leave();
+            // Between the look and the leaving an event may have come.
+            return Ok(target.outcome().unwrap_or(Outcome::TimedOut));
+        }
+        // A wake-up that was meant for something else.
+    }
 }
 
 /// Waits for the first of `targets`, at most until `deadline`.

@@ -2,7 +2,7 @@
 
 use super::local::{Local, Shared};
 use super::run_queue::Next;
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use super::{fds, rescue};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// Switches to `thread` until it suspends or ends.
-    #[inline]
+    #[inline(always)] // a call less to return from after a switch
     fn resume(&self, thread: RecordRef) {
         // SAFETY: only its worker touches the coroutine; it was started.
         let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
@@ -148,7 +148,15 @@ impl Worker {
         match result {
             CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
             CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
-            CoroutineResult::Return(()) => self.ended(&thread),
+            CoroutineResult::Return(()) => {
+                if runtime::is_forked() {
+                    // It forked, and has returned in the child. The other
+                    // green threads run in the parent.
+                    // SAFETY: ends the process.
+                    unsafe { libc::_exit(0) }
+                }
+                self.ended(&thread)
+            }
         }
     }
 
@@ -168,6 +176,9 @@ impl Worker {
         // Armed before the state says so: once it does, a waker may queue it.
         // Without memory for a timer it stays runnable and looks again itself.
         let armed = deadline.is_none_or(|d| self.local.arm(&thread, d));
+        if !armed && deadline.is_some_and(|d| clock::now() >= d) {
+            thread.own.timed_out.set(true);
+        }
         let parked = thread.state.commit_park();
         if parked && (armed || !thread.state.notify()) {
             // From here the reference is whoever's wins `notify`.
@@ -227,11 +238,14 @@ impl Worker {
         };
         shared.selector.wait(&mut self.events, until);
         shared.sleep.end();
-        self.runtime.woke();
+        let for_fresh = self.runtime.woke();
         self.dispatch();
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
             self.find_work();
+        } else if for_fresh && self.runtime.has_fresh() {
+            // There is something else to do here first, perhaps for long.
+            self.runtime.wake_one();
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) enum GuardMode {
     Mprotect,
 }
 
-/// What `GREENROOM_STACK_GUARD` asks for; `Auto` where it is not set.
+/// What `GREENROOM_STACK_GUARD` asks for; `Auto` where it is not set, or empty.
 ///
 /// # Errors
 /// The variable holds something else, with the text to show.
@@ -47,7 +47,7 @@ pub(crate) fn guard_mode_from_env() -> Result<GuardMode, String> {
 
 fn parse(text: &str) -> Result<GuardMode, String> {
     match text {
-        "auto" => Ok(GuardMode::Auto),
+        "" | "auto" => Ok(GuardMode::Auto),
         "madvise" => Ok(GuardMode::Madvise),
         "mprotect" => Ok(GuardMode::Mprotect),
         other => Err(format!("{VARIABLE} is {other:?}: set it to auto, madvise or mprotect")),
@@ -196,9 +196,10 @@ mod tests {
     #[test]
     fn the_variable_takes_three_words() {
         assert_eq!(parse("auto"), Ok(GuardMode::Auto));
+        assert_eq!(parse(""), Ok(GuardMode::Auto), "as the other variables");
         assert_eq!(parse("madvise"), Ok(GuardMode::Madvise));
         assert_eq!(parse("mprotect"), Ok(GuardMode::Mprotect));
-        for rubbish in ["", "Auto", " mprotect", "1"] {
+        for rubbish in ["Auto", " mprotect", "1"] {
             let text = parse(rubbish).unwrap_err();
             assert!(text.contains(VARIABLE) && text.contains("auto, madvise or mprotect"));
             assert!(text.contains(&format!("{rubbish:?}")), "{text}");

@@ -106,6 +106,14 @@ mod tests {
         struct Shared(Biased, UnsafeCell<u64>);
         // SAFETY: the cell is used inside the lock.
         unsafe impl Sync for Shared {}
+        impl Shared {
+            /// # Safety
+            /// Inside the lock.
+            unsafe fn count(&self) {
+                // SAFETY: one thread at a time is inside.
+                unsafe { *self.1.get() += 1 }
+            }
+        }
         assert!(prepare());
         let shared = Shared(Biased::new(), UnsafeCell::new(0));
         let (turns, done) = (2_000_000, AtomicBool::new(false));
@@ -115,7 +123,7 @@ mod tests {
                 while !done.load(Relaxed) {
                     if let Some(_claim) = shared.0.try_claim() {
                         // SAFETY: claimed.
-                        unsafe { *shared.1.get() += 1 };
+                        unsafe { shared.count() };
                         claims += 1;
                     }
                 }
@@ -124,10 +132,10 @@ mod tests {
             for _ in 0..turns {
                 shared.0.enter();
                 // SAFETY: entered, by the owner.
-                unsafe { *shared.1.get() += 1 };
+                unsafe { shared.count() };
                 shared.0.exit();
             }
-            while turns > 0 && shared.0.try_claim().is_none() {}
+            while shared.0.try_claim().is_none() {}
             done.store(true, Relaxed);
             claimant.join().unwrap()
         });

@@ -10,7 +10,9 @@ impl Errno {
     pub(crate) const BADF: Errno = Errno(libc::EBADF);
     pub(crate) const INPROGRESS: Errno = Errno(libc::EINPROGRESS);
     pub(crate) const INVAL: Errno = Errno(libc::EINVAL);
+    pub(crate) const ISCONN: Errno = Errno(libc::EISCONN);
     pub(crate) const NOTSOCK: Errno = Errno(libc::ENOTSOCK);
+    pub(crate) const PERM: Errno = Errno(libc::EPERM);
 
     /// The calling thread's `errno`.
     #[inline]

@@ -1,5 +1,7 @@
 //! What greenroom runs on, and a sentence for where it does not.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
 compile_error!(
     "greenroom runs on Linux x86-64 with glibc; for another target, its `src/sys` and `src/patch` need a port first"
@@ -14,4 +16,17 @@ compile_error!(
 /// cgroup quota leave to this process.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The number of the process that called `note_process`.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// This process is the one for `is_our_process`.
+pub(crate) fn note_process() {
+    PROCESS.store(std::process::id(), Relaxed);
+}
+
+/// False in a vfork's child, which has our memory but descriptors of its own.
+pub(crate) fn is_our_process() -> bool {
+    std::process::id() == PROCESS.load(Relaxed)
 }

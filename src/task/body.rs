@@ -57,7 +57,14 @@ where
     let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
         return Err(io::ErrorKind::OutOfMemory.into());
     };
-    let body = const { &Body { run: run::<F, T>, refuse: refuse::<F, T>, free: free::<F, T> } };
+    let body = const {
+        &Body {
+            run: run::<F, T>,
+            refuse: refuse::<F, T>,
+            discard: discard::<F, T>,
+            free: free::<F, T>,
+        }
+    };
     let packet = Packet {
         record: Record::new(body, name, class),
         join: JoinState::new(),
@@ -68,6 +75,7 @@ where
     unsafe {
         task.write(Task { packet, closure: UnsafeCell::new(Some(closure)) });
         let record = task.cast::<Record>();
+        record.as_ref().lies_at(record);
         Ok((RecordRef::from_raw(record), RecordRef::from_raw(record)))
     }
 }
@@ -97,24 +105,42 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
 unsafe fn refuse<F, T>(record: NonNull<Record>, why: io::Error) {
     // SAFETY: as in `run`.
     let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    // What the closure holds may wait when it is dropped, and this may be a
+    // worker: it is left to the joiner, unless there is none.
     // SAFETY: as in `run`.
-    drop_quietly(unsafe { (*task.closure.get()).take() });
-    // SAFETY: as in `run`.
-    unsafe { store(&task.packet, Err(JoinError::NotStarted(why))) };
+    if unsafe { store(&task.packet, Err(JoinError::NotStarted(why))) } {
+        // SAFETY: detached, so it is the finisher's.
+        unsafe { discard::<F, T>(record) };
+    }
 }
 
 /// # Safety
+/// `record` heads a `Task<F, T>` that was refused; once.
+unsafe fn discard<F, T>(record: NonNull<Record>) {
+    // SAFETY: the caller's promise.
+    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    // SAFETY: as above.
+    drop_quietly(unsafe { (*task.closure.get()).take() });
+}
+
+/// True if it was detached, and its result dropped.
+///
+/// # Safety
 /// Once, by the finisher.
-unsafe fn store<T>(packet: &Packet<T>, result: Result<T, JoinError>) {
+unsafe fn store<T>(packet: &Packet<T>, result: Result<T, JoinError>) -> bool {
     // SAFETY: the result is the finisher's until `finish`.
     unsafe { *packet.result.get() = Some(result) };
     // SAFETY: once, by the caller's promise.
     match unsafe { packet.join.finish() } {
         Finished::Nobody => {}
         Finished::Unpark(joiner) => joiner.unpark(),
-        // SAFETY: nobody will ask for it, so it is still the finisher's.
-        Finished::Detached => drop_quietly(unsafe { (*packet.result.get()).take() }),
+        Finished::Detached => {
+            // SAFETY: nobody will ask for it, so it is still the finisher's.
+            drop_quietly(unsafe { (*packet.result.get()).take() });
+            return true;
+        }
     }
+    false
 }
 
 /// A panic in the destructor of what nobody wants has nobody to go to; the
@@ -135,5 +161,82 @@ unsafe fn free<F, T>(record: NonNull<Record>) {
     unsafe {
         ptr::drop_in_place(task);
         dealloc(task.cast(), Layout::new::<Task<F, T>>());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::green::handle::GreenThread;
+    use crate::green::record::Home;
+    use crate::task::join::JoinHandle;
+    use std::sync::Mutex;
+
+    /// Keeps what is queued on it.
+    struct Shelf(Mutex<Vec<RecordRef>>);
+    impl Home for Shelf {
+        fn enqueue(&self, thread: RecordRef) {
+            self.0.lock().unwrap().push(thread);
+        }
+    }
+
+    /// Runs without a stack, as the coroutine's main would.
+    fn ends(thread: RecordRef) {
+        // SAFETY: fresh, once, and alive until it returns.
+        unsafe { thread.run_here() };
+        thread.state.finish();
+    }
+
+    #[test]
+    fn miri_a_result_reaches_the_handle() {
+        let (thread, handle) = new(|| vec![1, 2], Some("x".into()), SizeClass::DEFAULT).unwrap();
+        // SAFETY: made for this type, one handle.
+        let handle = unsafe { JoinHandle::<Vec<i32>>::new(GreenThread(handle)) };
+        let t = std::thread::spawn(move || ends(thread));
+        assert_eq!(handle.join().unwrap(), [1, 2]);
+        t.join().unwrap();
+    }
+
+    #[test]
+    fn miri_a_detached_result_is_dropped() {
+        let a = std::sync::Arc::new(1);
+        let b = a.clone();
+        let (thread, handle) = new(move || b, None, SizeClass::DEFAULT).unwrap();
+        // SAFETY: made for this type, one handle.
+        drop(unsafe { JoinHandle::<std::sync::Arc<i32>>::new(GreenThread(handle)) });
+        ends(thread);
+        assert_eq!(std::sync::Arc::strong_count(&a), 1);
+    }
+
+    /// The scheduler's reference goes through `unpark` and is the last one.
+    #[test]
+    fn miri_woken_and_freed_by_the_scheduler() {
+        static SHELF: Shelf = Shelf(Mutex::new(Vec::new()));
+        let (thread, handle) = new(|| vec![1], Some("x".into()), SizeClass::DEFAULT).unwrap();
+        thread.live_at(&SHELF);
+        thread.state.begin_run();
+        assert!(thread.state.commit_park());
+        thread.into_raw();
+        handle.unpark();
+        let woken = SHELF.0.lock().unwrap().pop().unwrap();
+        woken.state.begin_run();
+        drop(handle);
+        ends(woken);
+    }
+
+    #[test]
+    fn miri_counted_and_refused() {
+        let (thread, handle) = new(|| vec![1], None, SizeClass::DEFAULT).unwrap();
+        crate::green::current::enter(&thread);
+        let counted = crate::green::current::counted().unwrap();
+        crate::green::current::leave();
+        thread.state.finish();
+        // SAFETY: never run.
+        unsafe { thread.refuse(std::io::ErrorKind::OutOfMemory.into()) };
+        drop(thread);
+        // SAFETY: made for this type, one handle.
+        let handle = unsafe { JoinHandle::<Vec<i32>>::new(GreenThread(handle)) };
+        assert!(handle.join().is_err());
+        drop(counted);
     }
 }

@@ -9,7 +9,7 @@ use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::time::Duration;
 
 /// Owns the right to a green thread's result, as `std::thread::JoinHandle`
@@ -39,7 +39,7 @@ impl<T> JoinHandle<T> {
 
     fn packet(&self) -> &Packet<T> {
         // SAFETY: by the promise of `new`; alive while the handle counts.
-        unsafe { NonNull::from(&*self.thread.0).cast::<Packet<T>>().as_ref() }
+        unsafe { self.thread.0.whole().cast::<Packet<T>>().as_ref() }
     }
 
     /// The green thread itself, to unpark it or to tell it from others.
@@ -118,9 +118,21 @@ impl<T> JoinHandle<T> {
     fn take(self) -> Result<T, JoinError> {
         let this = ManuallyDrop::new(self);
         // SAFETY: done, so the result is the handle's; it is used up here.
-        let result = unsafe { (*this.packet().result.get()).take() };
+        let result = unsafe { this.take_result() };
         // SAFETY: the handle's reference, not dropped elsewhere.
         drop(unsafe { ptr::read(&this.thread) });
+        result
+    }
+
+    /// # Safety
+    /// Done, and once.
+    unsafe fn take_result(&self) -> Result<T, JoinError> {
+        // SAFETY: done, so the result is the handle's.
+        let result = unsafe { (*self.packet().result.get()).take() };
+        if let Some(Err(JoinError::NotStarted(_))) = result {
+            // SAFETY: once, by the caller's promise.
+            unsafe { self.thread.0.discard() };
+        }
         result.expect("a result is taken once")
     }
 }
@@ -136,7 +148,7 @@ impl<T> Drop for JoinHandle<T> {
         // SAFETY: once, and a handle that is dropped does not wait.
         if unsafe { self.packet().join.detach() } {
             // SAFETY: done: the result is the handle's, and goes with it.
-            drop(unsafe { (*self.packet().result.get()).take() });
+            drop(unsafe { self.take_result() });
         }
     }
 }

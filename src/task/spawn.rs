@@ -63,12 +63,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    // Before the stack size is asked for: the first start settles it.
+    let runtime = start::runtime(by);
     let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
     let (thread, handle) = match body::new(f, None, class) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
-    match start::runtime(by) {
+    match runtime {
         Ok(runtime) => runtime.submit(thread),
         Err(why) => refuse(thread, why),
     }

@@ -1,0 +1,116 @@
+//! The servers. Each prints its port, and ends when its stdin does.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+
+use greenroom::{Config, patch_all};
+
+use super::Outcome;
+use super::sys::{self, Edge, Epoll};
+
+pub(super) const GREENROOM: &str = "greenroom";
+pub(super) const OS_THREADS: &str = "os-threads";
+pub(super) const RAW: &str = "raw";
+
+/// What each server reads into.
+type Buffer = [u8; 1024];
+
+/// Is the server `name` until stdin ends.
+pub(super) fn serve(name: &str) -> Outcome<()> {
+    sys::raise_descriptor_limit();
+    // Before any thread is started: they inherit it.
+    sys::pin(0);
+    if name == GREENROOM {
+        patch_all()?;
+        Config::new().workers(1).install()?;
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    match name {
+        GREENROOM => drop(greenroom::spawn(move || accept(&listener, green))),
+        OS_THREADS => drop(thread::spawn(move || accept(&listener, os_thread))),
+        RAW => drop(thread::spawn(move || epoll_loop(&listener).expect("epoll works"))),
+        other => return Err(format!("no such server: {other}").into()),
+    }
+    println!("{port}");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// A thread of some sort for each connection: the same code for both.
+fn accept(listener: &TcpListener, start: fn(TcpStream)) {
+    for stream in listener.incoming() {
+        let stream = stream.expect("there are descriptors enough");
+        stream.set_nodelay(true).expect("a TCP socket");
+        start(stream);
+    }
+}
+
+fn green(stream: TcpStream) {
+    greenroom::spawn(move || echo(stream));
+}
+
+fn os_thread(stream: TcpStream) {
+    thread::spawn(move || echo(stream));
+}
+
+fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer: Buffer = [0; 1024];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => stream.write_all(&buffer[..n])?,
+        }
+    }
+}
+
+/// The limit: one loop, each connection registered once.
+fn epoll_loop(listener: &TcpListener) -> io::Result<()> {
+    const LISTENER: u64 = u64::MAX;
+    let mut epoll = Epoll::new()?;
+    epoll.add(listener, LISTENER, Edge::No)?;
+    let mut streams: Vec<Option<TcpStream>> = Vec::new();
+    let mut buffer: Buffer = [0; 1024];
+    loop {
+        for number in 0..epoll.wait(-1)? {
+            let token = epoll.token(number);
+            if token == LISTENER {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                epoll.add(&stream, streams.len() as u64, Edge::Triggered)?;
+                streams.push(Some(stream));
+                continue;
+            }
+            let place = &mut streams[token as usize];
+            if let Some(stream) = place
+                && !echo_what_is_there(stream, &mut buffer)?
+            {
+                *place = None;
+            }
+        }
+    }
+}
+
+/// False at the end of the connection.
+fn echo_what_is_there(stream: &TcpStream, buffer: &mut Buffer) -> io::Result<bool> {
+    loop {
+        match sys::receive(stream, buffer) {
+            Ok(0) => return Ok(false),
+            Ok(n) => {
+                // The client waits for its answer: there is always room.
+                if sys::send(stream, &buffer[..n])? < n {
+                    return Err(ErrorKind::WriteZero.into());
+                }
+                // Less than was asked for: nothing is left, and an event will
+                // follow when there is something again.
+                if n < buffer.len() {
+                    return Ok(true);
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(true),
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Err(e) => return Err(e),
+        }
+    }
+}

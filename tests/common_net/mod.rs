@@ -1,0 +1,143 @@
+//! What the tests of the patched layer share: the patch applied first, green
+//! and OS threads to run the same code on, waiting for conditions, and a
+//! watchdog, so that nothing hangs.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+#[macro_use]
+pub(crate) mod c;
+
+use greenroom::{Config, JoinHandle};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::abort;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No test binary takes as long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the watchdog says that somebody was at.
+static DOING: Mutex<String> = Mutex::new(String::new());
+
+/// Patches everything, before anything else, with so many workers.
+pub(crate) fn patched(workers: usize) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Config::new().workers(workers).install().unwrap();
+        greenroom::patch_all().unwrap();
+        watch();
+    });
+}
+
+/// Ends the process when it takes too long.
+pub(crate) fn watch() {
+    thread::spawn(|| {
+        thread::sleep(LIMIT);
+        let doing = DOING.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not captured, as `eprintln` would be.
+        let _ = writeln!(io::stderr(), "the tests hang, at: {doing}");
+        abort();
+    });
+}
+
+/// Tells the watchdog what comes now.
+pub(crate) fn doing(what: &str) {
+    *DOING.lock().unwrap_or_else(PoisonError::into_inner) = what.to_owned();
+}
+
+/// Only one at a time: for tests that measure, or that count what belongs to
+/// the whole process.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Runs `f` on a green thread; its panic is ours.
+pub(crate) fn green<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    done(greenroom::spawn(f))
+}
+
+/// What a green thread returned; its panic is ours.
+pub(crate) fn done<T>(handle: JoinHandle<T>) -> T {
+    match handle.join() {
+        Ok(value) => value,
+        Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic().unwrap()),
+        Err(e) => panic!("{e}"),
+    }
+}
+
+pub(crate) fn all_done<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
+    handles.into_iter().collect::<Vec<_>>().into_iter().map(done).collect()
+}
+
+/// Runs `f` on an OS thread; its panic is ours.
+pub(crate) fn os<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    os_done(thread::spawn(f))
+}
+
+pub(crate) fn os_done<T>(handle: thread::JoinHandle<T>) -> T {
+    handle.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+}
+
+/// Waits until `condition` holds, on either sort of thread. The watchdog
+/// limits it.
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::sleep(ms(1));
+    }
+}
+
+/// Waits long enough that whoever is about to block has blocked. Only for
+/// tests that hold as well when it has not.
+pub(crate) fn settle() {
+    thread::sleep(ms(30));
+}
+
+/// How long `f` takes, and what it returns.
+pub(crate) fn timed<T>(f: impl FnOnce() -> T) -> (Duration, T) {
+    let start = Instant::now();
+    let value = f();
+    (start.elapsed(), value)
+}
+
+/// A connected pair over loopback.
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (there, _) = listener.accept().unwrap();
+    (here, there)
+}
+
+/// Sends back what comes, until the end.
+pub(crate) fn echo(mut stream: TcpStream) -> io::Result<u64> {
+    let mut buf = [0; 4096];
+    let mut total = 0;
+    loop {
+        match stream.read(&mut buf)? {
+            0 => return Ok(total),
+            n => stream.write_all(&buf[..n])?,
+        }
+        total += 1;
+    }
+}
+
+/// Bytes that show where they come from.
+pub(crate) fn pattern(len: usize, salt: usize) -> Vec<u8> {
+    (0..len).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ salt) as u8).collect()
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// It took so long; later by what a busy machine makes of it.
+pub(crate) fn about(took: Duration, millis: u64) {
+    assert!((ms(millis - 2)..ms(millis + 700)).contains(&took), "{took:?} for {millis} ms");
+}
