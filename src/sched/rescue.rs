@@ -39,8 +39,12 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
         // Wakes go to its inbox, which is emptied below.
         fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
     }
-    let Some(theirs) = local_of(worker) else { return };
-    let Some(_claim) = theirs.lock.try_claim() else { return };
+    let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
+    let Some((theirs, _claim)) = claim else {
+        // It came round, and may be asleep by now: of a wake-up that was meant
+        // for it, the look above has taken the event.
+        return worker.selector.wake();
+    };
     theirs.fire_timers(clock::now());
     take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {
