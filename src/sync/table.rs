@@ -15,16 +15,14 @@
 //! it is woken. Two users of one address wake each other in vain, so each asks
 //! again.
 
+pub(crate) use super::waiter::Sleeper;
+use super::waiter::{Line, Thread, Waiter};
 use crate::green::current;
-use crate::green::park::{Wake, park};
-use crate::green::record::RecordRef;
+use crate::green::park::Wake;
 use crate::sched::local::Abroad;
 use crate::sched::start;
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
-use crate::sys::parker::Parker;
-use std::cell::Cell;
-use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering::*, fence};
 
 /// How a wait ended.
@@ -56,67 +54,6 @@ struct Shard {
 
 static TABLE: [Shard; SHARDS] =
     [const { Shard { waiting: AtomicU32::new(0), line: Lock::new(Line::new()) } }; SHARDS];
-
-/// One thread's place. Lies on its stack.
-struct Waiter {
-    /// Until it is woken.
-    thread: Cell<Option<Thread>>,
-    address: usize,
-    bits: u32,
-    next: Cell<*const Waiter>,
-    prev: Cell<*const Waiter>,
-}
-
-/// Who waits.
-enum Thread {
-    Green(RecordRef),
-    /// Its token, beside the `Waiter`: it stays there until it has come.
-    Os(*const Parker),
-}
-
-impl Thread {
-    fn unpark(self) {
-        match self {
-            Thread::Green(record) => record.unpark(),
-            // SAFETY: as said above; it is unparked once.
-            Thread::Os(parker) => unsafe { (*parker).unpark() },
-        }
-    }
-}
-
-/// How the calling thread waits.
-pub(crate) enum Sleeper {
-    /// It parks; its worker goes on.
-    Green,
-    /// It blocks in the kernel.
-    Os(Parker),
-}
-
-impl Sleeper {
-    fn thread(&self) -> Thread {
-        match self {
-            Sleeper::Green => Thread::Green(current::counted().expect("a green thread")),
-            Sleeper::Os(parker) => Thread::Os(parker),
-        }
-    }
-
-    fn sleep(&self, deadline: Option<Nanos>) -> Wake {
-        match self {
-            Sleeper::Green => park(deadline),
-            Sleeper::Os(parker) if parker.park(deadline) => Wake::Notified,
-            Sleeper::Os(_) => Wake::TimedOut,
-        }
-    }
-}
-
-/// Waiters of one shard, in the order in which they came.
-struct Line {
-    first: *const Waiter,
-    last: *const Waiter,
-}
-
-// SAFETY: the waiters are reached under the shard's lock.
-unsafe impl Send for Line {}
 
 /// The shard of an address: Fibonacci hashing (Knuth, volume 3, 6.4).
 fn shard(address: usize) -> &'static Shard {
@@ -166,11 +103,11 @@ pub(crate) fn wait_after(
         unsafe { line.push(&waiter) };
     }
     if !ready() {
-        return waiter.leave(shard, &sleeper, Waited::Left);
+        return shard.leave(&waiter, &sleeper, Waited::Left);
     }
     loop {
         if sleeper.sleep(deadline) == Wake::TimedOut {
-            return waiter.leave(shard, &sleeper, Waited::TimedOut);
+            return shard.leave(&waiter, &sleeper, Waited::TimedOut);
         }
         let _line = shard.line.lock();
         if waiter.is_woken() {
@@ -221,45 +158,25 @@ impl Shard {
         let mut line = self.line.lock();
         let mut at = line.first;
         let mut free = batch.iter_mut().take(most);
-        while let Some(waiter) = NonNull::new(at.cast_mut()) {
+        while free.len() > 0 {
             // SAFETY: those in line are alive, and the lock is held.
-            let waiter = unsafe { waiter.as_ref() };
+            let Some(waiter) = (unsafe { at.as_ref() }) else { break };
             at = waiter.next.get();
             if waiter.address == address && waiter.bits & bits != 0 {
-                let Some(place) = free.next() else { break };
                 // SAFETY: it is in this line.
                 unsafe { line.remove(waiter) };
                 self.waiting.fetch_sub(1, Relaxed);
-                *place = waiter.thread.take();
+                *free.next().expect("some are left") = waiter.thread.take();
             }
         }
         batch
     }
-}
 
-impl Waiter {
-    fn new(thread: Thread, address: usize, bits: u32) -> Waiter {
-        Waiter {
-            thread: Cell::new(Some(thread)),
-            address,
-            bits,
-            next: Cell::new(ptr::null()),
-            prev: Cell::new(ptr::null()),
-        }
-    }
-
-    /// Under the lock.
-    fn is_woken(&self) -> bool {
-        let thread = self.thread.take();
-        let woken = thread.is_none();
-        self.thread.set(thread);
-        woken
-    }
-
-    /// Leaves the line for the reason `why`, unless it was woken already.
-    fn leave(&self, shard: &Shard, sleeper: &Sleeper, why: Waited) -> Waited {
-        let mut line = shard.line.lock();
-        if self.is_woken() {
+    /// Takes `waiter` out of the line for the reason `why`, unless it was woken
+    /// already.
+    fn leave(&self, waiter: &Waiter, sleeper: &Sleeper, why: Waited) -> Waited {
+        let mut line = self.line.lock();
+        if waiter.is_woken() {
             drop(line);
             if let Sleeper::Os(parker) = sleeper {
                 parker.park(None); // the token is on its way here
@@ -267,42 +184,8 @@ impl Waiter {
             return Waited::Woken;
         }
         // SAFETY: not woken, so still in line.
-        unsafe { line.remove(self) };
-        shard.waiting.fetch_sub(1, Relaxed);
+        unsafe { line.remove(waiter) };
+        self.waiting.fetch_sub(1, Relaxed);
         why
-    }
-}
-
-impl Line {
-    const fn new() -> Line {
-        Line { first: ptr::null(), last: ptr::null() }
-    }
-
-    /// # Safety
-    /// `waiter` stays where it is until it is removed.
-    unsafe fn push(&mut self, waiter: &Waiter) {
-        let last = std::mem::replace(&mut self.last, waiter);
-        waiter.prev.set(last);
-        // SAFETY: those in line are alive.
-        match unsafe { last.as_ref() } {
-            Some(last) => last.next.set(waiter),
-            None => self.first = waiter,
-        }
-    }
-
-    /// # Safety
-    /// `waiter` is in this line.
-    unsafe fn remove(&mut self, waiter: &Waiter) {
-        let (next, prev) = (waiter.next.get(), waiter.prev.get());
-        // SAFETY: neighbours in line are alive.
-        match unsafe { prev.as_ref() } {
-            Some(prev) => prev.next.set(next),
-            None => self.first = next,
-        }
-        // SAFETY: as above.
-        match unsafe { next.as_ref() } {
-            Some(next) => next.prev.set(prev),
-            None => self.last = prev,
-        }
     }
 }

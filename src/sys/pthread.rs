@@ -133,6 +133,7 @@ pub(crate) fn me() -> u32 {
 /// What a `pthread_once_t` holds while its initialiser runs, and after.
 pub(super) fn once_states() -> (u32, u32) {
     thread_local!(static LOOK: Cell<(*const AtomicU32, u32)> = const { Cell::new((null(), 0)) });
+    // SAFETY: asks for nothing.
     unsafe extern "C-unwind" fn look() {
         let (once, _) = LOOK.get();
         // SAFETY: set below, by this very thread.

@@ -79,14 +79,14 @@ macro_rules! object {
     };
 }
 
-/// Methods that are one C function each.
+/// Methods that are one C function each; the object's name comes first.
 macro_rules! calls {
-    ($name:ident: $($method:ident($($arg:ident: $ty:ty),*) = $call:expr;)*) => {
+    ($name:ident: $($method:ident($this:ident $(, $arg:ident: $ty:ty)*) = $call:expr;)*) => {
         impl $name {
             $(pub(crate) fn $method(&self, $($arg: $ty),*) -> c_int {
-                let call: unsafe fn(&Self, $($ty),*) -> c_int = $call;
+                let $this = self;
                 // SAFETY: the object is initialised, and lives.
-                unsafe { call(self, $($arg),*) }
+                unsafe { $call }
             })*
         }
     };
@@ -126,11 +126,11 @@ impl Mutex {
 }
 
 calls! { Mutex:
-    lock() = |m| unsafe { libc::pthread_mutex_lock(m.p()) };
-    trylock() = |m| unsafe { libc::pthread_mutex_trylock(m.p()) };
-    timedlock(t: timespec) = |m, t| unsafe { libc::pthread_mutex_timedlock(m.p(), &t) };
-    clocklock(c: clockid_t, t: timespec) = |m, c, t| unsafe { pthread_mutex_clocklock(m.p(), c, &t) };
-    unlock() = |m| unsafe { libc::pthread_mutex_unlock(m.p()) };
+    lock(m) = libc::pthread_mutex_lock(m.p());
+    trylock(m) = libc::pthread_mutex_trylock(m.p());
+    timedlock(m, t: timespec) = libc::pthread_mutex_timedlock(m.p(), &t);
+    clocklock(m, c: clockid_t, t: timespec) = pthread_mutex_clocklock(m.p(), c, &t);
+    unlock(m) = libc::pthread_mutex_unlock(m.p());
 }
 
 impl Cond {
@@ -150,13 +150,11 @@ impl Cond {
 }
 
 calls! { Cond:
-    wait(m: &Mutex) = |c, m| unsafe { libc::pthread_cond_wait(c.p(), m.p()) };
-    timedwait(m: &Mutex, t: timespec) =
-        |c, m, t| unsafe { libc::pthread_cond_timedwait(c.p(), m.p(), &t) };
-    clockwait(m: &Mutex, k: clockid_t, t: timespec) =
-        |c, m, k, t| unsafe { pthread_cond_clockwait(c.p(), m.p(), k, &t) };
-    signal() = |c| unsafe { libc::pthread_cond_signal(c.p()) };
-    broadcast() = |c| unsafe { libc::pthread_cond_broadcast(c.p()) };
+    wait(c, m: &Mutex) = libc::pthread_cond_wait(c.p(), m.p());
+    timedwait(c, m: &Mutex, t: timespec) = libc::pthread_cond_timedwait(c.p(), m.p(), &t);
+    clockwait(c, m: &Mutex, k: clockid_t, t: timespec) = pthread_cond_clockwait(c.p(), m.p(), k, &t);
+    signal(c) = libc::pthread_cond_signal(c.p());
+    broadcast(c) = libc::pthread_cond_broadcast(c.p());
 }
 
 impl RwLock {
@@ -169,16 +167,14 @@ impl RwLock {
 }
 
 calls! { RwLock:
-    rdlock() = |l| unsafe { libc::pthread_rwlock_rdlock(l.p()) };
-    wrlock() = |l| unsafe { libc::pthread_rwlock_wrlock(l.p()) };
-    unlock() = |l| unsafe { libc::pthread_rwlock_unlock(l.p()) };
-    timed(c: Option<clockid_t>, write: bool, t: timespec) = |l, c, write, t| unsafe {
-        match (c, write) {
-            (None, false) => pthread_rwlock_timedrdlock(l.p(), &t),
-            (None, true) => pthread_rwlock_timedwrlock(l.p(), &t),
-            (Some(c), false) => pthread_rwlock_clockrdlock(l.p(), c, &t),
-            (Some(c), true) => pthread_rwlock_clockwrlock(l.p(), c, &t),
-        }
+    rdlock(l) = libc::pthread_rwlock_rdlock(l.p());
+    wrlock(l) = libc::pthread_rwlock_wrlock(l.p());
+    unlock(l) = libc::pthread_rwlock_unlock(l.p());
+    timed(l, c: Option<clockid_t>, write: bool, t: timespec) = match (c, write) {
+        (None, false) => pthread_rwlock_timedrdlock(l.p(), &t),
+        (None, true) => pthread_rwlock_timedwrlock(l.p(), &t),
+        (Some(c), false) => pthread_rwlock_clockrdlock(l.p(), c, &t),
+        (Some(c), true) => pthread_rwlock_clockwrlock(l.p(), c, &t),
     };
 }
 
@@ -200,14 +196,15 @@ impl Sem {
 /// What `errno` says, if it failed.
 fn errno(result: c_int) -> c_int {
     // SAFETY: libc's own.
-    if result == 0 { 0 } else { unsafe { *libc::__errno_location() } }
+    let last = unsafe { *libc::__errno_location() };
+    if result == 0 { 0 } else { last }
 }
 
 calls! { Sem:
-    wait() = |s| errno(unsafe { libc::sem_wait(s.p()) });
-    timedwait(t: timespec) = |s, t| errno(unsafe { libc::sem_timedwait(s.p(), &t) });
-    clockwait(c: clockid_t, t: timespec) = |s, c, t| errno(unsafe { sem_clockwait(s.p(), c, &t) });
-    post() = |s| errno(unsafe { libc::sem_post(s.p()) });
+    wait(s) = errno(libc::sem_wait(s.p()));
+    timedwait(s, t: timespec) = errno(libc::sem_timedwait(s.p(), &t));
+    clockwait(s, c: clockid_t, t: timespec) = errno(sem_clockwait(s.p(), c, &t));
+    post(s) = errno(libc::sem_post(s.p()));
 }
 
 impl OnceWord {
@@ -217,7 +214,7 @@ impl OnceWord {
 }
 
 calls! { OnceWord:
-    call(init: extern "C" fn()) = |o, init| unsafe { pthread_once(o.p(), init) };
+    call(o, init: extern "C" fn()) = pthread_once(o.p(), init);
 }
 
 impl Barrier {
@@ -230,6 +227,6 @@ impl Barrier {
 }
 
 calls! { Barrier:
-    wait() = |b| unsafe { libc::pthread_barrier_wait(b.p()) };
-    destroy() = |b| unsafe { libc::pthread_barrier_destroy(b.p()) };
+    wait(b) = libc::pthread_barrier_wait(b.p());
+    destroy(b) = libc::pthread_barrier_destroy(b.p());
 }
