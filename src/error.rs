@@ -111,6 +111,15 @@ pub enum PatchError {
     /// system cannot give them.
     #[error("{0}; patch the families sleep and socket alone")]
     NoOwnThreadLocals(#[source] io::Error),
+    /// Green threads cannot wait for this C library's locks.
+    #[error(
+        "this C library's {what} is not as greenroom knows it from glibc, so green threads could \
+         not wait for it; leave the family sync out"
+    )]
+    UnknownLocks {
+        /// What it is that differs.
+        what: &'static str,
+    },
     /// The program's calls do not come to greenroom's functions.
     #[error(
         "calls of `{symbol}` do not reach greenroom: another library defines it first; link \

@@ -2,11 +2,13 @@
 //! them on.
 
 use super::family::{Family, PATCHED, PROBE};
-use super::{descriptor, fork, sleep, socket, sync, thread_facts, threads, transfer};
+use super::{
+    descriptor, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
+};
 use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{runtime, start};
-use crate::sys::real;
+use crate::sys::{learn, real};
 use crate::task::named;
 use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
@@ -102,6 +104,9 @@ impl Patch {
         }
         keep_linked();
         real::resolve_all();
+        if missing & Family::Sync.bit() != 0 {
+            learn::learn().map_err(|what| PatchError::UnknownLocks { what })?;
+        }
         start::watch_forks();
         if !reached() {
             return Err(PatchError::NotLinked { symbol: "sched_yield" });
@@ -123,6 +128,8 @@ fn keep_linked() {
         transfer::SHIMS,
         descriptor::SHIMS,
         sync::SHIMS,
+        mutex::SHIMS,
+        rwlock::SHIMS,
         threads::SHIMS,
         thread_facts::SHIMS,
         fork::SHIMS,

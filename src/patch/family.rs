@@ -12,7 +12,11 @@ pub enum Family {
     /// bookkeeping of their descriptors.
     Socket,
     /// `syscall(SYS_futex)`: `std::sync`, `std::thread::park`, parking_lot,
-    /// crossbeam. Needs [`ThreadLocals::Own`](crate::ThreadLocals::Own).
+    /// crossbeam; and for code in other languages, what waits among
+    /// `pthread_mutex_*`, `pthread_cond_*`, `pthread_rwlock_*`, `sem_*`,
+    /// `pthread_once` and `pthread_barrier_*`, unless it is robust or shared
+    /// between processes. The locks that libc takes inside (of stdio, malloc,
+    /// `dlopen`) are not reached. Needs [`ThreadLocals::Own`](crate::ThreadLocals::Own).
     Sync,
     /// `pthread_create` and what works on its threads: `std::thread`. Needs
     /// [`ThreadLocals::Own`](crate::ThreadLocals::Own).

@@ -4,7 +4,10 @@ use super::family::{Family, is_patched};
 use crate::green::current;
 use crate::net::call::Socket;
 use crate::sched::start;
+use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
+use crate::time;
+use libc::{clockid_t, timespec};
 
 /// A shim's address, so that it can be referred to.
 #[derive(Clone, Copy)]
@@ -24,6 +27,42 @@ impl Shim {
 #[inline]
 pub(super) fn parks(family: Family) -> bool {
     current::patched().is_some() && is_patched(family)
+}
+
+/// The deadline that `time` on `clock` is; `None` if one of them is none, which
+/// libc may then say.
+///
+/// # Safety
+/// `time` is null or valid.
+#[inline]
+pub(super) unsafe fn deadline(clock: clockid_t, time: *const timespec) -> Option<Nanos> {
+    let realtime = clock == libc::CLOCK_REALTIME;
+    if !realtime && clock != libc::CLOCK_MONOTONIC {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let time = unsafe { time.as_ref() }?;
+    if time.tv_sec < 0 && (0..1_000_000_000).contains(&time.tv_nsec) {
+        return Some(0); // long ago
+    }
+    Some(time::deadline(realtime, time::duration(*time)?))
+}
+
+/// As `deadline`, on a green thread that may park.
+///
+/// # Safety
+/// As `deadline`.
+#[inline]
+pub(super) unsafe fn until(clock: clockid_t, time: *const timespec) -> Option<Nanos> {
+    // SAFETY: the caller's promise.
+    if parks(Family::Sync) { unsafe { deadline(clock, time) } } else { None }
+}
+
+/// Whether the locks of C are ours on all threads; not in a fork's child, which
+/// may have inherited a held lock.
+#[inline]
+pub(super) fn minds_locks() -> bool {
+    is_patched(Family::Sync) && !start::is_forked()
 }
 
 /// `fd`, if the caller may park on it.

@@ -13,6 +13,8 @@ mod socket;
 mod transfer;
 mod descriptor;
 mod sync;
+mod mutex;
+mod rwlock;
 mod threads;
 mod thread_facts;
 mod fork;

@@ -65,8 +65,8 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
             // SAFETY: the caller's word.
             let word = unsafe { AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(word)) };
             Some(match futex::wait(word, value as u32, bits, deadline) {
-                Waited::Woken => 0,
-                Waited::Changed => refuse(Errno::AGAIN),
+                Waited::Woken | Waited::Left => 0,
+                Waited::Free => refuse(Errno::AGAIN),
                 Waited::TimedOut => refuse(Errno(libc::ETIMEDOUT)),
             })
         }

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 impl Home for Shared {
     #[inline]
     fn enqueue(&self, thread: RecordRef) {
-        if let Some(local) = get().filter(|l| ptr::eq(l.shared, self)) {
+        if let Some(local) = get().filter(|l| ptr::eq(l.shared, self) && !ABROAD.get()) {
             local.queue(|q| q.push_started(thread));
         } else {
             // SAFETY: the reference goes into the inbox and comes out of it.
@@ -103,6 +103,24 @@ struct Parked(NonNull<Record>);
 unsafe impl Send for Parked {}
 
 thread_local!(static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) });
+
+thread_local!(static ABROAD: Cell<bool> = const { Cell::new(false) });
+
+/// Until dropped, wake-ups go to inboxes, this worker's own too: for what may
+/// run in the middle of the runtime, such as an allocator that unlocks.
+pub(crate) struct Abroad(bool);
+
+impl Abroad {
+    pub(crate) fn enter() -> Abroad {
+        Abroad(ABROAD.replace(true))
+    }
+}
+
+impl Drop for Abroad {
+    fn drop(&mut self) {
+        ABROAD.set(self.0);
+    }
+}
 
 /// The worker that this OS thread is, if it is one.
 #[inline]

@@ -1,3 +1,9 @@
 //! Layer 6: synchronisation, all of it suspending through `green/park` alone.
 
+pub(crate) mod waiter;
+pub(crate) mod table;
 pub(crate) mod futex;
+pub(crate) mod pthread_lock;
+pub(crate) mod pthread_cond;
+pub(crate) mod pthread_once;
+pub(crate) mod pthread_barrier;

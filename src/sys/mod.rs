@@ -8,6 +8,8 @@ pub(crate) mod errno;
 pub(crate) mod platform;
 pub(crate) mod raw;
 pub(crate) mod real;
+pub(crate) mod pthread;
+pub(crate) mod learn;
 pub(crate) mod tls;
 pub(crate) mod clock;
 pub(crate) mod futex;

@@ -3,13 +3,15 @@
 //! `dlsym(RTLD_NEXT)` finds them. All are looked up before `main`, from
 //! `.init_array`; a caller that is earlier still (a constructor of a shared
 //! library) looks up the one it needs. A successful `dlsym` allocates nothing.
+//! Of several versions it gives the one that new programs are linked with.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
-    clockid_t, cpu_set_t, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_t,
-    sched_param, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    clockid_t, cpu_set_t, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_barrier_t,
+    pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t, pthread_t, sched_param,
+    sem_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -62,7 +64,7 @@ macro_rules! originals {
                 // SAFETY: `at` is libc's function of this name, whose C
                 // signature is this one.
                 let f = unsafe {
-                    std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($ty),*) -> $ret>(at)
+                    std::mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn($($ty),*) -> $ret>(at)
                 };
                 // SAFETY: the caller's promise.
                 unsafe { f($($arg),*) }
@@ -118,6 +120,29 @@ originals! {
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
     fn syscall(nr: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long;
     fn poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
+    fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int;
+    fn pthread_mutex_timedlock(mutex: *mut pthread_mutex_t, until: *const timespec) -> c_int;
+    fn pthread_mutex_clocklock(mutex: *mut pthread_mutex_t, clock: clockid_t, until: *const timespec) -> c_int;
+    fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int;
+    fn pthread_cond_wait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t) -> c_int;
+    fn pthread_cond_timedwait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t, until: *const timespec) -> c_int;
+    fn pthread_cond_clockwait(cond: *mut pthread_cond_t, mutex: *mut pthread_mutex_t, clock: clockid_t, until: *const timespec) -> c_int;
+    fn pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int;
+    fn pthread_cond_broadcast(cond: *mut pthread_cond_t) -> c_int;
+    fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_t) -> c_int;
+    fn pthread_rwlock_timedrdlock(lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int;
+    fn pthread_rwlock_clockrdlock(lock: *mut pthread_rwlock_t, clock: clockid_t, until: *const timespec) -> c_int;
+    fn pthread_rwlock_wrlock(lock: *mut pthread_rwlock_t) -> c_int;
+    fn pthread_rwlock_timedwrlock(lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int;
+    fn pthread_rwlock_clockwrlock(lock: *mut pthread_rwlock_t, clock: clockid_t, until: *const timespec) -> c_int;
+    fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_t) -> c_int;
+    fn sem_wait(sem: *mut sem_t) -> c_int;
+    fn sem_timedwait(sem: *mut sem_t, until: *const timespec) -> c_int;
+    fn sem_clockwait(sem: *mut sem_t, clock: clockid_t, until: *const timespec) -> c_int;
+    fn sem_post(sem: *mut sem_t) -> c_int;
+    fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_int;
+    fn pthread_barrier_destroy(barrier: *mut pthread_barrier_t) -> c_int;
+    fn pthread_once(once: *mut pthread_once_t, init: Option<unsafe extern "C-unwind" fn()>) -> c_int;
     fn pthread_create(out: *mut pthread_t, attr: *const pthread_attr_t, start: Start, argument: *mut c_void) -> c_int;
     fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int;
     fn pthread_tryjoin_np(thread: pthread_t, value: *mut *mut c_void) -> c_int;
