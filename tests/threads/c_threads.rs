@@ -371,3 +371,13 @@ fn a_handle_is_not_reused_before_it_is_joined() {
         assert_eq!(join(kept), 2);
     }
 }
+
+#[test]
+fn an_os_thread_may_exit_too() {
+    extern "C-unwind" fn start(argument: *mut c_void) -> *mut c_void {
+        assert!(!is_green());
+        // SAFETY: nothing on this stack needs a destructor.
+        unsafe { pthread_exit(argument) }
+    }
+    assert_eq!(join(greenroom::patch::native(|| create(ptr::null(), start, 21))), 21);
+}
