@@ -4,6 +4,10 @@
 
 #[path = "threads/patched.rs"]
 mod patched;
+#[path = "threads/c_api.rs"]
+mod c_api;
+#[path = "threads/c_facts.rs"]
+mod c_facts;
 #[path = "threads/c_threads.rs"]
 mod c_threads;
 #[path = "threads/children.rs"]

@@ -166,6 +166,17 @@ originals! {
 /// What a thread runs; `pthread_exit` leaves it by unwinding.
 pub(crate) type Start = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
+/// Runs `start`, which may unwind.
+///
+/// A call by "C-unwind" in any crate keeps the whole program from being built
+/// with `panic = "abort"`. So it is made by Rust's convention.
+pub(crate) fn call(start: Start, argument: *mut c_void) -> *mut c_void {
+    // SAFETY: on x86-64, the one platform, rustc passes and returns one pointer
+    // as C does: in rdi and rax (tests/threads holds it, in debug and release).
+    let start = unsafe { std::mem::transmute::<Start, fn(*mut c_void) -> *mut c_void>(start) };
+    start(argument)
+}
+
 /// libc's own function of this name; `None` in a version that has none.
 fn find_any(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: `name` is a C string; RTLD_NEXT asks for libc's definition.
@@ -212,10 +223,9 @@ pub(crate) unsafe fn fork_alone() -> pid_t {
 /// As the C function of this name.
 pub(crate) unsafe fn pthread_exit(value: *mut c_void) -> ! {
     let Some(at) = find_any(c"pthread_exit") else { missing(c"pthread_exit") };
-    // SAFETY: libc's function of this name; the caller's promise.
-    unsafe {
-        std::mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut c_void) -> !>(at)(value)
-    }
+    // SAFETY: libc's function of this name, by the convention of `call`; the
+    // caller's promise.
+    unsafe { std::mem::transmute::<*mut c_void, unsafe fn(*mut c_void) -> !>(at)(value) }
 }
 
 /// Runs before `main`, so that no call ever waits for the dynamic linker.

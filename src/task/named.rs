@@ -7,7 +7,7 @@
 
 use crate::green::current::Native;
 use crate::sys::lock::Lock;
-use crate::sys::real::Start;
+use crate::sys::real::{Start, call};
 use std::any::Any;
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -138,7 +138,7 @@ where
     /// Runs the closure as std's thread. On the green thread, once.
     pub(super) fn run(self) -> T {
         let Handed(start, argument) = self.handed;
-        start(argument);
+        call(start, argument);
         match std::mem::replace(&mut *self.trip.lock(), Trip::Over) {
             Trip::Back(Ok(result)) => result,
             Trip::Back(Err(payload)) => resume_unwind(payload),

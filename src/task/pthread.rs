@@ -24,7 +24,7 @@ use crate::stack::{GreenStack, SizeClass};
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
 use crate::sys::platform;
-use crate::sys::real::Start;
+use crate::sys::real::{Start, call};
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
@@ -146,7 +146,7 @@ pub(crate) fn exit(value: *mut c_void) -> ! {
 unsafe fn run(record: NonNull<Record>) {
     // SAFETY: by the caller's promise; the scheduler's reference keeps it.
     let this = unsafe { record.cast::<Pthread>().as_ref() };
-    match catch_unwind(AssertUnwindSafe(|| (this.start)(this.argument))) {
+    match catch_unwind(AssertUnwindSafe(|| call(this.start, this.argument))) {
         Ok(value) => this.value.set(value),
         Err(payload) if payload.is::<Exit>() => {}
         Err(_) => {
