@@ -8,7 +8,8 @@
 use super::current;
 use super::record::Record;
 use crate::stack::{self, GreenStack};
-use crate::sys::tls::{self, Layout};
+use crate::sys::tls::Layout;
+use crate::sys::tls_probe;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::*};
@@ -35,7 +36,7 @@ pub(crate) fn enable() -> io::Result<()> {
         return Ok(());
     }
     let _native = current::Native::enter();
-    let layout = tls::probe().map_err(|e| io::Error::new(io::ErrorKind::Unsupported, e))?;
+    let layout = tls_probe::probe().map_err(|e| io::Error::new(io::ErrorKind::Unsupported, e))?;
     stack::reserve(layout.reserve());
     LAYOUT.store(Box::leak(Box::new(layout)), Release);
     Ok(())
