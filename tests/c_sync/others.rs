@@ -1,7 +1,7 @@
 //! Semaphores, `pthread_once` and barriers.
 
 use super::objects::*;
-use super::{MS, SORTS, alone, give_way, together};
+use super::{MS, SORTS, Sort, alone, give_way, together};
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::thread;
 
@@ -102,4 +102,31 @@ fn a_barrier_is_destroyed_by_who_leaves_first() {
             });
         }
     }
+}
+
+/// What C++ does when the initialiser of a `std::call_once` throws.
+#[test]
+fn an_initialiser_may_unwind_on_an_os_thread() {
+    static RAN: AtomicUsize = AtomicUsize::new(0);
+    extern "C-unwind" fn fails_first() {
+        if RAN.fetch_add(1, SeqCst) == 0 {
+            std::panic::resume_unwind(Box::new(()));
+        }
+    }
+    unsafe extern "C-unwind" {
+        fn pthread_once(once: *mut libc::c_int, init: extern "C-unwind" fn()) -> libc::c_int;
+    }
+    together(Sort::Os, 1, |_| {
+        let mut once = 0;
+        let mut call = || {
+            // SAFETY: a fresh one, which nobody else knows.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe {
+                pthread_once(&mut once, fails_first)
+            }))
+        };
+        assert!(call().is_err());
+        assert!(matches!(call(), Ok(0)));
+        assert!(matches!(call(), Ok(0)));
+        assert_eq!(RAN.load(SeqCst), 2);
+    });
 }
