@@ -49,7 +49,7 @@ fn semaphores_count() {
 fn an_initialiser_that_sleeps_runs_once_and_all_wait_for_it() {
     static RAN: AtomicUsize = AtomicUsize::new(0);
     static DONE: AtomicUsize = AtomicUsize::new(0);
-    extern "C" fn slow() {
+    extern "C-unwind" fn slow() {
         RAN.fetch_add(1, SeqCst);
         thread::sleep(20 * MS);
         DONE.fetch_add(1, SeqCst);
@@ -112,9 +112,6 @@ fn an_initialiser_may_unwind_on_an_os_thread() {
         if RAN.fetch_add(1, SeqCst) == 0 {
             std::panic::resume_unwind(Box::new(()));
         }
-    }
-    unsafe extern "C-unwind" {
-        fn pthread_once(once: *mut libc::c_int, init: extern "C-unwind" fn()) -> libc::c_int;
     }
     together(Sort::Os, 1, |_| {
         let mut once = 0;
