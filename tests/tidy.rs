@@ -22,7 +22,7 @@ const ALLOWED: Allowances = Allowances {
 /// Well below what there is, and well above what a check that has gone blind
 /// would see. Raise them as the project grows.
 const FLOOR: Seen =
-    Seen { files: 1, tracked: 10, functions: 0, imports: 0, unsafes: 0, exports: 0 };
+    Seen { files: 60, tracked: 100, functions: 400, imports: 250, unsafes: 200, exports: 25 };
 
 #[test]
 fn the_project_is_tidy() {

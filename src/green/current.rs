@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::ptr;
 
 thread_local! {
+    static NATIVE: Cell<bool> = const { Cell::new(false) };
     static CURRENT: Cell<*const Record> = const { Cell::new(ptr::null()) };
     static PATCHED: Cell<*const Record> = const { Cell::new(ptr::null()) };
 }
@@ -46,7 +47,7 @@ pub(crate) fn counted() -> Option<RecordRef> {
 #[inline]
 pub(crate) fn enter(record: &Record) {
     CURRENT.set(record);
-    PATCHED.set(record);
+    PATCHED.set(if record.own.native.get() { ptr::null() } else { record });
 }
 
 /// Called by a worker when that has suspended or ended.
@@ -69,5 +70,42 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         PATCHED.set(self.0);
+    }
+}
+
+/// Whether a thread that is made here is to be a plain OS thread: the caller
+/// asked for it, or is the runtime.
+#[inline]
+pub(crate) fn spawns_native() -> bool {
+    match get() {
+        Some(_) => patched().is_none(),
+        None => NATIVE.get(),
+    }
+}
+
+/// Until dropped, no call of this thread is caught, green or not, and what it
+/// spawns are plain OS threads. It may be suspended meanwhile.
+pub(crate) struct Native {
+    before: bool,
+    patched: *const Record,
+}
+
+impl Native {
+    pub(crate) fn enter() -> Native {
+        let before = match get() {
+            Some(record) => record.own.native.replace(true),
+            None => NATIVE.replace(true),
+        };
+        Native { before, patched: PATCHED.replace(ptr::null()) }
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        match get() {
+            Some(record) => record.own.native.set(self.before),
+            None => NATIVE.set(self.before),
+        }
+        PATCHED.set(self.patched);
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn enable() -> io::Result<()> {
     if are_own() {
         return Ok(());
     }
+    let _native = current::Native::enter();
     let layout = tls::probe().map_err(|e| io::Error::new(io::ErrorKind::Unsupported, e))?;
     stack::reserve(layout.reserve());
     LAYOUT.store(Box::leak(Box::new(layout)), Release);

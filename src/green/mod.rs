@@ -3,6 +3,7 @@
 pub(crate) mod state;
 mod id;
 pub(crate) mod record;
+pub(crate) mod face;
 pub(crate) mod current;
 pub(crate) mod locals;
 pub(crate) mod start;

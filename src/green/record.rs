@@ -48,46 +48,53 @@ pub(crate) struct Body {
     pub(crate) discard: unsafe fn(NonNull<Record>),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
+    /// Of a pthread: keeps its stack until joined. Once, ended, on its worker.
+    pub(crate) ended: Option<KeepStack>,
 }
+type KeepStack = unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>;
 
 /// See the module's head.
 #[repr(C)]
 pub(crate) struct Record {
+    // First what a switch and a wake-up need, in as few cache lines as it goes.
     pub(crate) state: State,
-    refs: AtomicUsize,
-    /// Itself, but as a pointer to the whole allocation: one that comes from a
-    /// `&Record` may neither reach what lies behind the record nor free it.
-    whole: Cell<NonNull<Record>>,
-    /// Used by the inbox it stands in.
-    pub(crate) link: AtomicPtr<Record>,
-    body: &'static Body,
-    id: u64,
-    name: Option<Box<str>>,
-    class: SizeClass,
     /// Written by the worker that runs it, then read by wakers, who have seen
     /// `PARKED` and so that write.
     home: Cell<Option<&'static dyn Home>>,
     /// Its worker's alone.
     pub(crate) own: Own,
+    /// Used by the inbox it stands in.
+    pub(crate) link: AtomicPtr<Record>,
+    refs: AtomicUsize,
+    /// Itself, but as a pointer to the whole allocation: one that comes from a
+    /// `&Record` may neither reach what lies behind the record nor free it.
+    whole: Cell<NonNull<Record>>,
+    body: &'static Body,
+    id: u64,
+    name: Option<Box<str>>,
+    class: SizeClass,
 }
 
 /// What only the worker that runs a green thread touches, and the green thread
 /// itself while it runs there.
+#[repr(C)]
 pub(crate) struct Own {
-    pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
+    /// The armed timer, if any: the scheduler's key for it.
+    pub(crate) timer: Cell<Option<u32>>,
+    /// Operations that may still succeed without blocking before it gives way.
+    pub(crate) budget: Cell<u32>,
+    /// The timer has fired since the last park.
+    pub(crate) timed_out: Cell<bool>,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
-    /// The guard page of its stack, for the fault handler.
-    pub(super) guard: Cell<Option<(usize, usize)>>,
     /// Its own thread-locals, if it has them.
     pub(crate) block: Cell<Option<Block>>,
     /// The worker that runs it, as the scheduler knows it.
     pub(crate) worker: Cell<*const ()>,
-    /// The armed timer, if any: the scheduler's key for it.
-    pub(crate) timer: Cell<Option<u32>>,
-    /// The timer has fired since the last park.
-    pub(crate) timed_out: Cell<bool>,
-    /// Operations that may still succeed without blocking before it gives way.
-    pub(crate) budget: Cell<u32>,
+    /// Its calls are not to be caught for now.
+    pub(super) native: Cell<bool>,
+    pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
+    /// The guard page of its stack, for the fault handler.
+    pub(super) guard: Cell<Option<(usize, usize)>>,
 }
 
 /// Operations that succeed at once before a green thread gives way: tokio's.
@@ -121,6 +128,7 @@ impl Record {
                 timer: Cell::new(None),
                 timed_out: Cell::new(false),
                 budget: Cell::new(BUDGET),
+                native: Cell::new(false),
             },
         }
     }
@@ -150,6 +158,23 @@ impl Record {
 
     pub(crate) fn class(&self) -> SizeClass {
         self.class
+    }
+
+    /// Whether `pthread_create` made it.
+    #[inline]
+    pub(crate) fn is_pthread(&self) -> bool {
+        self.body.ended.is_some()
+    }
+
+    /// Its stack, if that is free now.
+    /// # Safety
+    /// Once, by the worker that ran it to its end.
+    pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
+        match self.body.ended {
+            None => Some(stack),
+            // SAFETY: the caller's promise.
+            Some(ended) => unsafe { ended(NonNull::from(self), stack) },
+        }
     }
 
     /// Makes it runnable if it waits.

@@ -2,9 +2,10 @@
 //! that it could not start.
 
 use super::current;
+use super::face::{self, Face};
 use super::overflow;
 use super::record::Record;
-use crate::sys::raw;
+use crate::sys::{fault, raw};
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
@@ -28,8 +29,16 @@ pub(crate) fn overflow(address: usize) -> bool {
     if !guard.contains(&address) {
         return false;
     }
+    let face = Face::of(record);
+    if face.is_some_and(Face::knows_its_stack) && fault::is_chained() {
+        return false; // std's own handler is next, and knows the whole name
+    }
     let mut text = [0; overflow::MESSAGE_LEN];
-    let name = record.name().unwrap_or("<unnamed>");
+    let name = face.map(Face::name);
+    let name = match &name {
+        Some(name) => face::text(name),
+        None => record.name().unwrap_or("<unnamed>"),
+    };
     let length = overflow::message(&mut text, name, record.class().bytes());
     say(&text[..length]);
     true
@@ -81,7 +90,8 @@ fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
 
 /// What std prints, with the green thread's name.
 fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
-    let Some(record) = current::get() else {
+    // A pthread has a name that std knows.
+    let Some(record) = current::get().filter(|r| !r.is_pthread()) else {
         return default(info);
     };
     // Stderr may be a socket; its lock must not be held across a park.

@@ -12,7 +12,8 @@ use std::io;
 /// No memory for its thread-locals; it can still be refused.
 ///
 /// # Safety
-/// Only the worker that took it fresh from a queue, once.
+/// Only who has it to itself: the worker that took it fresh from a queue, or
+/// its creator. Once.
 pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()> {
     locals::attach(record, &stack)?;
     let guard = stack.guard();

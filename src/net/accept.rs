@@ -5,7 +5,7 @@
 //! seeing the mode that he chose, and so do plain OS threads (`accept_os`).
 
 use super::call::{Limit, Socket};
-use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LOW_WATER, USER_NONBLOCK};
+use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LINGERS, LOW_WATER, USER_NONBLOCK};
 use crate::sched::{fds, kinds, start};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
@@ -13,7 +13,6 @@ use crate::sys::raw;
 use crate::sys::real;
 use crate::time;
 use libc::{c_int, sockaddr, socklen_t};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// How long a failed accept waits before it says so, when what failed is that
 /// something ran out: a caller that just tries again would spin otherwise, and
@@ -99,8 +98,8 @@ pub(crate) fn set_nonblocking(fd: i32, on: bool) -> Result<(), Errno> {
 
 /// Enters an accepted descriptor in the table.
 pub(crate) fn made(listener: &Entry, fd: i32, flags: c_int) {
-    let timeouts = listener.recv_timeout.load(Relaxed) | listener.send_timeout.load(Relaxed);
-    if timeouts != 0 || listener.flags() & LOW_WATER != 0 {
+    let timeouts = listener.timeout(Dir::Read) | listener.timeout(Dir::Write);
+    if timeouts != 0 || listener.flags() & (LOW_WATER | LINGERS) != 0 {
         // It inherits them, as they were when the peer connected.
         return fds::appeared(fd);
     }
@@ -146,7 +145,7 @@ fn blocks_for_its_user(fd: c_int) -> bool {
 /// Blocks this OS thread until there may be a connection; false, with the
 /// kernel's errno, at the socket's timeout or on a signal.
 fn wait_readable(fd: c_int) -> bool {
-    let nanos = fds::entry(fd).map_or(0, |e| e.recv_timeout.load(Relaxed));
+    let nanos = fds::entry(fd).map_or(0, |e| e.timeout(Dir::Read));
     let millis = match nanos {
         0 => -1,
         n => c_int::try_from(n.div_ceil(1_000_000)).unwrap_or(c_int::MAX),

@@ -9,7 +9,6 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::time;
 use std::cell::Cell;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A descriptor on which the current green thread may park.
 #[derive(Clone, Copy)]
@@ -33,11 +32,7 @@ impl Limit {
 
     fn fix(&self, socket: Socket, dir: Dir) -> Option<Nanos> {
         if self.0.get() == NOT_FIXED {
-            let timeout = match dir {
-                Dir::Read => &socket.entry.recv_timeout,
-                Dir::Write => &socket.entry.send_timeout,
-            };
-            self.0.set(match timeout.load(Relaxed) {
+            self.0.set(match socket.entry.timeout(dir) {
                 0 => Nanos::MAX,
                 nanos => clock::now().saturating_add(nanos),
             });

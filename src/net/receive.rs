@@ -37,7 +37,37 @@ impl Socket {
     ///
     /// # Safety
     /// The pointers are as `recvfrom` wants them.
+    #[inline(always)] // see `wait_one`
     pub(crate) unsafe fn recv(
+        self,
+        buf: *mut u8,
+        len: usize,
+        flags: c_int,
+        addr: *mut sockaddr,
+        addr_len: *mut socklen_t,
+    ) -> Result<usize, Errno> {
+        if self.wants_some(flags) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.recv_some(buf, len, flags, addr, addr_len) };
+        }
+        let call = |how: c_int| {
+            let (flags, addr) = ((flags | how) as usize, [addr as usize, addr_len as usize]);
+            let args = [self.fd as usize, buf as usize, len, flags, addr[0], addr[1]];
+            // SAFETY: the caller's promise.
+            unsafe { raw::syscall(libc::SYS_recvfrom, args) }
+        };
+        self.retry(Dir::Read, &Limit::new(), |seen| {
+            let n = self.receive(Want::Anything, call)?;
+            Ok(self.received(seen, n, len, flags))
+        })
+    }
+
+    /// As `recvfrom`, where it may take more than one attempt to get all.
+    ///
+    /// # Safety
+    /// As `recv`.
+    #[cold]
+    unsafe fn recv_some(
         self,
         buf: *mut u8,
         len: usize,
@@ -110,11 +140,16 @@ impl Socket {
         }
     }
 
+    /// Whether one attempt that gets something may not be enough.
+    #[inline]
+    fn wants_some(self, flags: c_int) -> bool {
+        flags & MSG_WAITALL != 0 || self.entry.flags() & LOW_WATER != 0
+    }
+
     /// What the kernel calls the target of a receive.
     #[inline]
     fn want(self, flags: c_int, len: impl FnOnce() -> usize) -> Want {
-        let low_water = self.entry.flags() & LOW_WATER != 0;
-        if flags & MSG_WAITALL == 0 && !low_water {
+        if !self.wants_some(flags) {
             return Want::Anything;
         }
         match self.entry.kind() {

@@ -17,6 +17,7 @@ impl Socket {
     ///
     /// # Safety
     /// The pointers are as `sendto` wants them.
+    #[inline(always)] // see `wait_one`
     pub(crate) unsafe fn send(
         self,
         buf: *const u8,
@@ -26,17 +27,19 @@ impl Socket {
         addr_len: socklen_t,
     ) -> Result<usize, Errno> {
         let limit = Limit::new();
-        let once = |done: usize| {
+        let call = |done: usize| {
             let flags = (flags | MSG_DONTWAIT | quiet(done)) as usize;
             let at = buf.wrapping_add(done) as usize;
             let args = [self.fd as usize, at, len - done, flags, addr as usize, addr_len as usize];
             // SAFETY: the caller's promise; the rest stays inside `buf`.
-            let call = || unsafe { raw::syscall(libc::SYS_sendto, args) };
-            // SAFETY: as above; asked after the kernel has read it.
-            self.push(&limit, done, call, || unsafe { is_local(addr) })
+            unsafe { raw::syscall(libc::SYS_sendto, args) }
         };
-        let first = once(0)?;
-        Ok(self.send_rest(first, len, once))
+        if self.entry.kind() == Kind::Datagram {
+            // SAFETY: the caller's promise; asked after the kernel has read it.
+            return self.send_datagram(&limit, || call(0), || unsafe { is_local(addr) });
+        }
+        let first = self.retry(Dir::Write, &limit, |_| call(0))?;
+        Ok(if first < len { self.send_rest(&limit, first, len, call) } else { first })
     }
 
     /// As `sendmsg`.
@@ -49,36 +52,34 @@ impl Socket {
         flags: c_int,
     ) -> Result<usize, Errno> {
         let limit = Limit::new();
-        let once = |msg: *const msghdr, done: usize| {
+        let call = |msg: *const msghdr, done: usize| {
             let (msg, flags) = (msg.cast_mut(), flags | MSG_DONTWAIT | quiet(done));
             // SAFETY: the caller's promise.
-            let call = || unsafe { message::call(libc::SYS_sendmsg, self.fd, msg, flags) };
-            // SAFETY: as above; asked after the kernel has read it.
-            self.push(&limit, done, call, || unsafe { is_local((*msg).msg_name.cast()) })
+            unsafe { message::call(libc::SYS_sendmsg, self.fd, msg, flags) }
         };
-        let first = once(msg, 0)?;
+        if self.entry.kind() == Kind::Datagram {
+            // SAFETY: the caller's promise; asked after the kernel has read it.
+            let local = || unsafe { is_local((*msg).msg_name.cast()) };
+            return self.send_datagram(&limit, || call(msg, 0), local);
+        }
+        let first = self.retry(Dir::Write, &limit, |_| call(msg, 0))?;
         // SAFETY: the kernel has read it.
         let list = unsafe { message::parts(&*msg) };
         // Ancillary data went with the first part, and must not go twice.
-        Ok(self.send_rest(first, iov::total(list), |done| {
+        Ok(self.send_rest(&limit, first, iov::total(list), |done| {
             let mut rest = iov::rest(list, done);
-            once(&message::of(&mut rest), done)
+            call(&message::of(&mut rest), done)
         }))
     }
 
-    /// Sends what `call` does, when there is room for it, after `done` bytes.
-    fn push(
+    /// Sends a datagram by `call`; `to_local` says whether it has the address
+    /// of a Unix socket, whose room is not reported to us.
+    fn send_datagram(
         self,
         limit: &Limit,
-        done: usize,
         call: impl Fn() -> Result<usize, Errno>,
         to_local: impl Fn() -> bool,
     ) -> Result<usize, Errno> {
-        if self.entry.kind() != Kind::Datagram {
-            return self.retry(Dir::Write, limit, |_| {
-                if done > 0 && self.must_return_sent() { Ok(0) } else { call() }
-            });
-        }
         match call() {
             Err(Errno::AGAIN) if to_local() => self.retry_timed(Dir::Write, limit, call),
             Err(Errno::AGAIN) => self.retry(Dir::Write, limit, |_| call()),
@@ -89,18 +90,18 @@ impl Socket {
         }
     }
 
-    /// Repeats `once` until `len` bytes went, of which `done` have. A short
-    /// count proves nothing here: it may have been a fault in the buffer.
+    /// Repeats `call` until `len` bytes of a stream went, of which `done` have.
+    /// A short count proves nothing here: it may have been a fault in the buffer.
+    #[cold]
     fn send_rest(
         self,
+        limit: &Limit,
         done: usize,
         len: usize,
-        once: impl Fn(usize) -> Result<usize, Errno>,
+        call: impl Fn(usize) -> Result<usize, Errno>,
     ) -> usize {
-        if self.entry.kind() == Kind::Datagram {
-            return done;
-        }
-        until_all(done, len, once)
+        let next = |done| if self.must_return_sent() { Ok(0) } else { call(done) };
+        until_all(done, len, |done| self.retry(Dir::Write, limit, |_| next(done)))
     }
 }
 

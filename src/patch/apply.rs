@@ -2,11 +2,14 @@
 //! them on.
 
 use super::family::{Family, PATCHED, PROBE};
-use super::{descriptor, mutex, rwlock, sleep, socket, sync, transfer};
+use super::{
+    descriptor, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
+};
 use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{runtime, start};
 use crate::sys::{learn, real};
+use crate::task::named;
 use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -52,7 +55,7 @@ impl Patch {
     /// Every family that works with the thread-locals that green threads share
     /// with their worker: *sleep* and *socket*.
     pub fn all() -> Patch {
-        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit())).sync(false)
+        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit()) & !Family::OWN)
     }
 
     /// With or without [`Family::Sleep`].
@@ -69,6 +72,14 @@ impl Patch {
     /// thread-locals, as if by `Config::thread_locals`.
     pub fn sync(self, patch: bool) -> Patch {
         self.with(Family::Sync, patch)
+    }
+
+    /// With or without [`Family::Threads`]. With it, whatever makes a thread,
+    /// on whichever thread, makes a green thread, but for
+    /// [`native`](super::native()); and green threads get their own
+    /// thread-locals, as if by `Config::thread_locals`.
+    pub fn threads(self, patch: bool) -> Patch {
+        self.with(Family::Threads, patch)
     }
 
     fn with(self, family: Family, patch: bool) -> Patch {
@@ -88,7 +99,7 @@ impl Patch {
         if let Some(runtime) = runtime::get() {
             return Err(PatchError::TooLate { started_by: runtime.started_by });
         }
-        if missing & Family::Sync.bit() != 0 {
+        if missing & Family::OWN != 0 {
             locals::enable().map_err(PatchError::NoOwnThreadLocals)?;
         }
         keep_linked();
@@ -100,6 +111,9 @@ impl Patch {
         if !reached() {
             return Err(PatchError::NotLinked { symbol: "sched_yield" });
         }
+        if missing & Family::OWN != 0 && !named::probe() {
+            return Err(PatchError::NotLinked { symbol: "pthread_create" });
+        }
         PATCHED.fetch_or(missing, Relaxed);
         Ok(())
     }
@@ -108,9 +122,18 @@ impl Patch {
 /// Refers to every shim, so that the linker takes all of them out of the
 /// archive in which this crate arrives.
 fn keep_linked() {
-    let sync = [sync::SHIMS, mutex::SHIMS, rwlock::SHIMS];
-    let socket = [socket::SHIMS, transfer::SHIMS, descriptor::SHIMS];
-    for shims in [sleep::SHIMS].into_iter().chain(socket).chain(sync) {
+    for shims in [
+        sleep::SHIMS,
+        socket::SHIMS,
+        transfer::SHIMS,
+        descriptor::SHIMS,
+        sync::SHIMS,
+        mutex::SHIMS,
+        rwlock::SHIMS,
+        threads::SHIMS,
+        thread_facts::SHIMS,
+        fork::SHIMS,
+    ] {
         black_box(shims);
     }
 }

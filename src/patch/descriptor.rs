@@ -6,13 +6,14 @@
 //! any other, so a fixed third argument receives what was passed.
 
 use super::gate::{Shim, int, remembers, tracks};
-use crate::sched::entry::{Entry, FORCED_NONBLOCK, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
+use crate::sched::entry::{
+    Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
+};
 use crate::sched::{fds, kinds};
 use crate::sys::{raw, real};
 use libc::{
     O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO, SYS_close, c_int, c_ulong, c_void, socklen_t, timeval,
 };
-use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) static SHIMS: &[Shim] = &[
     Shim::new(close as *const ()),
@@ -216,14 +217,16 @@ pub(super) unsafe extern "C" fn setsockopt(
             (libc::SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) => {
                 // SAFETY: the kernel has accepted it as a timeval.
                 let nanos = kinds::timeout(unsafe { value.cast::<timeval>().read_unaligned() });
-                fds::for_file(fd, |e| match name {
-                    SO_RCVTIMEO => e.recv_timeout.store(nanos, Relaxed),
-                    _ => e.send_timeout.store(nanos, Relaxed),
-                });
+                let dir = if name == SO_RCVTIMEO { Dir::Read } else { Dir::Write };
+                fds::for_file(fd, |e| e.set_timeout(dir, nanos));
             }
             (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
                 let flags = kinds::low_water_flags(kinds::low_water(fd));
                 fds::for_file(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
+            }
+            (libc::SOL_SOCKET, libc::SO_LINGER) => {
+                let flags = kinds::lingers(fd);
+                fds::for_file(fd, |e| e.note_mode(flags, LINGERS & !flags));
             }
             (libc::SOL_TCP, libc::TCP_ULP) => {
                 fds::for_file(fd, |e| e.note_mode(NO_INFERENCE, 0));

@@ -18,10 +18,17 @@ pub enum Family {
     /// between processes. The locks that libc takes inside (of stdio, malloc,
     /// `dlopen`) are not reached. Needs [`ThreadLocals::Own`](crate::ThreadLocals::Own).
     Sync,
+    /// `pthread_create` and what works on its threads: `std::thread`. Needs
+    /// [`ThreadLocals::Own`](crate::ThreadLocals::Own).
+    Threads,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 3] = [Family::Sleep, Family::Socket, Family::Sync];
+    pub(super) const ALL: [Family; 4] =
+        [Family::Sleep, Family::Socket, Family::Sync, Family::Threads];
+
+    /// The families that work only with own thread-locals.
+    pub(super) const OWN: u32 = Family::Sync.bit() | Family::Threads.bit();
 
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32

@@ -15,7 +15,12 @@ mod descriptor;
 mod sync;
 mod mutex;
 mod rwlock;
+mod threads;
+mod thread_facts;
+mod fork;
+mod native;
 mod apply;
 
 pub use apply::{Patch, patch_all};
 pub use family::{Family, is_patched};
+pub use native::native;

@@ -10,60 +10,20 @@
 //! socket that got less than it asked for has emptied it, so it marks the tick
 //! *drained*, and the next operation waits without trying; an event clears the
 //! mark. The mark is never set once the peer has closed, failed or sent urgent
-//! data, because then a short read may have stopped before the end. (A caller whose
-//! buffer is partly unmapped gets a short read too; his next read then waits for
-//! the next event.) A short write marks nothing: the retry costs little, and
-//! finds a fault in the buffer.
+//! data, because then a short read may have stopped before the end. (So may one
+//! into a partly unmapped buffer; the next then waits for an event.) A short
+//! write marks nothing: the retry costs little, and finds such a fault.
 //!
 //! **Whom an event wakes.** The first waiter of its direction; that one tries,
 //! and unless it found nothing passes the wake-up on, so that many waiters do
-//! not stampede and none is forgotten. Waiters that only look (poll) are woken
-//! all.
+//! not stampede and none is forgotten. Who only looks (poll) is always woken.
+
+pub(crate) use super::words::*;
 
 use super::line::{Line, Status, Waiter, Whom};
 use crate::sys::lock::{RawGuard, RawLock};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
-
-/// Reading or writing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Dir {
-    Read,
-    Write,
-}
-
-/// What a descriptor is, as far as it matters for waiting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub(crate) enum Kind {
-    /// No socket: calls pass through.
-    Other = 0,
-    /// TCP over IPv4 or IPv6: a short read means "nothing left".
-    Tcp = 1,
-    /// Another stream.
-    Stream = 2,
-    /// A datagram or raw socket.
-    Datagram = 3,
-    /// A seqpacket socket: connected, and keeps messages apart.
-    Packets = 4,
-}
-
-/// `Entry::flags`: it describes the descriptor that is open now.
-pub(crate) const KNOWN: u32 = 1;
-const KIND: u32 = 0b1110;
-/// The user asked for O_NONBLOCK.
-pub(crate) const USER_NONBLOCK: u32 = 16;
-/// We set O_NONBLOCK; what the user sees is `USER_NONBLOCK`.
-pub(crate) const FORCED_NONBLOCK: u32 = 32;
-/// A short read proves nothing: the end, an error or urgent data has been
-/// reported, or something frames or holds back what arrives.
-pub(crate) const NO_INFERENCE: u32 = 64;
-/// Registered with a selector.
-const REGISTERED: u32 = 128;
-/// The user set SO_RCVLOWAT.
-pub(crate) const LOW_WATER: u32 = 256;
-/// Being closed: it may mean another file at any time.
-pub(crate) const CLOSING: u32 = 512;
 
 /// One descriptor number.
 #[repr(C, align(128))]
@@ -72,17 +32,20 @@ pub(crate) struct Entry {
     flags: AtomicU32,
     read: Direction,
     write: Direction,
-    /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0: none.
-    pub(crate) recv_timeout: AtomicU64,
-    pub(crate) send_timeout: AtomicU64,
     /// Changed under the lock.
     generation: AtomicU32,
+    // What every operation needs ends here, within one cache line.
     /// Index + 1 of the worker whose selector has it. Under the lock.
     worker: Cell<u32>,
     /// The next descriptor number + 1 of the same file, in a ring; 0: alone.
     /// Changed under the table's lock for rings.
     pub(crate) sibling: AtomicU32,
+    /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0: none.
+    recv_timeout: AtomicU64,
+    send_timeout: AtomicU64,
 }
+
+const _: () = assert!(std::mem::offset_of!(Entry, worker) <= 64);
 
 // SAFETY: the cells are used under the entry's lock or the rings' lock.
 unsafe impl Sync for Entry {}
@@ -139,6 +102,27 @@ impl Entry {
         }
     }
 
+    /// The timeout of operations in this direction in nanoseconds; 0: none.
+    #[inline]
+    pub(crate) fn timeout(&self, dir: Dir) -> u64 {
+        if self.flags() & TIMED == 0 { 0 } else { self.timeouts()[dir as usize].load(Relaxed) }
+    }
+
+    /// Sets what `timeout` says.
+    pub(crate) fn set_timeout(&self, dir: Dir, nanos: u64) {
+        self.timeouts()[dir as usize].store(nanos, Relaxed);
+        self.change_flags(self.timed(), 0);
+    }
+
+    fn timeouts(&self) -> [&AtomicU64; 2] {
+        [&self.recv_timeout, &self.send_timeout]
+    }
+
+    fn timed(&self) -> u32 {
+        let any = self.timeouts().iter().any(|t| t.load(Relaxed) != 0);
+        if any { TIMED } else { 0 }
+    }
+
     #[inline]
     fn dir(&self, dir: Dir) -> &Direction {
         match dir {
@@ -160,6 +144,7 @@ impl Entry {
     }
 
     /// Which owner of the number this is.
+    #[inline]
     pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Relaxed)
     }
@@ -175,6 +160,7 @@ impl Entry {
     }
 
     /// Whether somebody stands in line; a hint, exact for one who was notified.
+    #[inline]
     pub(crate) fn has_waiters(&self, dir: Dir) -> bool {
         !self.dir(dir).line.is_empty()
     }
@@ -187,17 +173,6 @@ impl Entry {
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked { entry: self, _guard: self.lock.lock() }
-    }
-}
-
-/// The kind that `flags` hold.
-fn kind_of(flags: u32) -> Kind {
-    match (flags & KIND) >> 1 {
-        1 => Kind::Tcp,
-        2 => Kind::Stream,
-        3 => Kind::Datagram,
-        4 => Kind::Packets,
-        _ => Kind::Other,
     }
 }
 
@@ -225,7 +200,7 @@ impl Locked<'_> {
     /// Starts a description of the descriptor that is open now.
     pub(crate) fn describe(&self, kind: Kind, flags: u32) {
         let entry = self.entry;
-        entry.flags.store(KNOWN | (kind as u32) << 1 | flags, Release);
+        entry.flags.store(KNOWN | entry.timed() | (kind as u32) << 1 | flags, Release);
     }
 
     /// Forgets everything: the number is being closed, or belongs to a new

@@ -1,8 +1,7 @@
 //! What a descriptor is: asked of the kernel, or told by how it was made.
 
-use super::entry::{Entry, Kind, LOW_WATER, NO_INFERENCE};
+use super::entry::{Dir, Entry, Kind, LINGERS, LOW_WATER, NO_INFERENCE};
 use crate::sys::raw;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// An option whose value is a number.
 pub(crate) fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
@@ -28,8 +27,28 @@ pub(crate) fn kind_of(fd: i32) -> Kind {
     kind(of(libc::SO_DOMAIN).unwrap_or(-1), ty, of(libc::SO_PROTOCOL).unwrap_or(-1))
 }
 
-/// NO_INFERENCE if a protocol on top of TCP frames what is read.
-pub(crate) fn layered(fd: i32) -> u32 {
+/// The flags that the options of a descriptor need.
+pub(crate) fn options(fd: i32, kind: Kind) -> u32 {
+    if kind == Kind::Other {
+        return 0;
+    }
+    let layered = if kind == Kind::Tcp { layered(fd) } else { 0 };
+    low_water_flags(low_water(fd)) | lingers(fd) | layered
+}
+
+/// LINGERS if SO_LINGER is set.
+pub(crate) fn lingers(fd: i32) -> u32 {
+    let mut value = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut len = size_of::<libc::linger>() as u32;
+    let at = [&raw mut value as usize, &raw mut len as usize];
+    let call = [fd as usize, libc::SOL_SOCKET as usize, libc::SO_LINGER as usize, at[0], at[1], 0];
+    // SAFETY: `value` has `len` bytes.
+    let asked = unsafe { raw::syscall(libc::SYS_getsockopt, call) };
+    if asked.is_ok() && value.l_onoff != 0 && value.l_linger > 0 { LINGERS } else { 0 }
+}
+
+/// NO_INFERENCE if a protocol on top of TCP (kTLS) frames what is read.
+fn layered(fd: i32) -> u32 {
     let mut name = [0u8; 16];
     let mut len = 16u32;
     let at = [&raw mut name as usize, &raw mut len as usize];
@@ -69,16 +88,14 @@ pub(crate) fn kind(domain: i32, ty: i32, protocol: i32) -> Kind {
 
 /// Copies SO_RCVTIMEO and SO_SNDTIMEO from the kernel.
 pub(crate) fn read_timeouts(fd: i32, entry: &Entry) {
-    for (name, to) in
-        [(libc::SO_RCVTIMEO, &entry.recv_timeout), (libc::SO_SNDTIMEO, &entry.send_timeout)]
-    {
+    for (name, dir) in [(libc::SO_RCVTIMEO, Dir::Read), (libc::SO_SNDTIMEO, Dir::Write)] {
         let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
         let mut len = size_of::<libc::timeval>() as u32;
         let at = [&raw mut value as usize, &raw mut len as usize];
         let call = [fd as usize, libc::SOL_SOCKET as usize, name as usize, at[0], at[1], 0];
         // SAFETY: `value` has `len` bytes.
         let ok = unsafe { raw::syscall(libc::SYS_getsockopt, call) }.is_ok();
-        to.store(if ok { timeout(value) } else { 0 }, Relaxed);
+        entry.set_timeout(dir, if ok { timeout(value) } else { 0 });
     }
 }
 

@@ -164,7 +164,8 @@ mod tests {
     use crate::green::record::Body;
     use crate::stack::SizeClass;
 
-    static BODY: Body = Body { run: |_| {}, refuse: |_, _| {}, discard: |_| {}, free: |_| {} };
+    static BODY: Body =
+        Body { run: |_| {}, refuse: |_, _| {}, discard: |_| {}, free: |_| {}, ended: None };
 
     /// Fresh: waking it only sets its state.
     fn record() -> Record {

@@ -13,6 +13,7 @@ use crate::sys::biased::Biased;
 use crate::sys::clock::Nanos;
 use crate::sys::owner::OwnerCell;
 use crate::sys::selector::Selector;
+use crate::sys::tls::{self, Block};
 use crossbeam_deque::Stealer;
 use std::cell::Cell;
 use std::io;
@@ -74,6 +75,8 @@ pub(crate) struct Local {
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
+    /// The thread-locals of its OS thread.
+    block: Cell<Option<Block>>,
     _owned: Owned,
 }
 
@@ -157,16 +160,37 @@ impl Local {
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
             _owned: owned,
+            block: Cell::new(None),
         })
     }
 
     /// Makes the calling OS thread this worker, for good: it is never dropped.
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
+        local.block.set(Some(tls::current()));
         local.lock.enter();
         local.shared.local.store(ptr::from_ref(local).cast_mut(), Release);
         LOCAL.set(local);
         local
+    }
+
+    /// Runs `f` under the worker's own thread-locals, on a green thread of this
+    /// worker that has others. `f` neither suspends nor unwinds.
+    pub(crate) fn as_worker<R>(&self, f: impl FnOnce() -> R) -> R {
+        let green = tls::current();
+        let worker = self.block.get().expect("a worker that runs has its block");
+        // Under the worker's thread-locals one counts as being inside.
+        self.lock.enter();
+        // SAFETY: the worker's own block, on its OS thread, while it waits for
+        // this green thread; and back.
+        let r = unsafe {
+            tls::switch(worker);
+            let r = f();
+            tls::switch(green);
+            r
+        };
+        self.lock.exit();
+        r
     }
 
     /// Runs `f` on the run queue: from the worker's loop, or from a green

@@ -5,7 +5,7 @@ use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config::{self, ThreadLocals};
-use crate::green::{locals, report};
+use crate::green::{current, locals, report};
 use crate::stack::{SizeClass, StackCache};
 use crate::sys::{biased, fault, futex, platform};
 use std::io;
@@ -30,7 +30,8 @@ pub(crate) fn watch_forks() {
 /// Runs in the child, where only async-signal-safe things are allowed.
 extern "C" fn in_child() {
     runtime::forked();
-    crate::green::current::leave();
+    platform::note_process();
+    current::leave();
 }
 
 /// The runtime, started if it was not.
@@ -52,6 +53,8 @@ pub(crate) fn runtime(by: &'static Location<'static>) -> io::Result<&'static Run
 #[cold]
 fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     let _starting = STARTING.lock();
+    // Its threads are not to be green ones.
+    let _native = current::Native::enter();
     if let Some(runtime) = runtime::get() {
         return Ok(runtime);
     }
@@ -121,6 +124,7 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<thread::JoinHandle<()>> {
         // Without it an overflow still ends the process, only with no message.
         let _alt_stack = fault::ensure_alt_stack();
         let _bug = AbortOnUnwind;
+        let _native = current::Native::enter();
         let runtime = runtime::get().expect("the gate opens after publishing");
         Worker::new(local.become_worker(), runtime).run()
     })

@@ -11,6 +11,7 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::selector::{Events, Until};
 use crate::sys::tls::{self, Block};
 use corosensei::CoroutineResult;
+use std::io;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -102,10 +103,7 @@ impl Worker {
     /// Gives a fresh one its stack, and runs it.
     #[inline]
     fn start(&self, thread: RecordRef) {
-        // SAFETY: the owning OS thread; taking does not nest.
-        let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) };
-        // SAFETY: popped fresh, once.
-        match stack.and_then(|s| unsafe { start(&thread, s) }) {
+        match self.prepare(&thread) {
             Ok(()) => {
                 thread.settle(self.local.shared, self.me());
                 thread.state.begin_run();
@@ -118,6 +116,19 @@ impl Worker {
                 unsafe { thread.refuse(why) };
             }
         }
+    }
+
+    /// Gives a fresh one its stack, unless it came with one.
+    #[inline]
+    fn prepare(&self, thread: &Record) -> io::Result<()> {
+        // SAFETY: popped fresh, so this worker's.
+        if unsafe { (*thread.own.coroutine.get()).is_some() } {
+            return Ok(());
+        }
+        // SAFETY: the owning OS thread; taking does not nest.
+        let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) }?;
+        // SAFETY: popped fresh, once.
+        unsafe { start(thread, stack) }
     }
 
     /// Switches to `thread` until it suspends or ends.
@@ -192,9 +203,11 @@ impl Worker {
         // SAFETY: its worker, and it has returned.
         let coroutine = unsafe { (*thread.own.coroutine.get()).take() };
         if let Some(coroutine) = coroutine {
-            let stack = coroutine.into_stack();
-            // SAFETY: the owning OS thread; giving does not nest.
-            unsafe { self.local.stacks.with(|s| s.give(stack)) };
+            // SAFETY: it has returned, here.
+            if let Some(stack) = unsafe { thread.ended(coroutine.into_stack()) } {
+                // SAFETY: the owning OS thread; giving does not nest.
+                unsafe { self.local.stacks.with(|s| s.give(stack)) };
+            }
         }
         thread.state.finish();
     }

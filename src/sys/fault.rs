@@ -56,6 +56,14 @@ pub(crate) fn install(report: fn(addr: usize) -> bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether faults that `report` does not take go to a handler of the program.
+/// Async-signal-safe.
+pub(crate) fn is_chained() -> bool {
+    // SAFETY: null, or what `install` leaked.
+    let installed = unsafe { INSTALLED.load(Ordering::Acquire).as_ref() };
+    installed.is_some_and(|i| !matches!(i.segv.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN))
+}
+
 type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 type PlainHandler = unsafe extern "C" fn(libc::c_int);
 

@@ -30,3 +30,13 @@ pub(crate) fn note_process() {
 pub(crate) fn is_our_process() -> bool {
     std::process::id() == PROCESS.load(Relaxed)
 }
+
+/// The program's name, as the kernel names its first thread (but not cut).
+pub(crate) fn program_name() -> &'static [u8] {
+    unsafe extern "C" {
+        static program_invocation_short_name: *const std::ffi::c_char;
+    }
+    // SAFETY: set by the C library before any code of ours, to a string that
+    // lives as long as the process.
+    unsafe { std::ffi::CStr::from_ptr(program_invocation_short_name) }.to_bytes()
+}

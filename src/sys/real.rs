@@ -5,12 +5,13 @@
 //! library) looks up the one it needs. A successful `dlsym` allocates nothing.
 //! Of several versions it gives the one that new programs are linked with.
 
-use std::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
-    clockid_t, iovec, msghdr, nfds_t, pollfd, pthread_barrier_t, pthread_cond_t, pthread_mutex_t,
-    pthread_once_t, pthread_rwlock_t, sem_t, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    clockid_t, cpu_set_t, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_barrier_t,
+    pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t, pthread_t, sched_param,
+    sem_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -142,6 +143,79 @@ originals! {
     fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_int;
     fn pthread_barrier_destroy(barrier: *mut pthread_barrier_t) -> c_int;
     fn pthread_once(once: *mut pthread_once_t, init: Option<unsafe extern "C" fn()>) -> c_int;
+    fn pthread_create(out: *mut pthread_t, attr: *const pthread_attr_t, start: Start, argument: *mut c_void) -> c_int;
+    fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int;
+    fn pthread_tryjoin_np(thread: pthread_t, value: *mut *mut c_void) -> c_int;
+    fn pthread_timedjoin_np(thread: pthread_t, value: *mut *mut c_void, until: *const timespec) -> c_int;
+    fn pthread_detach(thread: pthread_t) -> c_int;
+    fn pthread_setname_np(thread: pthread_t, name: *const c_char) -> c_int;
+    fn pthread_getname_np(thread: pthread_t, name: *mut c_char, len: size_t) -> c_int;
+    fn pthread_getattr_np(thread: pthread_t, attr: *mut pthread_attr_t) -> c_int;
+    fn pthread_kill(thread: pthread_t, signal: c_int) -> c_int;
+    fn pthread_sigqueue(thread: pthread_t, signal: c_int, value: sigval) -> c_int;
+    fn pthread_cancel(thread: pthread_t) -> c_int;
+    fn pthread_getschedparam(thread: pthread_t, policy: *mut c_int, param: *mut sched_param) -> c_int;
+    fn pthread_setschedparam(thread: pthread_t, policy: c_int, param: *const sched_param) -> c_int;
+    fn pthread_setschedprio(thread: pthread_t, priority: c_int) -> c_int;
+    fn pthread_getaffinity_np(thread: pthread_t, size: size_t, set: *mut cpu_set_t) -> c_int;
+    fn pthread_setaffinity_np(thread: pthread_t, size: size_t, set: *const cpu_set_t) -> c_int;
+    fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int;
+    fn fork() -> pid_t;
+}
+
+/// What a thread runs; `pthread_exit` leaves it by unwinding.
+pub(crate) type Start = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+
+/// libc's own function of this name; `None` in a version that has none.
+fn find_any(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: `name` is a C string; RTLD_NEXT asks for libc's definition.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// libc's own, from glibc 2.31 on; before, ENOSYS.
+///
+/// # Safety
+/// As the C function of this name.
+pub(crate) unsafe fn pthread_clockjoin_np(
+    thread: pthread_t,
+    value: *mut *mut c_void,
+    clock: clockid_t,
+    until: *const timespec,
+) -> c_int {
+    type Join =
+        unsafe extern "C" fn(pthread_t, *mut *mut c_void, clockid_t, *const timespec) -> c_int;
+    let Some(at) = find_any(c"pthread_clockjoin_np") else { return libc::ENOSYS };
+    // SAFETY: libc's function of this name; the caller's promise.
+    unsafe { std::mem::transmute::<*mut c_void, Join>(at)(thread, value, clock, until) }
+}
+
+/// libc's own, from glibc 2.34 on, and before what it stands for, as far as
+/// there are no handlers.
+///
+/// # Safety
+/// As the C function of this name.
+pub(crate) unsafe fn fork_alone() -> pid_t {
+    match find_any(c"_Fork") {
+        // SAFETY: libc's function of this name; the caller's promise.
+        Some(at) => unsafe {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> pid_t>(at)()
+        },
+        // SAFETY: the caller's promise.
+        None => unsafe { fork() },
+    }
+}
+
+/// libc's own. It leaves by unwinding.
+///
+/// # Safety
+/// As the C function of this name.
+pub(crate) unsafe fn pthread_exit(value: *mut c_void) -> ! {
+    let Some(at) = find_any(c"pthread_exit") else { missing(c"pthread_exit") };
+    // SAFETY: libc's function of this name; the caller's promise.
+    unsafe {
+        std::mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut c_void) -> !>(at)(value)
+    }
 }
 
 /// Where libc's `pthread_once` is, for who jumps there.

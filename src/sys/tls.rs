@@ -27,6 +27,9 @@ pub(crate) struct Unsupported(&'static str);
 /// Offsets from the thread pointer in every glibc for x86-64.
 const DTV: usize = 0x08;
 const SELF: usize = 0x10;
+/// `multiple_threads`: while it is zero, malloc of glibc before 2.37 takes no
+/// locks.
+const NOT_ALONE: usize = 0x18;
 const STACK_GUARD: usize = 0x28;
 const POINTER_GUARD: usize = 0x30;
 
@@ -41,6 +44,7 @@ pub(crate) struct Layout {
     /// Words of a fresh `struct pthread` that point into itself.
     own_pointers: Vec<(usize, usize)>,
     rseq: Option<usize>,
+    resolver: Option<Resolver>,
     /// Thread-locals that a reused block must have anew.
     images: Vec<Image>,
     keys: Keys,
@@ -57,6 +61,16 @@ struct Image {
     data: *const u8,
     data_len: usize,
     len: usize,
+}
+
+/// `__resp`: a thread's pointer to its own state of the resolver. A fresh one
+/// points to the main thread's.
+#[derive(Clone, Copy)]
+struct Resolver {
+    /// The pointer lies so far below the thread pointer.
+    below: usize,
+    /// The state lies here in the record.
+    state: usize,
 }
 
 /// Where pthread keys keep their values and destructors.
@@ -94,6 +108,14 @@ unsafe impl Sync for Layout {}
 /// A thread-local block: its thread pointer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Block(usize);
+
+impl Block {
+    /// The thread pointer, which is the C library's handle of the thread.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        self.0
+    }
+}
 
 /// The calling thread's.
 #[inline]
@@ -136,7 +158,7 @@ pub(crate) fn probe() -> Result<Layout, Unsupported> {
     }
     // A thread that has done nothing yet: its record is the model of others.
     std::thread::Builder::new()
-        .spawn(|| Layout::read())
+        .spawn(Layout::read)
         .map_err(|_| Unsupported("no thread could be started to look at"))?
         .join()
         .unwrap_or(Err(Unsupported("looking at a thread panicked")))
@@ -182,6 +204,7 @@ impl Layout {
                 tid,
                 own_pointers,
                 rseq: rseq.filter(|at| *at < record),
+                resolver: resolver(me, record),
                 images: images(me),
                 keys,
                 allocate: std::mem::transmute::<
@@ -261,6 +284,14 @@ impl Layout {
         }
         put(STACK_GUARD, mine(STACK_GUARD));
         put(POINTER_GUARD, mine(POINTER_GUARD));
+        // SAFETY: inside the record.
+        unsafe { *ptr::with_exposed_provenance_mut::<u32>(tp + NOT_ALONE) = 1 };
+        if let Some(resolver) = self.resolver {
+            // SAFETY: libc's word in this block.
+            unsafe {
+                *ptr::with_exposed_provenance_mut(tp - resolver.below) = tp + resolver.state;
+            }
+        }
         // SAFETY: inside the record.
         unsafe { *ptr::with_exposed_provenance_mut::<u32>(tp + self.tid) = green_tid() };
         if let Some(rseq) = self.rseq {
@@ -379,6 +410,17 @@ fn own_pointers(me: usize, record: usize) -> Vec<(usize, usize)> {
             (me..me + record).contains(&value).then(|| (at, value - me))
         })
         .collect()
+}
+
+/// Where a thread keeps its resolver's state; `None`: not beside its record,
+/// and then it is shared.
+fn resolver(me: usize, record: usize) -> Option<Resolver> {
+    // For a thread-local, this thread's address of it.
+    let at = lookup(c"__resp")?.expose_provenance();
+    // SAFETY: libc's, a pointer.
+    let state = unsafe { *ptr::with_exposed_provenance::<usize>(at) };
+    let inside = (me..me + record).contains(&state) && at < me && me - at < 64 << 10;
+    inside.then(|| Resolver { below: me - at, state: state - me })
 }
 
 /// A number that no kernel thread has (they end at 2^22), so that the owner of
@@ -555,6 +597,26 @@ mod tests {
             // SAFETY: nobody runs on it.
             unsafe { layout.renew(one) };
         }
+    }
+
+    #[test]
+    fn libc_takes_it_for_one_of_many_threads() {
+        unsafe extern "C" {
+            fn __res_state() -> *mut c_void;
+        }
+        let layout = layout();
+        let block = block(layout);
+        // SAFETY: the calling thread's.
+        let mine = unsafe { __res_state() }.addr();
+        on(layout, block, move || {
+            // SAFETY: in the head of the current block.
+            let alone = unsafe { *ptr::with_exposed_provenance::<u32>(current().0 + NOT_ALONE) };
+            assert_eq!(alone, 1, "malloc would not lock");
+            // SAFETY: as above.
+            let state = unsafe { __res_state() }.addr();
+            assert_ne!(state, mine);
+            assert!((block.0..block.0 + layout.record).contains(&state));
+        });
     }
 
     #[test]

@@ -63,6 +63,7 @@ where
             refuse: refuse::<F, T>,
             discard: discard::<F, T>,
             free: free::<F, T>,
+            ended: None,
         }
     };
     let packet = Packet {

@@ -1,6 +1,7 @@
 //! Waiting for green threads to end.
 
 use super::body::Packet;
+use super::join_state::JoinState;
 use crate::error::JoinError;
 use crate::green::current;
 use crate::green::handle::GreenThread;
@@ -99,19 +100,7 @@ impl<T> JoinHandle<T> {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.
-        if !unsafe { join.wait(Unparker::current()) } {
-            return Waited::Done;
-        }
-        loop {
-            let wake = park(deadline);
-            if join.is_done() {
-                return Waited::Done;
-            }
-            // SAFETY: it waits.
-            if wake == Wake::TimedOut && unsafe { join.give_up() } {
-                return Waited::TimedOut;
-            }
-        }
+        if unsafe { wait_for(join, deadline) } { Waited::Done } else { Waited::TimedOut }
     }
 
     /// Takes the result of one that is done.
@@ -134,6 +123,27 @@ impl<T> JoinHandle<T> {
             unsafe { self.thread.0.discard() };
         }
         result.expect("a result is taken once")
+    }
+}
+
+/// Waits until `join` is done; false once the deadline has passed.
+///
+/// # Safety
+/// The caller has the right to join, and does not wait yet.
+pub(super) unsafe fn wait_for(join: &JoinState, deadline: Option<Nanos>) -> bool {
+    // SAFETY: the caller's promise.
+    if !unsafe { join.wait(Unparker::current()) } {
+        return true;
+    }
+    loop {
+        let wake = park(deadline);
+        if join.is_done() {
+            return true;
+        }
+        // SAFETY: it waits.
+        if wake == Wake::TimedOut && unsafe { join.give_up() } {
+            return false;
+        }
     }
 }
 

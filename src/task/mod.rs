@@ -3,4 +3,8 @@
 pub(crate) mod join_state;
 pub(crate) mod body;
 pub(crate) mod join;
+pub(crate) mod named;
 pub(crate) mod spawn;
+pub(crate) mod registry;
+pub(crate) mod pthread;
+pub(crate) mod whose;

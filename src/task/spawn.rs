@@ -2,6 +2,7 @@
 
 use super::body;
 use super::join::JoinHandle;
+use super::named::{self, Named};
 use crate::config;
 use crate::green::handle::GreenThread;
 use crate::green::record::RecordRef;
@@ -110,7 +111,9 @@ impl Builder {
         Builder::default()
     }
 
-    /// What panics, overflows and [`GreenThread::name`] call it.
+    /// What panics, overflows and [`GreenThread::name`] call it. With a family
+    /// patched that needs own thread-locals, `std::thread::current()` inside
+    /// has that name too.
     pub fn name(mut self, name: String) -> Builder {
         self.name = Some(name);
         self
@@ -139,7 +142,13 @@ impl Builder {
         let class = SizeClass::for_size(bytes)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
         let name = self.name.map(String::into_boxed_str);
-        let (thread, handle) = body::new(f, name, class)?;
+        let (thread, handle) = match &name {
+            Some(text) if named::works_for(text) => {
+                let named = Named::new(f, text)?;
+                body::new(move || named.run(), name, class)?
+            }
+            _ => body::new(f, name, class)?,
+        };
         runtime.submit(thread);
         // SAFETY: as in `spawn_or_refuse`.
         Ok(unsafe { JoinHandle::new(GreenThread(handle)) })

@@ -25,9 +25,7 @@ fn patched() {
     greenroom::patch_all().expect("the patch");
     // 10 times 200 ms would be 2000.
     together(Duration::from_millis(1500), || {
-        (0..10)
-            .map(|_| greenroom::spawn(|| thread::sleep(WAIT)))
-            .collect()
+        (0..10).map(|_| greenroom::spawn(|| thread::sleep(WAIT))).collect()
     });
     // 8 times 200 ms would be 1600.
     together(Duration::from_millis(1200), echoes);
@@ -50,9 +48,8 @@ fn together(limit: Duration, start: fn() -> Vec<greenroom::JoinHandle<()>>) {
 fn echoes() -> Vec<greenroom::JoinHandle<()>> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("an address");
-    let mut all: Vec<_> = (0..8u8)
-        .map(|id| greenroom::spawn(move || client(address, id)))
-        .collect();
+    let mut all: Vec<_> =
+        (0..8u8).map(|id| greenroom::spawn(move || client(address, id))).collect();
     all.push(greenroom::spawn(move || serve(&listener, 8)));
     all
 }

@@ -1,0 +1,53 @@
+//! Forking, on a green thread with its own thread-locals.
+//!
+//! libc's fork takes the thread pointer for that of the OS thread that calls:
+//! the child rebuilds libc's list of threads around it. So it runs under the
+//! worker's own. The child goes on with the green thread's thread-locals, and
+//! without the runtime: it is to call exec or _exit.
+//!
+//! `vfork`, `posix_spawn` and `clone` need none of this; `daemon` and `forkpty`
+//! fork inside libc and must not be called on such a green thread.
+
+use super::gate::Shim;
+use crate::green::current;
+use crate::sched::local;
+use crate::sys::errno::Errno;
+use crate::sys::real;
+use libc::pid_t;
+
+pub(super) static SHIMS: &[Shim] =
+    &[Shim::new(self::fork as *const ()), Shim::new(_Fork as *const ())];
+
+/// See fork(2).
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn fork() -> pid_t {
+    // SAFETY: the caller's promise.
+    under_the_worker(|| unsafe { real::fork() })
+}
+
+/// See _Fork(3).
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+#[allow(non_snake_case, reason = "libc's name")]
+pub(super) unsafe extern "C" fn _Fork() -> pid_t {
+    // SAFETY: the caller's promise.
+    under_the_worker(|| unsafe { real::fork_alone() })
+}
+
+/// Runs `fork` under the thread pointer of the OS thread.
+fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
+    let own = current::get().and_then(|me| me.own.block.get());
+    let (Some(_), Some(local)) = (own, local::get()) else { return fork() };
+    let (pid, errno) = local.as_worker(|| (fork(), Errno::last()));
+    if pid == 0 {
+        current::leave(); // there is no worker here to park on
+    } else if pid < 0 {
+        errno.set();
+    }
+    pid
+}
