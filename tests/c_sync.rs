@@ -24,7 +24,7 @@ fn ready() {
     ONCE.call_once(|| {
         let workers = std::env::var(WORKERS).map_or(1, |n| n.parse().unwrap());
         Config::new().workers(workers).install().unwrap();
-        Patch::all().sync(true).apply().unwrap();
+        Patch::all().sync(true).threads(false).apply().unwrap();
     });
 }
 

@@ -3,13 +3,13 @@
 
 use super::family::Family;
 use super::gate::{Shim, int, minds_locks, parks, until};
-use crate::sync::pthread_once::{self as once_for_c, Init};
+use crate::sync::pthread_once::{self, Init};
 use crate::sync::{pthread_barrier, pthread_lock};
 use crate::sys::errno::Errno;
 use crate::sys::real;
 use libc::{
-    CLOCK_REALTIME, c_int, clockid_t, pthread_barrier_t, pthread_once_t, pthread_rwlock_t, sem_t,
-    timespec,
+    CLOCK_REALTIME, c_int, c_void, clockid_t, pthread_barrier_t, pthread_once_t, pthread_rwlock_t,
+    sem_t, timespec,
 };
 
 pub(super) static SHIMS: &[Shim] = &[
@@ -224,23 +224,38 @@ pub(super) unsafe extern "C" fn sem_post(sem: *mut sem_t) -> c_int {
     unsafe { if minds_locks() { pthread_lock::post(sem) } else { real::sem_post(sem) } }
 }
 
-/// See pthread_once(3). An initialiser of C++ may throw through it.
+/// See pthread_once(3). On OS threads it jumps to libc's and leaves no frame,
+/// so that C++ can throw out of the initialiser; on green threads that aborts.
 ///
 /// # Safety
 /// As libc's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C-unwind" fn pthread_once(
-    once: *mut pthread_once_t,
-    init: Init,
-) -> c_int {
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn pthread_once(once: *mut pthread_once_t, init: Init) -> c_int {
+    // Keeps both arguments, and the stack aligned, over the call.
+    std::arch::naked_asm!(
+        "push rdi",
+        "push rsi",
+        "sub rsp, 8",
+        "call {whose}",
+        "add rsp, 8",
+        "pop rsi",
+        "pop rdi",
+        "jmp rax",
+        whose = sym whose_once,
+    )
+}
+
+/// The function that does it for the calling thread.
+extern "C" fn whose_once() -> *const c_void {
+    if parks(Family::Sync) { green_once as *const c_void } else { real::pthread_once_at() }
+}
+
+/// # Safety
+/// As `pthread_once`.
+unsafe extern "C" fn green_once(once: *mut pthread_once_t, init: Init) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe {
-        match (minds_locks(), parks(Family::Sync)) {
-            (false, _) => real::pthread_once(once, init),
-            (true, false) => once_for_c::on_os(once, init),
-            (true, true) => once_for_c::on_green(once, init),
-        }
-    }
+    unsafe { pthread_once::on_green(once, init) }
 }
 
 /// See pthread_barrier_wait(3).

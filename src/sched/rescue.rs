@@ -34,15 +34,19 @@ pub(crate) fn look_after_others(me: &Local, runtime: &Runtime, events: &mut Even
 
 /// Does a stale worker's round: its reactor, timers, inbox and queue.
 fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
-    let Some(theirs) = local_of(worker) else { return };
-    // Before anything: one that is just being woken looks stale too, and what
-    // wakes it is an event of its selector that nobody else may take.
-    let Some(_claim) = theirs.lock.try_claim() else { return };
+    // Not under the claim: a green thread that closes a descriptor wakes others
+    // while it holds the descriptor's lock, and waits for the claim to end.
     worker.selector.wait(events, Until::Now);
     for ready in events.iter() {
         // Wakes go to its inbox, which is emptied below.
         fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
     }
+    let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
+    let Some((theirs, _claim)) = claim else {
+        // It came round, and may be asleep by now: if it was just being woken,
+        // the look above has taken the event that wakes it.
+        return worker.selector.wake();
+    };
     theirs.fire_timers(clock::now());
     take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {

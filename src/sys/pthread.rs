@@ -134,7 +134,7 @@ pub(crate) fn me() -> u32 {
 pub(super) fn once_states() -> (u32, u32) {
     thread_local!(static LOOK: Cell<(*const AtomicU32, u32)> = const { Cell::new((null(), 0)) });
     // SAFETY: asks for nothing.
-    unsafe extern "C-unwind" fn look() {
+    unsafe extern "C" fn look() {
         let (once, _) = LOOK.get();
         // SAFETY: set below, by this very thread.
         LOOK.set((once, unsafe { &*once }.load(Relaxed)));

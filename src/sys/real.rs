@@ -64,7 +64,7 @@ macro_rules! originals {
                 // SAFETY: `at` is libc's function of this name, whose C
                 // signature is this one.
                 let f = unsafe {
-                    std::mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn($($ty),*) -> $ret>(at)
+                    std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($ty),*) -> $ret>(at)
                 };
                 // SAFETY: the caller's promise.
                 unsafe { f($($arg),*) }
@@ -142,7 +142,7 @@ originals! {
     fn sem_post(sem: *mut sem_t) -> c_int;
     fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_int;
     fn pthread_barrier_destroy(barrier: *mut pthread_barrier_t) -> c_int;
-    fn pthread_once(once: *mut pthread_once_t, init: Option<unsafe extern "C-unwind" fn()>) -> c_int;
+    fn pthread_once(once: *mut pthread_once_t, init: Option<unsafe extern "C" fn()>) -> c_int;
     fn pthread_create(out: *mut pthread_t, attr: *const pthread_attr_t, start: Start, argument: *mut c_void) -> c_int;
     fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int;
     fn pthread_tryjoin_np(thread: pthread_t, value: *mut *mut c_void) -> c_int;
@@ -226,6 +226,12 @@ pub(crate) unsafe fn pthread_exit(value: *mut c_void) -> ! {
     // SAFETY: libc's function of this name, by the convention of `call`; the
     // caller's promise.
     unsafe { std::mem::transmute::<*mut c_void, unsafe fn(*mut c_void) -> !>(at)(value) }
+}
+
+/// Where libc's `pthread_once` is, for who jumps there.
+pub(crate) fn pthread_once_at() -> *mut c_void {
+    let at = slots::pthread_once.load(Relaxed);
+    if at.is_null() { find(names::pthread_once, &slots::pthread_once) } else { at }
 }
 
 /// Runs before `main`, so that no call ever waits for the dynamic linker.

@@ -27,7 +27,10 @@ unsafe extern "C" {
     fn pthread_rwlock_clockrdlock(l: *mut RwT, c: clockid_t, t: *const timespec) -> c_int;
     fn pthread_rwlock_clockwrlock(l: *mut RwT, c: clockid_t, t: *const timespec) -> c_int;
     fn sem_clockwait(s: *mut SemT, c: clockid_t, t: *const timespec) -> c_int;
-    fn pthread_once(once: *mut c_int, init: extern "C" fn()) -> c_int;
+}
+
+unsafe extern "C-unwind" {
+    pub(crate) fn pthread_once(once: *mut c_int, init: extern "C-unwind" fn()) -> c_int;
 }
 
 /// That time on `clock`.
@@ -214,7 +217,7 @@ impl OnceWord {
 }
 
 calls! { OnceWord:
-    call(o, init: extern "C" fn()) = pthread_once(o.p(), init);
+    call(o, init: extern "C-unwind" fn()) = pthread_once(o.p(), init);
 }
 
 impl Barrier {

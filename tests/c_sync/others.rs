@@ -1,7 +1,7 @@
 //! Semaphores, `pthread_once` and barriers.
 
 use super::objects::*;
-use super::{MS, SORTS, alone, give_way, together};
+use super::{MS, SORTS, Sort, alone, give_way, together};
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::thread;
 
@@ -49,7 +49,7 @@ fn semaphores_count() {
 fn an_initialiser_that_sleeps_runs_once_and_all_wait_for_it() {
     static RAN: AtomicUsize = AtomicUsize::new(0);
     static DONE: AtomicUsize = AtomicUsize::new(0);
-    extern "C" fn slow() {
+    extern "C-unwind" fn slow() {
         RAN.fetch_add(1, SeqCst);
         thread::sleep(20 * MS);
         DONE.fetch_add(1, SeqCst);
@@ -102,4 +102,28 @@ fn a_barrier_is_destroyed_by_who_leaves_first() {
             });
         }
     }
+}
+
+/// What C++ does when the initialiser of a `std::call_once` throws.
+#[test]
+fn an_initialiser_may_unwind_on_an_os_thread() {
+    static RAN: AtomicUsize = AtomicUsize::new(0);
+    extern "C-unwind" fn fails_first() {
+        if RAN.fetch_add(1, SeqCst) == 0 {
+            std::panic::resume_unwind(Box::new(()));
+        }
+    }
+    together(Sort::Os, 1, |_| {
+        let mut once = 0;
+        let mut call = || {
+            // SAFETY: a fresh one, which nobody else knows.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe {
+                pthread_once(&mut once, fails_first)
+            }))
+        };
+        assert!(call().is_err());
+        assert!(matches!(call(), Ok(0)));
+        assert!(matches!(call(), Ok(0)));
+        assert_eq!(RAN.load(SeqCst), 2);
+    });
 }
