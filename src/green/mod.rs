@@ -2,6 +2,7 @@
 
 pub(crate) mod state;
 mod id;
+mod own;
 pub(crate) mod record;
 pub(crate) mod face;
 pub(crate) mod current;

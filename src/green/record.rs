@@ -9,28 +9,16 @@
 //! queue. So a wake-up counts nothing.
 
 use super::id;
+use super::own::BUDGET;
+pub(crate) use super::own::{Own, Suspend};
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
-use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
-use crate::sys::tls::Block;
-use corosensei::{Coroutine, Yielder};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering::*, fence};
-
-/// What a green thread tells its worker when it suspends.
-#[derive(Clone, Copy)]
-pub(crate) enum Suspend {
-    /// It is still runnable: queue it again.
-    Yield,
-    /// It waits for `State::notify`, at most until the deadline.
-    Park(Option<Nanos>),
-}
-
-pub(crate) type GreenCoroutine = Coroutine<(), Suspend, (), GreenStack>;
 
 /// Where a parked green thread is put when it is woken: its worker.
 pub(crate) trait Home: Sync {
@@ -75,31 +63,6 @@ pub(crate) struct Record {
     class: SizeClass,
 }
 
-/// What only the worker that runs a green thread touches, and the green thread
-/// itself while it runs there.
-#[repr(C)]
-pub(crate) struct Own {
-    /// The armed timer, if any: the scheduler's key for it.
-    pub(crate) timer: Cell<Option<u32>>,
-    /// Operations that may still succeed without blocking before it gives way.
-    pub(crate) budget: Cell<u32>,
-    /// The timer has fired since the last park.
-    pub(crate) timed_out: Cell<bool>,
-    pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
-    /// Its own thread-locals, if it has them.
-    pub(crate) block: Cell<Option<Block>>,
-    /// The worker that runs it, as the scheduler knows it.
-    pub(crate) worker: Cell<*const ()>,
-    /// Its calls are not to be caught for now.
-    pub(super) native: Cell<bool>,
-    pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
-    /// The guard page of its stack, for the fault handler.
-    pub(super) guard: Cell<Option<(usize, usize)>>,
-}
-
-/// Operations that succeed at once before a green thread gives way: tokio's.
-pub(crate) const BUDGET: u32 = 128;
-
 // SAFETY: `state`, `refs`, `link` are atomic; `home` and `own` are handed from
 // thread to thread by the state's orderings, as their comments say.
 unsafe impl Send for Record {}
@@ -119,17 +82,7 @@ impl Record {
             name,
             class,
             home: Cell::new(None),
-            own: Own {
-                coroutine: UnsafeCell::new(None),
-                yielder: Cell::new(ptr::null()),
-                guard: Cell::new(None),
-                block: Cell::new(None),
-                worker: Cell::new(ptr::null()),
-                timer: Cell::new(None),
-                timed_out: Cell::new(false),
-                budget: Cell::new(BUDGET),
-                native: Cell::new(false),
-            },
+            own: Own::new(),
         }
     }
 

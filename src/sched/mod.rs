@@ -19,5 +19,6 @@ mod rings;
 pub(crate) mod fds;
 pub(crate) mod wait;
 pub(crate) mod rescue;
+mod batch;
 pub(crate) mod worker;
 pub(crate) mod start;

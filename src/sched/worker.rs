@@ -1,5 +1,6 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
+use super::batch::{BATCH, next_batch};
 use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
@@ -16,10 +17,6 @@ use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-/// Switches between two looks at the kernel and the timers, at most.
-const BATCH: u32 = 61;
-/// ... and about how long they may take together.
-const ROUND: Nanos = 1_000_000;
 /// How often idle stacks are given back.
 const TRIM_EVERY: Nanos = 1_000_000_000;
 
@@ -287,24 +284,5 @@ impl Worker {
             self.trimming = again.is_some();
         }
         self.trimming.then_some(self.trim_at)
-    }
-}
-
-/// The size of the next batch, after `ran` switches took `took`.
-fn next_batch(ran: u32, took: Nanos) -> u32 {
-    let each = (took / u64::from(ran.max(1))).max(1);
-    (ROUND / each).clamp(1, u64::from(BATCH)) as u32
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slow_switches_make_small_batches() {
-        assert_eq!(next_batch(61, 61 * 10), BATCH);
-        assert_eq!(next_batch(61, 61 * 100_000), 10);
-        assert_eq!(next_batch(1, 50_000_000), 1);
-        assert_eq!(next_batch(1, 100), BATCH);
     }
 }

@@ -161,7 +161,11 @@ impl Drop for StackCache {
 /// between them included: those survive.
 fn cool(class: SizeClass, slots: &mut [NonZeroUsize]) {
     slots.sort_unstable();
-    for group in slots.chunk_by(|a, b| a.get() + stride(class) == b.get()) {
+    // What is reserved between two neighbours is not ours to discard.
+    let together = |a: &NonZeroUsize, b: &NonZeroUsize| {
+        usable_range(a.get(), class).end == b.get() && a.get() + stride(class) == b.get()
+    };
+    for group in slots.chunk_by(together) {
         let start = usable_range(group[0].get(), class).start;
         let end = usable_range(group[group.len() - 1].get(), class).end;
         // Refused, as for locked memory, the stacks merely keep their pages.

@@ -140,3 +140,21 @@ fn the_smallest_stack_holds_a_panic_with_a_backtrace_twice_over() {
     assert!(ended.stderr.contains("[Some(\"text\"), None] and 1.5"), "{ended:?}");
     assert!(ended.stderr.contains("stack backtrace:"), "{ended:?}");
 }
+
+#[test]
+fn what_is_reserved_above_a_stack_survives_trimming() {
+    let ended = in_child(&[], || {
+        super::reserve(5000);
+        let mut cache = StackCache::new();
+        let stacks = take(&mut cache, 64);
+        let ends: Vec<_> = stacks.iter().map(|stack| stack.end() - 8).collect();
+        ends.iter().for_each(|end| write(*end, 7));
+        stacks.into_iter().for_each(|stack| cache.give(stack));
+        let mut now = std::time::Instant::now();
+        while let Some(again) = cache.trim(now) {
+            now = again;
+        }
+        assert!(ends.iter().all(|end| super::tests::read(*end) == 7));
+    });
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

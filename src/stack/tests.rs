@@ -23,7 +23,7 @@ pub(super) fn write(addr: usize, value: u8) {
     unsafe { with_exposed_provenance_mut::<u8>(addr).write_volatile(value) };
 }
 
-fn read(addr: usize) -> u8 {
+pub(super) fn read(addr: usize) -> u8 {
     // SAFETY: tests pass addresses in stacks they own.
     unsafe { with_exposed_provenance_mut::<u8>(addr).read_volatile() }
 }
