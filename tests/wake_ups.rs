@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, meet, spin_until, until, workers};
+use common::{Random, in_child, meet, spin_until, until, workers};
 use greenroom::{joinall, park, sleep, spawn};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -114,7 +114,9 @@ fn a_worker_with_other_work_passes_on_the_wake_up() {
             }
         }
     }
-    workers(3, || {
+    // By its thread-locals each knows its worker, and by them it stays there.
+    let shared = [("GREENROOM_WORKERS", "3"), ("GREENROOM_THREAD_LOCALS", "shared")];
+    in_child(&shared, || {
         let called: Arc<Vec<AtomicUsize>> = Arc::new((0..3).map(|_| 0.into()).collect());
         let there = Arc::new(Mutex::new(Vec::new()));
         let all: Vec<_> = (0..3)
@@ -149,7 +151,8 @@ fn a_worker_with_other_work_passes_on_the_wake_up() {
         });
         driver.join().unwrap();
         joinall(all).into_iter().for_each(|r| r.unwrap());
-    });
+    })
+    .assert_success();
 }
 
 fn cpu_time() -> Duration {

@@ -88,7 +88,9 @@ fn every_worker_takes_part_beside_timers() {
 /// Once started, a green thread never changes its OS thread.
 #[test]
 fn started_ones_stay() {
-    workers(4, || {
+    // Those with thread-locals of their own may move.
+    let shared = [("GREENROOM_WORKERS", "4"), ("GREENROOM_THREAD_LOCALS", "shared")];
+    in_child(&shared, || {
         let places = Arc::new(Mutex::new(HashSet::new()));
         let stay = |seed| {
             let places = places.clone();
@@ -111,7 +113,8 @@ fn started_ones_stay() {
         };
         let all: Vec<_> = (0..400).map(|seed| spawn(stay(seed))).collect();
         joinall(all).into_iter().for_each(|r| r.unwrap());
-    });
+    })
+    .assert_success();
 }
 
 /// `main` and others may panic, and the workers stay.

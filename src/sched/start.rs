@@ -96,7 +96,7 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     gate.open(GO);
     if locals::are_own() && runtime.workers.len() > 1 && biased::prepare() {
         // Without it a hog delays its neighbours, and nothing else is wrong.
-        let builder = thread::Builder::new().name("greenroom-monitor".into());
+        let builder = thread::Builder::new().name("green-monitor".into());
         let _ = builder.spawn(|| monitor::run(runtime));
     }
     Ok(runtime)
