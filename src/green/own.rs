@@ -44,6 +44,7 @@ pub(crate) struct Own {
 pub(crate) const BUDGET: u32 = 128;
 
 impl Own {
+    #[inline]
     pub(super) fn new() -> Own {
         Own {
             coroutine: UnsafeCell::new(None),

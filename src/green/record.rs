@@ -71,6 +71,7 @@ unsafe impl Sync for Record {}
 
 impl Record {
     /// A fresh record with two references: the scheduler's and the handle's.
+    #[inline]
     pub(crate) fn new(body: &'static Body, name: Option<Box<str>>, class: SizeClass) -> Record {
         Record {
             state: State::fresh(),

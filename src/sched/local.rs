@@ -53,7 +53,7 @@ impl Home for Shared {
     #[inline]
     fn enqueue(&self, thread: RecordRef) {
         if let Some(local) = get().filter(|l| ptr::eq(l.shared, self) && !ABROAD.get()) {
-            local.queue(|q| q.push_started(thread));
+            local.push_woken(thread);
         } else {
             // SAFETY: the reference goes into the inbox and comes out of it.
             let first = unsafe { self.inbox.push(thread.into_raw()) };
@@ -191,6 +191,18 @@ impl Local {
         };
         self.lock.exit();
         r
+    }
+
+    /// Queues one that was woken here.
+    #[inline]
+    fn push_woken(&self, thread: RecordRef) {
+        // Mostly there is room, and then nothing allocates.
+        // SAFETY: as in `queue`.
+        if !LOCAL.get().is_null() && unsafe { self.run.with(|q| q.has_room()) } {
+            // SAFETY: as above.
+            return unsafe { self.run.with(|q| q.push_started(thread)) };
+        }
+        self.queue(|q| q.push_started(thread));
     }
 
     /// Runs `f` on the run queue: from the worker's loop, or from a green

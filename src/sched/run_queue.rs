@@ -51,6 +51,12 @@ impl<T> RunQueue<T> {
         self.order.len()
     }
 
+    /// Whether `push_started` need not allocate.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.order.len() < self.order.capacity()
+    }
+
     #[inline]
     pub(crate) fn push_started(&mut self, item: T) {
         self.order.push_back(Place::Started(item));

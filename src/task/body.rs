@@ -66,15 +66,15 @@ where
             ended: None,
         }
     };
-    let packet = Packet {
-        record: Record::new(body, name, class),
-        join: JoinState::new(),
-        result: UnsafeCell::new(None),
-    };
     // SAFETY: freshly allocated for this type. A new record counts two
-    // references, which are these.
+    // references, which are these. Part by part, so that none is built
+    // elsewhere and copied.
     unsafe {
-        task.write(Task { packet, closure: UnsafeCell::new(Some(closure)) });
+        let at = task.as_ptr();
+        (&raw mut (*at).packet.record).write(Record::new(body, name, class));
+        (&raw mut (*at).packet.join).write(JoinState::new());
+        (&raw mut (*at).packet.result).write(UnsafeCell::new(None));
+        (&raw mut (*at).closure).write(UnsafeCell::new(Some(closure)));
         let record = task.cast::<Record>();
         record.as_ref().lies_at(record);
         Ok((RecordRef::from_raw(record), RecordRef::from_raw(record)))
