@@ -110,6 +110,11 @@ if asked 60-release; then
   expect 60-release.sh 'planted defect'
 fi
 
+if asked 65-own; then
+  plant_test 'assert!(std::env::var("GREENROOM_THREAD_LOCALS").as_deref() != Ok("own"), "planted defect");'
+  expect 65-own.sh 'planted defect'
+fi
+
 if asked 70-loom; then
   plant_unit_test '#[cfg(all(test, loom))]' 'fn loom_planted() { panic!("planted defect"); }'
   expect 70-loom.sh 'planted defect'
@@ -126,7 +131,7 @@ if asked 80-miri; then
       assert_ne!(unsafe { gone.read() }, 2);
     }'
     expect 80-miri.sh 'Undefined Behavior'
-    sed -i 's/picks=(miri_)/picks=(no_such_test)/' .ci/80-miri.sh
+    sed -i '/^picks=(/,/^)/c picks=(no_such_test)' .ci/80-miri.sh
     expect 80-miri.sh 'no test ran'
   else
     echo 'not tried: 80-miri.sh (no Miri is installed)'
@@ -142,6 +147,11 @@ fi
 if asked 90-stress; then
   plant_example aaa_planted 'panic!("planted defect");'
   STRESS_EXAMPLE=aaa_planted expect 90-stress.sh 'planted defect'
+fi
+
+if asked 95-others; then
+  sed -i 's/^extern "C" fn patch() {/&\n    eprintln!("planted defect");\n    std::process::exit(7);/' tests/others/src/lib.rs
+  OTHERS=crossbeam-utils expect 95-others.sh 'planted defect'
 fi
 
 if asked run; then
