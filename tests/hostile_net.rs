@@ -612,7 +612,7 @@ fn a_forked_child_accepts_as_before() {
 #[test]
 fn a_child_forked_before_the_start_keeps_its_own_table() {
     const NAME: &str = "a_child_forked_before_the_start_keeps_its_own_table";
-    if std::env::var_os("R2_CHILD").is_none() {
+    if std::env::var_os("HOSTILE_NET_CHILD").is_none() {
         assert!(child(NAME, |_| {}).wait().unwrap().success());
         return;
     }
@@ -663,14 +663,14 @@ fn guards_survive_a_fork() {
 /// Runs this test binary again for one test, as a child.
 fn child(test: &str, prepare: impl FnOnce(&mut std::process::Command)) -> std::process::Child {
     let mut c = std::process::Command::new(std::env::current_exe().unwrap());
-    c.args(["--exact", test, "--nocapture"]).env("R2_CHILD", "1");
+    c.args(["--exact", test, "--nocapture"]).env("HOSTILE_NET_CHILD", "1");
     prepare(&mut c);
     c.spawn().unwrap()
 }
 
 #[test]
 fn stdout_is_a_socket() {
-    if std::env::var_os("R2_CHILD").is_some() {
+    if std::env::var_os("HOSTILE_NET_CHILD").is_some() {
         init();
         let all: Vec<_> = (0..4)
             .map(|n| {

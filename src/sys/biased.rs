@@ -116,30 +116,29 @@ mod tests {
         }
         assert!(prepare());
         let shared = Shared(Biased::new(), UnsafeCell::new(0));
-        let (turns, done) = (2_000_000, AtomicBool::new(false));
-        let shared = &shared;
-        let claims = std::thread::scope(|s| {
-            let claimant = s.spawn(|| {
-                let mut claims = 0;
+        let (claims, done) = (AtomicU32::new(0), AtomicBool::new(false));
+        let (shared, mut turns) = (&shared, 0);
+        std::thread::scope(|s| {
+            s.spawn(|| {
                 while !done.load(Relaxed) {
                     if let Some(_claim) = shared.0.try_claim() {
                         // SAFETY: claimed.
                         unsafe { shared.count() };
-                        claims += 1;
+                        claims.fetch_add(1, Relaxed);
                     }
                 }
-                claims
             });
-            for _ in 0..turns {
+            // Until both have been inside often enough to meet.
+            while turns < 200_000 || claims.load(Relaxed) < 100 {
                 shared.0.enter();
                 // SAFETY: entered, by the owner.
                 unsafe { shared.count() };
                 shared.0.exit();
+                turns += 1;
             }
-            while shared.0.try_claim().is_none() {}
             done.store(true, Relaxed);
-            claimant.join().unwrap()
         });
+        let claims = u64::from(claims.into_inner());
         // SAFETY: nobody else is left.
         assert_eq!(unsafe { *shared.1.get() }, turns + claims);
     }

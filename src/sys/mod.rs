@@ -19,6 +19,7 @@ pub(crate) mod lock;
 pub(crate) mod biased;
 pub(crate) mod parker;
 pub(crate) mod owner;
+mod ready;
 #[cfg_attr(greenroom_portable, path = "portable.rs")]
 pub(crate) mod selector;
 pub(crate) mod mem;

@@ -2,33 +2,13 @@
 //! for platforms without epoll. `--cfg greenroom_portable` picks it on Linux,
 //! so that the tests can hold it to the same behaviour.
 
-use super::clock::{self, Nanos};
+use super::clock;
 use super::errno::Errno;
+pub(crate) use super::ready::{Ready, Until};
 use polling::{Event, PollMode, Poller};
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
-
-/// How long to wait.
-#[derive(Clone, Copy)]
-pub(crate) enum Until {
-    /// Only look.
-    Now,
-    /// Wait until then.
-    Deadline(Nanos),
-    /// Wait for an event.
-    Event,
-}
-
-/// One report about a registered descriptor.
-pub(crate) struct Ready {
-    /// What it was registered under.
-    pub(crate) key: u64,
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// Always: `polling` does not report an end of file beside data.
-    pub(crate) ended: bool,
-}
 
 /// Edge-triggered readiness of many descriptors.
 pub(crate) struct Selector(Poller);
@@ -46,6 +26,7 @@ impl Events {
             key: e.key as u64,
             readable: e.readable,
             writable: e.writable,
+            // `polling` does not report an end of file beside data.
             ended: true,
         })
     }

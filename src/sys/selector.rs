@@ -9,33 +9,12 @@
 use super::clock::{self, Nanos};
 use super::errno::Errno;
 use super::raw;
+pub(crate) use super::ready::{Ready, Until};
 use polling::Poller;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// How long to wait.
-#[derive(Clone, Copy)]
-pub(crate) enum Until {
-    /// Only look.
-    Now,
-    /// Wait until then.
-    Deadline(Nanos),
-    /// Wait for an event.
-    Event,
-}
-
-/// One report about a registered descriptor.
-pub(crate) struct Ready {
-    /// What it was registered under.
-    pub(crate) key: u64,
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// End of file, hang-up, error or urgent data: from now on a short read
-    /// does not mean that nothing is left.
-    pub(crate) ended: bool,
-}
 
 /// The key under which the selector reports its own wake-up.
 const WAKE: u64 = u64::MAX - 1;
