@@ -29,6 +29,8 @@ pub(crate) struct Own {
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
+    /// About where its stack ended when it last suspended.
+    pub(crate) frame: Cell<*const u8>,
     /// Its own thread-locals, if it has them.
     pub(crate) block: Cell<Option<Block>>,
     /// The worker that runs it, as the scheduler knows it.
@@ -49,6 +51,7 @@ impl Own {
         Own {
             coroutine: UnsafeCell::new(None),
             yielder: Cell::new(ptr::null()),
+            frame: Cell::new(ptr::null()),
             guard: Cell::new(None),
             block: Cell::new(None),
             worker: Cell::new(ptr::null()),

@@ -201,6 +201,8 @@ impl Record {
     #[inline]
     pub(crate) unsafe fn suspend(&self, why: Suspend) {
         self.own.budget.set(BUDGET);
+        let here = 0_u8;
+        self.own.frame.set(&raw const here);
         // SAFETY: set at its start, valid while it runs on its stack.
         let yielder = unsafe { &*self.own.yielder.get() };
         if self.own.block.get().is_some() {

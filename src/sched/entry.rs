@@ -131,6 +131,12 @@ impl Entry {
         }
     }
 
+    /// Where the first that waits to read is. A hint, not to be looked at.
+    #[inline]
+    pub(super) fn first_reader(&self) -> *const Waiter {
+        self.read.line.first()
+    }
+
     /// Call before each try.
     #[inline]
     pub(crate) fn look(&self, dir: Dir) -> Seen {

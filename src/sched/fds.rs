@@ -9,11 +9,15 @@
 
 use super::entry::{Dir, Entry, Kind, Locked};
 use super::entry::{FORCED_NONBLOCK, KNOWN, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
+use super::line::Waiter;
 use super::table::peek;
 use super::{kinds, rings, runtime};
 use crate::sys::errno::Errno;
+use crate::sys::mem::prefetch;
 use crate::sys::platform;
 use crate::sys::raw;
+use crate::sys::selector::{Events, Ready};
+use std::ptr;
 use std::sync::atomic::Ordering::*;
 
 pub(crate) use super::rings::for_file;
@@ -162,21 +166,49 @@ pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
     made
 }
 
-/// Hands a selector's report to those who wait.
-pub(crate) fn dispatch(key: u64, readable: bool, writable: bool, ended: bool) {
-    let Some(entry) = peek(key as u32 as i32) else {
-        return;
-    };
+/// Hands a selector's reports to those who wait.
+pub(crate) fn dispatch(events: &Events) {
+    // Each report needs its entry, and then the one in line there; with many
+    // descriptors both have left the cache.
+    let mut near = events.iter().skip(4);
+    let mut far = events.iter().skip(8);
+    for ready in events.iter() {
+        far.next().inspect(|ready| warm_entry(ready.key));
+        near.next().inspect(|ready| warm_waiter(ready.key));
+        hand_out(&ready);
+    }
+}
+
+#[inline]
+fn hand_out(ready: &Ready) {
+    let Some(entry) = of(ready.key) else { return };
     let locked = entry.lock();
-    if locked.generation() & GENERATION != (key >> 32) as u32 {
+    if locked.generation() & GENERATION != (ready.key >> 32) as u32 {
         return; // of an earlier owner of the number
     }
-    if readable {
-        locked.event(Dir::Read, ended);
+    if ready.readable {
+        locked.event(Dir::Read, ready.ended);
     }
-    if writable {
-        locked.event(Dir::Write, ended);
+    if ready.writable {
+        locked.event(Dir::Write, ready.ended);
     }
+}
+
+#[inline]
+fn warm_entry(key: u64) {
+    prefetch(of(key).map_or(ptr::null(), ptr::from_ref).cast(), size_of::<Entry>());
+}
+
+#[inline]
+fn warm_waiter(key: u64) {
+    let first = of(key).map_or(ptr::null(), Entry::first_reader);
+    prefetch(first.cast(), size_of::<Waiter>());
+}
+
+/// Whom a key is about.
+#[inline]
+fn of(key: u64) -> Option<&'static Entry> {
+    peek(key as u32 as i32)
 }
 
 /// The generation bits in a key: the top bit is the selector's own.

@@ -95,6 +95,12 @@ impl Line {
         self.first.load(Relaxed).is_null()
     }
 
+    /// The first, who may have gone by now.
+    #[inline]
+    pub(crate) fn first(&self) -> *const Waiter {
+        self.first.load(Relaxed)
+    }
+
     /// Stands `waiter` at the end.
     ///
     /// # Safety

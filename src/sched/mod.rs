@@ -20,5 +20,6 @@ pub(crate) mod fds;
 pub(crate) mod wait;
 pub(crate) mod rescue;
 mod batch;
+mod warm;
 pub(crate) mod worker;
 pub(crate) mod start;

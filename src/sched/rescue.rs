@@ -37,10 +37,8 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     // Not under the claim: a green thread that closes a descriptor wakes others
     // while it holds the descriptor's lock, and waits for the claim to end.
     worker.selector.wait(events, Until::Now);
-    for ready in events.iter() {
-        // Wakes go to its inbox, which is emptied below.
-        fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
-    }
+    // Wakes go to its inbox, which is emptied below.
+    fds::dispatch(events);
     let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
     let Some((theirs, _claim)) = claim else {
         // It came round, and may be asleep by now: if it was just being woken,

@@ -84,6 +84,15 @@ impl<T> RunQueue<T> {
         }
     }
 
+    /// The one that is `nth` in the order, if it was started.
+    #[inline]
+    pub(crate) fn peek(&self, nth: usize) -> Option<&T> {
+        match self.order.get(nth) {
+            Some(Place::Started(item)) => Some(item),
+            _ => None,
+        }
+    }
+
     /// Takes a batch of what OS threads spawned; true if there was any.
     pub(crate) fn take_injected(&mut self, from: &Injector<T>) -> bool {
         let arrived = until_settled(from.is_empty(), || from.steal_batch(&self.fresh));

@@ -4,7 +4,7 @@ use super::batch::{BATCH, next_batch};
 use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
-use super::{fds, rescue};
+use super::{fds, rescue, warm};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
 use crate::green::{current, report};
@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     events: Events,
     /// Switches in the next batch: fewer when the last ones took long.
     batch: u32,
+    /// Those that run take long enough to fetch what the next one needs.
+    warming: bool,
     /// When to look for idle stacks, and whether to wake up for it.
     trim_at: Nanos,
     trimming: bool,
@@ -42,6 +44,7 @@ impl Worker {
             runtime,
             events: Events::new(),
             batch: BATCH,
+            warming: false,
             trim_at: 0,
             trimming: false,
         }
@@ -60,6 +63,7 @@ impl Worker {
             self.take_injected();
             let ran = self.run_batch();
             let start = std::mem::replace(&mut now, clock::now());
+            self.warming = warm::is_worth_it(ran, now - start);
             if ran == self.batch {
                 self.batch = next_batch(ran, now - start);
                 self.poll();
@@ -86,6 +90,10 @@ impl Worker {
             // SAFETY: this is the owning OS thread; a pop does not nest.
             match unsafe { self.local.run.with(|q| q.pop()) } {
                 Some(Next::Started(thread)) => {
+                    if self.warming {
+                        // SAFETY: as above; looking does not nest.
+                        unsafe { self.local.run.with(|q| warm::up(q)) };
+                    }
                     self.local.disarm(&thread);
                     thread.state.begin_run();
                     self.resume(thread);
@@ -218,13 +226,7 @@ impl Worker {
     fn poll(&mut self) {
         if self.local.shared.has_fds.load(Relaxed) {
             self.local.shared.selector.wait(&mut self.events, Until::Now);
-            self.dispatch();
-        }
-    }
-
-    fn dispatch(&self) {
-        for ready in self.events.iter() {
-            fds::dispatch(ready.key, ready.readable, ready.writable, ready.ended);
+            fds::dispatch(&self.events);
         }
     }
 
@@ -249,7 +251,7 @@ impl Worker {
         shared.selector.wait(&mut self.events, until);
         shared.sleep.end();
         let for_fresh = self.runtime.woke();
-        self.dispatch();
+        fds::dispatch(&self.events);
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
             self.find_work();
