@@ -110,9 +110,9 @@ if asked 60-release; then
   expect 60-release.sh 'planted defect'
 fi
 
-if asked 65-own; then
+if asked 65-thread-locals; then
   plant_test 'assert!(std::env::var("GREENROOM_THREAD_LOCALS").as_deref() != Ok("own"), "planted defect");'
-  expect 65-own.sh 'planted defect'
+  expect 65-thread-locals.sh 'planted defect'
 fi
 
 if asked 70-loom; then

@@ -3,10 +3,11 @@
 //! What the code says goes before what the environment says. Both are settled
 //! when the runtime starts, and fixed from then on.
 
+use crate::environment::{number, variable};
 use crate::error::ConfigError;
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
 /// The stack of a green thread unless it asks for another size: rustls, and
 /// formatting in debug builds, need this much; untouched pages cost nothing.
@@ -14,7 +15,7 @@ pub(crate) const DEFAULT_STACK: usize = 256 * 1024;
 /// The largest stack.
 pub(crate) const MAX_STACK: usize = 1 << 30;
 /// Far beyond any use, and still few enough threads to start.
-const MAX_WORKERS: usize = 1024;
+pub(crate) const MAX_WORKERS: usize = 1024;
 
 /// Which thread-locals a green thread sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum ThreadLocals {
 /// |---|---|---|
 /// | `workers` | `GREENROOM_WORKERS` | one per core that this process may use |
 /// | `stack_size` | `GREENROOM_STACK_SIZE` | 262144 |
-/// | `thread_locals` | `GREENROOM_THREAD_LOCALS` | `shared` |
+/// | `thread_locals` | `GREENROOM_THREAD_LOCALS` | `own` after `patch_all()`, else `shared` |
 /// | `offload_threads` | `GREENROOM_OFFLOAD_THREADS` | 0: as many as are useful |
 ///
 /// ```
@@ -54,10 +55,10 @@ pub enum ThreadLocals {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "a Config does nothing until it is installed"]
 pub struct Config {
-    workers: Option<usize>,
-    stack_size: Option<usize>,
-    thread_locals: Option<ThreadLocals>,
-    offload_threads: Option<usize>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) thread_locals: Option<ThreadLocals>,
+    pub(crate) offload_threads: Option<usize>,
 }
 
 impl Config {
@@ -81,7 +82,8 @@ impl Config {
         self
     }
 
-    /// Whether green threads share their worker's thread-locals.
+    /// Whether green threads share their worker's thread-locals. Without a
+    /// choice they do, until a family is patched that needs their own.
     pub fn thread_locals(mut self, which: ThreadLocals) -> Config {
         self.thread_locals = Some(which);
         self
@@ -103,6 +105,9 @@ impl Config {
     pub fn install(self) -> Result<(), ConfigError> {
         self.check()?;
         from_environment()?.check()?;
+        if self.thread_locals == Some(ThreadLocals::Shared) && OWN_NEEDED.load(Relaxed) {
+            return Err(ConfigError::OwnNeeded);
+        }
         match PHASE.compare_exchange(OPEN, CHANGING, Acquire, Acquire) {
             Ok(_) => {
                 self.store();
@@ -135,6 +140,8 @@ static WORKERS: AtomicUsize = AtomicUsize::new(UNSET);
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(UNSET);
 static THREAD_LOCALS: AtomicUsize = AtomicUsize::new(UNSET);
 static OFFLOAD: AtomicUsize = AtomicUsize::new(UNSET);
+/// A family is patched that works only with own thread-locals.
+static OWN_NEEDED: AtomicBool = AtomicBool::new(false);
 static PHASE: AtomicU32 = AtomicU32::new(OPEN);
 static STARTED_BY: AtomicPtr<Location<'static>> = AtomicPtr::new(ptr::null_mut());
 
@@ -183,8 +190,25 @@ pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigE
     let workers = installed.workers.or(environment.workers);
     let stack = installed.stack_size.or(environment.stack_size).unwrap_or(DEFAULT_STACK);
     STACK_SIZE.store(stack, Relaxed);
+    let by_default = match OWN_NEEDED.load(Relaxed) {
+        true => ThreadLocals::Own,
+        false => ThreadLocals::Shared,
+    };
     let thread_locals = installed.thread_locals.or(environment.thread_locals);
-    Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(ThreadLocals::Shared) })
+    Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(by_default) })
+}
+
+/// Which thread-locals were asked for, so far.
+///
+/// # Errors
+/// A `GREENROOM_*` variable cannot be understood.
+pub(crate) fn chosen_thread_locals() -> Result<Option<ThreadLocals>, ConfigError> {
+    Ok(load().thread_locals.or(from_environment()?.thread_locals))
+}
+
+/// From now on green threads need their own.
+pub(crate) fn need_own_thread_locals() {
+    OWN_NEEDED.store(true, Relaxed);
 }
 
 /// From here on nobody installs; waits for one who is about to.
@@ -215,27 +239,6 @@ fn from_environment() -> Result<Config, ConfigError> {
         thread_locals: locals,
         offload_threads: number("GREENROOM_OFFLOAD_THREADS", 0, 100_000)?,
     })
-}
-
-/// An empty variable counts as not set.
-fn variable(name: &str) -> Option<String> {
-    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
-    Some(value).filter(|v| !v.is_empty())
-}
-
-fn number(name: &'static str, min: usize, max: usize) -> Result<Option<usize>, ConfigError> {
-    variable(name).map(|value| parse(name, value, min, max)).transpose()
-}
-
-fn parse(name: &'static str, value: String, min: usize, max: usize) -> Result<usize, ConfigError> {
-    match value.trim().parse::<usize>() {
-        Ok(n) if (min..=max).contains(&n) => Ok(n),
-        _ => Err(ConfigError::Variable {
-            name,
-            value,
-            expected: format!("a whole number from {min} to {max}"),
-        }),
-    }
 }
 
 fn thread_locals(value: &str) -> Result<ThreadLocals, ConfigError> {
@@ -276,16 +279,6 @@ mod tests {
         assert_eq!(zero.to_string(), "workers cannot be 0: it must be from 1 to 1024");
         assert!(Config::new().stack_size(usize::MAX).check().is_err());
         assert!(Config::new().stack_size(1).check().is_ok(), "rounded up later");
-    }
-
-    #[test]
-    fn rubbish_in_a_variable_names_it() {
-        for rubbish in ["", "x", "-1", "0", "1025", "1e3", "99999999999999999999999"] {
-            let error = parse("GREENROOM_WORKERS", rubbish.into(), 1, 1024).unwrap_err();
-            assert!(error.to_string().contains("GREENROOM_WORKERS"), "{error}");
-            assert!(error.to_string().contains("1 to 1024"), "{error}");
-        }
-        assert_eq!(parse("GREENROOM_WORKERS", " 8 ".into(), 1, 1024), Ok(8));
         assert!(thread_locals("Own").is_err());
     }
 }

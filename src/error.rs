@@ -72,6 +72,12 @@ pub enum ConfigError {
     /// `install` was called before, with other settings.
     #[error("another Config is installed already; configure greenroom once")]
     AlreadyInstalled,
+    /// Shared thread-locals, where a family is patched that needs own ones.
+    #[error(
+        "thread-locals cannot be shared: the families sync and threads are patched and need own \
+         ones; call Config::install before patching, or leave these families out"
+    )]
+    OwnNeeded,
     /// A number outside what is possible.
     #[error("{setting} cannot be {value}: it must be {expected}")]
     OutOfRange {
@@ -107,6 +113,15 @@ pub enum PatchError {
         /// The first spawn.
         started_by: &'static Location<'static>,
     },
+    /// Shared thread-locals were asked for, and a family that needs own ones.
+    #[error(
+        "the families sync and threads need own thread-locals, and shared ones were asked for, \
+         by Config::thread_locals or GREENROOM_THREAD_LOCALS; ask for one or the other"
+    )]
+    SharedThreadLocals,
+    /// A `GREENROOM_*` variable cannot be understood.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The families need thread-locals of their own for green threads, and this
     /// system cannot give them.
     #[error("{0}; patch the families sleep and socket alone")]

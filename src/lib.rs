@@ -44,6 +44,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
 
 pub(crate) mod error;
+pub(crate) mod environment;
 pub(crate) mod config;
 pub(crate) mod sys;
 pub(crate) mod stack;

@@ -12,7 +12,7 @@ mod others;
 #[path = "c_sync/rwlock.rs"]
 mod rwlock;
 
-use greenroom::{Config, patch::Patch};
+use greenroom::{Config, ThreadLocals, patch::Patch};
 use std::sync::Once;
 use std::thread;
 use std::time::Duration;
@@ -23,8 +23,8 @@ fn ready() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let workers = std::env::var(WORKERS).map_or(1, |n| n.parse().unwrap());
-        Config::new().workers(workers).install().unwrap();
-        Patch::all().sync(true).threads(false).apply().unwrap();
+        Config::new().workers(workers).thread_locals(ThreadLocals::Own).install().unwrap();
+        Patch::all().threads(false).apply().unwrap();
     });
 }
 

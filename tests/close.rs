@@ -5,7 +5,7 @@
 mod common_net;
 
 use common_net::c::{self, BADF};
-use common_net::{all_done, alone, done, green, os, patched, settle, tcp_pair};
+use common_net::{all_done, alone, done, green, os, os_thread, patched, settle, tcp_pair};
 use greenroom::JoinHandle;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -117,7 +117,7 @@ fn replaced_by_dup2() {
         let other = silent();
         assert_eq!(c!(libc::dup2(other, fd)), i64::from(fd));
         assert_eq!(c::close(other), 0);
-        thread::spawn(move || {
+        os_thread(move || {
             settle();
             c::close(fd)
         });

@@ -3,7 +3,11 @@
 mod common;
 
 use common::{Ended, assert_workers, in_child, workers};
-use greenroom::{Builder, Config, ConfigError, JoinError, ThreadLocals, spawn, spawn_later};
+use greenroom::patch::{Family, Patch, is_patched};
+use greenroom::{
+    Builder, Config, ConfigError, JoinError, PatchError, ThreadLocals, patch_all, spawn,
+    spawn_later,
+};
 use std::io;
 use std::time::Duration;
 
@@ -260,4 +264,64 @@ fn a_builders_absurd_stack_is_its_error() {
         assert_eq!(most.join().unwrap(), 1);
         assert_eq!(Builder::new().stack_size(0).spawn(|| 1).unwrap().join().unwrap(), 1);
     });
+}
+
+/// Patches everything that the chosen thread-locals allow; true for all of it.
+fn patches_all() -> bool {
+    patch_all().unwrap();
+    assert!(is_patched(Family::Sleep) && is_patched(Family::Socket));
+    assert_eq!(is_patched(Family::Sync), is_patched(Family::Threads));
+    is_patched(Family::Sync)
+}
+
+const UNSET: (&str, &str) = ("GREENROOM_THREAD_LOCALS", "");
+
+#[test]
+fn patching_brings_own_thread_locals() {
+    in_child(&[UNSET], || {
+        assert!(patches_all());
+        Config::new().workers(2).install().unwrap();
+        let green = std::thread::spawn(|| greenroom::current().is_some());
+        assert!(green.join().unwrap());
+    })
+    .assert_success();
+}
+
+#[test]
+fn where_they_are_shared_patching_leaves_out_what_needs_own_ones() {
+    in_child(&[("GREENROOM_THREAD_LOCALS", "shared")], || {
+        let contradiction = Patch::all().sync(true).apply().unwrap_err();
+        assert!(matches!(contradiction, PatchError::SharedThreadLocals), "{contradiction}");
+        assert!(!is_patched(Family::Sleep), "nothing is patched");
+        assert!(!patches_all());
+    })
+    .assert_success();
+}
+
+#[test]
+fn the_code_may_choose_shared_ones_before_patching() {
+    in_child(&[UNSET], || {
+        Config::new().thread_locals(ThreadLocals::Shared).install().unwrap();
+        assert!(!patches_all());
+    })
+    .assert_success();
+}
+
+#[test]
+fn the_code_cannot_choose_shared_ones_after_patching() {
+    in_child(&[UNSET], || {
+        assert!(patches_all());
+        let late = Config::new().thread_locals(ThreadLocals::Shared).install().unwrap_err();
+        assert_eq!(late, ConfigError::OwnNeeded);
+    })
+    .assert_success();
+}
+
+#[test]
+fn patching_says_which_variable_it_cannot_understand() {
+    in_child(&[("GREENROOM_THREAD_LOCALS", "mine")], || {
+        let said = patch_all().unwrap_err().to_string();
+        assert!(said.contains("GREENROOM_THREAD_LOCALS") && said.contains("mine"), "{said}");
+    })
+    .assert_success();
 }

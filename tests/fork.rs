@@ -4,7 +4,7 @@
 mod common_net;
 
 use common_net::c;
-use common_net::{alone, done, green, ms, os, patched, tcp_pair};
+use common_net::{alone, done, green, ms, os, os_thread, patched, tcp_pair};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -118,7 +118,7 @@ fn a_forked_child_accepts() {
     common_net::settle();
     drop(TcpStream::connect(address).unwrap());
     assert_eq!(c::close(done(accepting) as i32), 0);
-    let connecting = thread::spawn(move || {
+    let connecting = os_thread(move || {
         thread::sleep(ms(100));
         TcpStream::connect(address).unwrap()
     });

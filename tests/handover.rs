@@ -5,7 +5,9 @@
 mod common_net;
 
 use common_net::c::{self, AGAIN};
-use common_net::{alone, done, green, ms, os, os_done, patched, settle, tcp_pair, timed};
+use common_net::{
+    alone, done, green, ms, os, os_done, os_thread, patched, settle, tcp_pair, timed,
+};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -29,7 +31,7 @@ fn a_listener_of_both() {
     drop(TcpStream::connect(address).unwrap());
     done(waiting);
     for _ in 0..20 {
-        let waiting = thread::spawn(accept(&listener));
+        let waiting = os_thread(accept(&listener));
         settle();
         assert!(!waiting.is_finished(), "an OS thread's accept has to block");
         drop(TcpStream::connect(address).unwrap());
@@ -37,7 +39,7 @@ fn a_listener_of_both() {
     }
     // Both sorts wait, and as many connections come.
     let greens: Vec<_> = (0..10).map(|_| greenroom::spawn(accept(&listener))).collect();
-    let others: Vec<_> = (0..10).map(|_| thread::spawn(accept(&listener))).collect();
+    let others: Vec<_> = (0..10).map(|_| os_thread(accept(&listener))).collect();
     settle();
     let clients: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
     common_net::all_done(greens);
@@ -90,7 +92,7 @@ fn the_mode_of_a_listener_is_its_users() {
     let accepted = done(accepting);
     assert!(accepted > 0 && c::close(accepted as i32) == 0);
     // And still blocks for an OS thread.
-    let waiting = thread::spawn(move || c::accept(fd));
+    let waiting = os_thread(move || c::accept(fd));
     settle();
     assert!(!waiting.is_finished());
     drop(TcpStream::connect(address).unwrap());
@@ -124,7 +126,7 @@ fn a_stream_goes_from_hand_to_hand() {
             there
         };
         if turn % 2 == 0 {
-            let peer = thread::spawn(peer);
+            let peer = os_thread(peer);
             here = green(hand);
             there = os_done(peer);
         } else {
@@ -152,7 +154,7 @@ fn both_read_one_stream() {
         }
     }
     let on_green = greenroom::spawn(move || count(there));
-    let on_os = thread::spawn(move || count(copy));
+    let on_os = os_thread(move || count(copy));
     for i in 0..3000 {
         here.write_all(b"ab").unwrap();
         if i % 100 == 0 {

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 fn on_os<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     init();
     let (tx, rx) = mpsc::channel();
-    std::thread::spawn(move || tx.send(f()));
+    greenroom::patch::native(|| std::thread::spawn(move || tx.send(f())));
     rx.recv_timeout(PATIENCE).ok()
 }
 
@@ -66,7 +66,7 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
 
 /// Runs `f` on an OS thread of its own, detached.
 fn beside(f: impl FnOnce() + Send + 'static) {
-    std::thread::spawn(f);
+    greenroom::patch::native(|| std::thread::spawn(f));
 }
 
 /// Registers `s` with the reactor and lets the first event be consumed.
@@ -712,7 +712,9 @@ fn cancelled(deed: extern "C" fn(*mut c_void) -> *mut c_void, arg: usize) -> boo
     }
     unsafe {
         let mut t: pthread_t = 0;
-        pthread_create(&mut t, std::ptr::null(), deed, arg as *mut c_void);
+        greenroom::patch::native(|| {
+            pthread_create(&mut t, std::ptr::null(), deed, arg as *mut c_void)
+        });
         nap(100);
         pthread_cancel(t);
         let mut result = std::ptr::null_mut();

@@ -4,7 +4,7 @@
 mod common_net;
 
 use common_net::c::{self, unix_pair};
-use common_net::{all_done, done, green, ms, os, patched, pattern, settle};
+use common_net::{all_done, done, green, ms, os, os_thread, patched, pattern, settle};
 use libc::{MSG_WAITALL, SCM_RIGHTS, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, c_int};
 use std::io::{Read, Write};
 use std::net::UdpSocket;
@@ -84,7 +84,7 @@ fn many_share_a_udp_socket() {
 
 /// What blocked readers of datagrams get when the socket is shut down.
 fn shut_down_under_a_reader(fds: [c_int; 2]) -> i64 {
-    let shutting = thread::spawn(move || {
+    let shutting = os_thread(move || {
         settle();
         settle();
         c!(libc::shutdown(fds[0], libc::SHUT_RDWR))
@@ -225,7 +225,7 @@ fn recv_fd(over: c_int, flags: c_int) -> (i64, Option<c_int>) {
 fn passing(flags: c_int) -> Vec<i64> {
     let [here, there] = unix_pair(SOCK_STREAM);
     let [one, other] = unix_pair(SOCK_STREAM);
-    let sender = thread::spawn(move || {
+    let sender = os_thread(move || {
         settle();
         assert_eq!(c::write(here, b"a"), 1);
         send_fd(here, one, b"b".to_vec().as_mut_slice());
@@ -243,7 +243,7 @@ fn passing(flags: c_int) -> Vec<i64> {
     }
     common_net::os_done(sender);
     let passed = passed.expect("the descriptor was lost");
-    let writer = thread::spawn(move || {
+    let writer = os_thread(move || {
         settle();
         c::write(other, b"hello")
     });

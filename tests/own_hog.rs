@@ -1,6 +1,6 @@
 //! A green thread that computes delays nobody but itself.
 
-use greenroom::{Config, patch::Patch, spawn};
+use greenroom::{Config, ThreadLocals, patch_all, spawn};
 use std::hint::spin_loop;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn sleeps_sockets_and_locks_go_on_behind_a_hog() {
-    Config::new().workers(2).install().unwrap();
-    Patch::all().sync(true).apply().unwrap();
+    Config::new().workers(2).thread_locals(ThreadLocals::Own).install().unwrap();
+    patch_all().unwrap();
     static STOP: AtomicBool = AtomicBool::new(false);
     static WORST: AtomicU64 = AtomicU64::new(0);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,6 @@
 //! With the family *sync*, std's own locks and channels park green threads.
 
-use greenroom::{Config, joinall, patch::Patch, spawn};
+use greenroom::{Config, ThreadLocals, joinall, patch_all, spawn};
 use std::cell::Cell;
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 fn ready() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        Config::new().workers(1).install().unwrap();
-        Patch::all().sync(true).apply().unwrap();
+        Config::new().workers(1).thread_locals(ThreadLocals::Own).install().unwrap();
+        patch_all().unwrap();
     });
 }
 

@@ -9,11 +9,10 @@ mod calls;
 mod scenes;
 
 use calls::{CALLS, Call};
-use common_net::{all_done, alone, doing, green, os, os_done, patched};
+use common_net::{all_done, alone, doing, green, os, os_done, os_thread, patched};
 use scenes::{SCENES, Scene, TIMEOUT};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::thread;
 use std::time::{Duration, Instant};
 
 static PIPES: AtomicU32 = AtomicU32::new(0);
@@ -89,7 +88,7 @@ fn green_threads_get_what_os_threads_get() {
     for scene in SCENES {
         doing(scene.name);
         let pairs: Vec<Pair> = CALLS.iter().map(|call| (scene, call)).collect();
-        let there: Vec<_> = pairs.iter().map(|&p| thread::spawn(move || run(p))).collect();
+        let there: Vec<_> = pairs.iter().map(|&p| os_thread(move || run(p))).collect();
         let there: Vec<_> = there.into_iter().map(os_done).collect();
         let here = all_done(pairs.iter().map(|&p| greenroom::spawn(move || run(p))));
         let differ = pairs.into_iter().zip(there.into_iter().zip(here));

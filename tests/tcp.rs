@@ -4,7 +4,7 @@
 mod common_net;
 
 use common_net::{
-    all_done, alone, done, echo, green, ms, patched, pattern, settle, tcp_pair, timed,
+    all_done, alone, done, echo, green, ms, os_thread, patched, pattern, settle, tcp_pair, timed,
 };
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -191,7 +191,7 @@ fn the_end_from_elsewhere_is_not_missed() {
     patched(1);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let peer = thread::spawn(move || {
+    let peer = os_thread(move || {
         for i in 0..1000 {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(&pattern(1 + i % 50, i)).unwrap();
@@ -236,7 +236,7 @@ fn a_stream_without_end_leaves_others_their_turns() {
     let stop = Arc::new(AtomicBool::new(false));
     let (mut source, mut sink) = tcp_pair();
     let stopped = stop.clone();
-    let flood = thread::spawn(move || {
+    let flood = os_thread(move || {
         let bytes = vec![0; 1 << 16];
         while !stopped.load(SeqCst) && source.write_all(&bytes).is_ok() {}
     });

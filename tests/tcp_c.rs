@@ -5,7 +5,7 @@
 mod common_net;
 
 use common_net::c::{self, AGAIN};
-use common_net::{done, green, ms, os, patched, pattern, settle, tcp_pair, timed};
+use common_net::{done, green, ms, os, os_thread, patched, pattern, settle, tcp_pair, timed};
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_WAITALL, SOL_SOCKET};
 use std::io::Write;
 use std::net::TcpStream;
@@ -173,7 +173,7 @@ fn reset_after_a_part() -> Vec<i64> {
     let (from, to) = (here.as_raw_fd(), there.as_raw_fd());
     c::set(to, SOL_SOCKET, libc::SO_RCVBUF, 4096);
     c::set_reset(to);
-    let closing = thread::spawn(move || {
+    let closing = os_thread(move || {
         settle();
         settle();
         drop(there);
@@ -196,7 +196,7 @@ fn reset_while_collecting() -> Vec<i64> {
     let (from, to) = (here.as_raw_fd(), there.as_raw_fd());
     c::set_reset(from);
     assert_eq!(c::send(from, b"abc", 0), 3);
-    let closing = thread::spawn(move || {
+    let closing = os_thread(move || {
         settle();
         settle();
         drop(here);

@@ -1,7 +1,7 @@
 //! Programs that patch first thing in `main` and then end in some way: each
 //! is this binary, run again with the name of a deed.
 
-use greenroom::patch::Patch;
+use greenroom::{Config, ThreadLocals, patch_all};
 use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, exit};
@@ -68,7 +68,8 @@ const CASES: &[Case] = &[
 fn main() {
     let deed = std::env::args().nth(1).unwrap_or_default();
     if let Some((_, act, _)) = CASES.iter().find(|(name, ..)| *name == deed) {
-        Patch::all().sync(true).threads(true).apply().unwrap();
+        Config::new().thread_locals(ThreadLocals::Own).install().unwrap();
+        patch_all().unwrap();
         return act();
     }
     println!("\nrunning {} tests", CASES.len());

@@ -5,7 +5,9 @@
 mod common_net;
 
 use common_net::c;
-use common_net::{about, all_done, alone, done, green, ms, os, patched, settle, tcp_pair, timed};
+use common_net::{
+    about, all_done, alone, done, green, ms, os, os_thread, patched, settle, tcp_pair, timed,
+};
 use libc::{AF_INET, SOCK_STREAM};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -209,7 +211,7 @@ fn a_connection_under_way_lets_others_run() {
     about(took, 50);
     assert!(!connecting.is_finished());
     // Room: the next retry of the handshake gets through.
-    let accepting = thread::spawn(move || (0..3).for_each(|_| drop(listener.accept().unwrap())));
+    let accepting = os_thread(move || (0..3).for_each(|_| drop(listener.accept().unwrap())));
     done(connecting);
     fillers.into_iter().for_each(|fd| assert_eq!(c::close(fd), 0));
     drop(accepting);
@@ -224,7 +226,7 @@ fn a_slow_reader_does_not_renew_the_writers_timeout() {
     let slow = || {
         let (here, mut there) = tcp_pair();
         c::set_timeouts(here.as_raw_fd(), 150);
-        let reader = thread::spawn(move || {
+        let reader = os_thread(move || {
             let mut buf = vec![0; 200_000];
             while there.read(&mut buf).is_ok_and(|n| n > 0) {
                 thread::sleep(ms(20));

@@ -5,6 +5,7 @@ use super::family::{Family, PATCHED, PROBE};
 use super::{
     descriptor, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
 };
+use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{runtime, start};
@@ -14,14 +15,20 @@ use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Makes all of libc's blocking calls that greenroom knows park when a green
-/// thread makes them, in this program and everything linked into it. Call it
-/// first thing in `main`. Calling it again does nothing.
+/// thread makes them, in this program and everything linked into it; and makes
+/// every thread that is started from now on a green thread, with thread-locals
+/// of its own. Call it first thing in `main`. Calling it again does nothing.
 ///
-/// Plain OS threads are not affected.
+/// OS threads that run already are not affected; `main` stays one.
+///
+/// Where shared thread-locals were chosen, by `Config::thread_locals` or
+/// `GREENROOM_THREAD_LOCALS`, it leaves out what needs own ones: see
+/// [`Patch::all`].
 ///
 /// # Errors
 /// Green threads run already, or greenroom is linked in a way in which the
-/// calls do not come to it.
+/// calls do not come to it, or the C library is not one in which green threads
+/// can have thread-locals of their own.
 ///
 /// ```
 /// use std::thread::sleep;
@@ -44,18 +51,25 @@ pub fn patch_all() -> Result<(), PatchError> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a Patch does nothing until it is applied"]
-pub struct Patch(u32);
+pub struct Patch {
+    /// A bit for each family.
+    families: u32,
+    /// Those that were named, and are not to be left out in silence.
+    named: u32,
+}
 
 impl Patch {
     /// No family.
     pub fn none() -> Patch {
-        Patch(0)
+        Patch { families: 0, named: 0 }
     }
 
-    /// Every family that works with the thread-locals that green threads share
-    /// with their worker: *sleep* and *socket*.
+    /// Every family. Where shared thread-locals were chosen, by
+    /// `Config::thread_locals` or `GREENROOM_THREAD_LOCALS`, every one that
+    /// works with them: all but *sync* and *threads*.
     pub fn all() -> Patch {
-        Patch(Family::ALL.iter().fold(0, |bits, family| bits | family.bit()) & !Family::OWN)
+        let all = Family::ALL.iter().fold(0, |bits, family| bits | family.bit());
+        Patch { families: all, named: 0 }
     }
 
     /// With or without [`Family::Sleep`].
@@ -69,7 +83,7 @@ impl Patch {
     }
 
     /// With or without [`Family::Sync`]. With it, green threads get their own
-    /// thread-locals, as if by `Config::thread_locals`.
+    /// thread-locals.
     pub fn sync(self, patch: bool) -> Patch {
         self.with(Family::Sync, patch)
     }
@@ -77,13 +91,14 @@ impl Patch {
     /// With or without [`Family::Threads`]. With it, whatever makes a thread,
     /// on whichever thread, makes a green thread, but for
     /// [`native`](super::native()); and green threads get their own
-    /// thread-locals, as if by `Config::thread_locals`.
+    /// thread-locals.
     pub fn threads(self, patch: bool) -> Patch {
         self.with(Family::Threads, patch)
     }
 
     fn with(self, family: Family, patch: bool) -> Patch {
-        Patch(if patch { self.0 | family.bit() } else { self.0 & !family.bit() })
+        let with = |bits: u32| if patch { bits | family.bit() } else { bits & !family.bit() };
+        Patch { families: with(self.families), named: with(self.named) }
     }
 
     /// Patches the chosen families, beside those that are patched already.
@@ -92,7 +107,7 @@ impl Patch {
     /// # Errors
     /// As [`patch_all`].
     pub fn apply(self) -> Result<(), PatchError> {
-        let missing = self.0 & !PATCHED.load(Relaxed);
+        let missing = self.possible()? & !PATCHED.load(Relaxed);
         if missing == 0 {
             return Ok(());
         }
@@ -101,6 +116,7 @@ impl Patch {
         }
         if missing & Family::OWN != 0 {
             locals::enable().map_err(PatchError::NoOwnThreadLocals)?;
+            config::need_own_thread_locals();
         }
         keep_linked();
         real::resolve_all();
@@ -116,6 +132,19 @@ impl Patch {
         }
         PATCHED.fetch_or(missing, Relaxed);
         Ok(())
+    }
+}
+
+impl Patch {
+    /// What can be patched with the thread-locals that were chosen.
+    fn possible(self) -> Result<u32, PatchError> {
+        if config::chosen_thread_locals()? != Some(ThreadLocals::Shared) {
+            return Ok(self.families);
+        }
+        if self.named & Family::OWN != 0 {
+            return Err(PatchError::SharedThreadLocals);
+        }
+        Ok(self.families & !Family::OWN)
     }
 }
 

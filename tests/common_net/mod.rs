@@ -33,7 +33,7 @@ pub(crate) fn patched(workers: usize) {
 
 /// Ends the process when it takes too long.
 pub(crate) fn watch() {
-    thread::spawn(|| {
+    os_thread(|| {
         thread::sleep(LIMIT);
         let doing = DOING.lock().unwrap_or_else(PoisonError::into_inner);
         // Not captured, as `eprintln` would be.
@@ -78,7 +78,14 @@ pub(crate) fn all_done<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> V
 
 /// Runs `f` on an OS thread; its panic is ours.
 pub(crate) fn os<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
-    os_done(thread::spawn(f))
+    os_done(os_thread(f))
+}
+
+/// Starts an OS thread, where `std::thread::spawn` would make a green one.
+pub(crate) fn os_thread<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> thread::JoinHandle<T> {
+    greenroom::patch::native(|| thread::spawn(f))
 }
 
 pub(crate) fn os_done<T>(handle: thread::JoinHandle<T>) -> T {

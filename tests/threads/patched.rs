@@ -1,9 +1,10 @@
 //! Patches this binary before `main`.
 
-use greenroom::patch::Patch;
+use greenroom::{Config, ThreadLocals, patch_all};
 
 extern "C" fn patch() {
-    Patch::all().sync(true).threads(true).apply().unwrap();
+    Config::new().thread_locals(ThreadLocals::Own).install().unwrap();
+    patch_all().unwrap();
 }
 
 #[used]

@@ -9,7 +9,8 @@ use super::source::{File, Violation, declared_by_path, declared_modules, is_test
 /// ranks do not know each other.
 const LAYERS: &[(&str, (u8, u8))] = &[
     ("error", (0, 0)),
-    ("config", (0, 1)),
+    ("environment", (0, 1)),
+    ("config", (0, 2)),
     ("sys", (1, 0)),
     ("stack", (2, 0)),
     ("green", (3, 0)),

@@ -4,7 +4,7 @@
 
 /// Called by the C library before `main`.
 extern "C" fn patch() {
-    if let Err(e) = greenroom::patch::Patch::all().sync(true).threads(true).apply() {
+    if let Err(e) = greenroom::patch_all() {
         eprintln!("greenroom-harness: {e}");
         std::process::exit(1);
     }
