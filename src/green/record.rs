@@ -134,24 +134,26 @@ impl Record {
     /// Makes it runnable if it waits.
     #[inline]
     pub(crate) fn unpark(&self) {
-        if self.state.notify() {
-            self.enqueue();
+        if let Some(woken) = self.wake() {
+            woken.queue();
         }
+    }
+
+    /// As `unpark`, but leaves the queueing to the caller, who may do so later:
+    /// until then it does not run.
+    #[inline]
+    pub(crate) fn wake(&self) -> Option<Woken> {
+        // SAFETY: winning `notify` gives the caller the scheduler's reference,
+        // which nobody held while it was parked.
+        self.state.notify().then(|| Woken(unsafe { RecordRef::from_raw(self.whole()) }))
     }
 
     /// Leaves the token of `park()`, and makes it runnable if it waits.
     pub(crate) fn unpark_with_token(&self) {
         if self.state.notify_with_token() {
-            self.enqueue();
+            // SAFETY: as in `wake`.
+            Woken(unsafe { RecordRef::from_raw(self.whole()) }).queue();
         }
-    }
-
-    /// Hands the scheduler's reference back to the worker.
-    fn enqueue(&self) {
-        let home = self.home.get().expect("it ran before it parked");
-        // SAFETY: winning `notify` gives the caller the scheduler's reference,
-        // which nobody held while it was parked.
-        home.enqueue(unsafe { RecordRef::from_raw(self.whole()) });
     }
 
     /// Where its stack ends, while it has one. Async-signal-safe.
@@ -211,6 +213,18 @@ impl Record {
         let errno = Errno::last();
         yielder.suspend(why);
         errno.set();
+    }
+}
+
+/// One that was woken, and is in no queue yet. Holds the scheduler's reference.
+pub(crate) struct Woken(RecordRef);
+
+impl Woken {
+    /// Hands it back to its worker.
+    #[inline]
+    pub(crate) fn queue(self) {
+        let home = self.0.home.get().expect("it ran before it parked");
+        home.enqueue(self.0);
     }
 }
 

@@ -16,14 +16,15 @@
 //! again.
 
 pub(crate) use super::waiter::Sleeper;
-use super::waiter::{Line, Thread, Waiter};
+use super::waiter::{Line, Rest, Waiter};
 use crate::green::current;
 use crate::green::park::Wake;
 use crate::sched::local::Abroad;
 use crate::sched::start;
+use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
-use std::sync::atomic::{AtomicU32, Ordering::*, fence};
+use std::sync::atomic::{AtomicU32, Ordering::*};
 
 /// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,9 +95,9 @@ pub(crate) fn wait_after(
     {
         let mut line = shard.line.lock();
         shard.waiting.fetch_add(1, SeqCst);
-        fence(SeqCst);
+        fence_after_rmw();
         if !blocked() {
-            shard.waiting.fetch_sub(1, Relaxed);
+            shard.one_less();
             return Waited::Free;
         }
         // SAFETY: it leaves the line before this function returns.
@@ -109,8 +110,8 @@ pub(crate) fn wait_after(
         if sleeper.sleep(deadline) == Wake::TimedOut {
             return shard.leave(&waiter, &sleeper, Waited::TimedOut);
         }
-        let _line = shard.line.lock();
-        if waiter.is_woken() {
+        // Mostly the waker is done, and its lock need not be taken to know.
+        if waiter.is_woken() || shard.is_woken(&waiter) {
             return Waited::Woken;
         }
     }
@@ -120,7 +121,7 @@ pub(crate) fn wait_after(
 /// changed before.
 #[inline]
 pub(crate) fn is_awaited(address: usize) -> bool {
-    fence(SeqCst);
+    full_fence();
     shard(address).waiting.load(Relaxed) != 0
 }
 
@@ -139,10 +140,16 @@ fn wake_some(address: usize, most: u32, bits: u32) -> u32 {
     }
     let _abroad = current::patched().is_none().then(Abroad::enter);
     let shard = shard(address);
+    if most == 1 {
+        let first = shard.take(address, bits);
+        return first.map(Rest::finish).map_or(0, |()| 1);
+    }
     let mut woken = 0;
     loop {
-        let batch = shard.take(address, bits, (most - woken).min(BATCH as u32) as usize);
-        let count = batch.into_iter().flatten().map(Thread::unpark).count();
+        let mut batch = [const { None }; BATCH];
+        let wanted = (most - woken).min(BATCH as u32) as usize;
+        shard.take_some(address, bits, &mut batch[..wanted]);
+        let count = batch.into_iter().flatten().map(Rest::finish).count();
         woken += count as u32;
         if count < BATCH {
             return woken;
@@ -151,13 +158,22 @@ fn wake_some(address: usize, most: u32, bits: u32) -> u32 {
 }
 
 impl Shard {
-    /// Takes some out of the line. They are unparked without the lock: that may
-    /// allocate, and the allocator may unlock a mutex of this shard.
-    fn take(&self, address: usize, bits: u32, most: usize) -> [Option<Thread>; BATCH] {
-        let mut batch = [const { None }; BATCH];
+    /// Wakes the first, but for what the caller has to do without the lock:
+    /// that may allocate, and the allocator may unlock a mutex of this shard.
+    #[inline]
+    fn take(&self, address: usize, bits: u32) -> Option<Rest> {
+        let mut batch = [None];
+        self.take_some(address, bits, &mut batch);
+        let [first] = batch;
+        first
+    }
+
+    /// As `take`, for as many as there is room for.
+    #[inline]
+    fn take_some(&self, address: usize, bits: u32, batch: &mut [Option<Rest>]) {
         let mut line = self.line.lock();
         let mut at = line.first;
-        let mut free = batch.iter_mut().take(most);
+        let mut free = batch.iter_mut();
         while free.len() > 0 {
             // SAFETY: those in line are alive, and the lock is held.
             let Some(waiter) = (unsafe { at.as_ref() }) else { break };
@@ -165,11 +181,22 @@ impl Shard {
             if waiter.address == address && waiter.bits & bits != 0 {
                 // SAFETY: it is in this line.
                 unsafe { line.remove(waiter) };
-                self.waiting.fetch_sub(1, Relaxed);
-                *free.next().expect("some are left") = waiter.thread.take();
+                self.one_less();
+                *free.next().expect("some are left") = Some(waiter.wake());
             }
         }
-        batch
+    }
+
+    /// Under the lock, as all changes are; so it need not be one step.
+    #[inline]
+    fn one_less(&self) {
+        self.waiting.store(self.waiting.load(Relaxed) - 1, Relaxed);
+    }
+
+    #[cold]
+    fn is_woken(&self, waiter: &Waiter) -> bool {
+        let _line = self.line.lock();
+        waiter.is_woken()
     }
 
     /// Takes `waiter` out of the line for the reason `why`, unless it was woken
@@ -185,7 +212,7 @@ impl Shard {
         }
         // SAFETY: not woken, so still in line.
         unsafe { line.remove(waiter) };
-        self.waiting.fetch_sub(1, Relaxed);
+        self.one_less();
         why
     }
 }

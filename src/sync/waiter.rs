@@ -2,35 +2,48 @@
 
 use crate::green::current;
 use crate::green::park::{Wake, park};
-use crate::green::record::RecordRef;
+use crate::green::record::{Record, Woken};
 use crate::sys::clock::Nanos;
 use crate::sys::parker::Parker;
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 
 /// One thread's place. Lies on its stack.
 pub(super) struct Waiter {
-    /// Until it is woken.
-    pub(super) thread: Cell<Option<Thread>>,
+    thread: Thread,
     pub(super) address: usize,
     pub(super) bits: u32,
+    /// Written under the lock, as the waker's last touch of this and of the
+    /// thread, unless `Waiter::wake` gave it something to do.
+    woken: AtomicBool,
     pub(super) next: Cell<*const Waiter>,
     prev: Cell<*const Waiter>,
 }
 
-/// Who waits.
+/// Who waits. Alive for as long as the `Waiter` is in line.
+#[derive(Clone, Copy)]
 pub(super) enum Thread {
-    Green(RecordRef),
+    Green(*const Record),
     /// Its token, beside the `Waiter`: it stays there until it has come.
     Os(*const Parker),
 }
 
-impl Thread {
-    pub(super) fn unpark(self) {
+/// What is left to do for one that was woken, without the lock.
+pub(super) enum Rest {
+    Green(Woken),
+    Os(*const Parker),
+    Nothing,
+}
+
+impl Rest {
+    #[inline]
+    pub(super) fn finish(self) {
         match self {
-            Thread::Green(record) => record.unpark(),
-            // SAFETY: as said above; it is unparked once.
-            Thread::Os(parker) => unsafe { (*parker).unpark() },
+            Rest::Green(woken) => woken.queue(),
+            // SAFETY: it stays until its token has come; unparked once.
+            Rest::Os(parker) => unsafe { (*parker).unpark() },
+            Rest::Nothing => {}
         }
     }
 }
@@ -46,7 +59,7 @@ pub(crate) enum Sleeper {
 impl Sleeper {
     pub(super) fn thread(&self) -> Thread {
         match self {
-            Sleeper::Green => Thread::Green(current::counted().expect("a green thread")),
+            Sleeper::Green => Thread::Green(current::get().expect("a green thread")),
             Sleeper::Os(parker) => Thread::Os(parker),
         }
     }
@@ -72,20 +85,33 @@ unsafe impl Send for Line {}
 impl Waiter {
     pub(super) fn new(thread: Thread, address: usize, bits: u32) -> Waiter {
         Waiter {
-            thread: Cell::new(Some(thread)),
+            thread,
             address,
             bits,
+            woken: AtomicBool::new(false),
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
         }
     }
 
-    /// Under the lock.
+    /// Under the lock, once it has left the line.
+    #[inline]
+    pub(super) fn wake(&self) -> Rest {
+        let rest = match self.thread {
+            // SAFETY: alive until `woken` is set. From then on it may go, but
+            // for one that parks still, whose reference is ours.
+            Thread::Green(record) => unsafe { (*record).wake() }.map_or(Rest::Nothing, Rest::Green),
+            Thread::Os(parker) => Rest::Os(parker),
+        };
+        // Release pairs with `is_woken`: nothing of this is used any more.
+        self.woken.store(true, Release);
+        rest
+    }
+
+    /// Without the lock, false may be out of date.
+    #[inline]
     pub(super) fn is_woken(&self) -> bool {
-        let thread = self.thread.take();
-        let woken = thread.is_none();
-        self.thread.set(thread);
-        woken
+        self.woken.load(Acquire)
     }
 }
 
