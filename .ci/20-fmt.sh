@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cargo fmt --all --check
-# Built by tests/linking.rs as a package of their own: cargo fmt misses them.
-rustfmt --edition 2024 --check tests/linking/*.rs
+# Packages of their own, which cargo fmt misses.
+rustfmt --edition 2024 --check tests/linking/*.rs tests/crates/tests/*.rs

@@ -154,6 +154,16 @@ if asked 95-others; then
   OTHERS=crossbeam-utils expect 95-others.sh 'planted defect'
 fi
 
+if asked 92-sync-stress; then
+  sed -i 's/^fn size() -> (usize, usize) {/&\n    panic!("planted defect");/' tests/sync_stress.rs
+  expect 92-sync-stress.sh 'planted defect'
+fi
+
+if asked 96-crates; then
+  sed -i 's/^fn ready() {/&\n    panic!("planted defect");/' tests/crates/tests/locks.rs
+  expect 96-crates.sh 'planted defect'
+fi
+
 if asked run; then
   step='#!/usr/bin/env bash\nset -euo pipefail\n'
   # Fails, though the last of the pipe does not.
