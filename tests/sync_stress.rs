@@ -241,7 +241,7 @@ fn waits_that_race_their_timeouts_lose_nothing() {
         let (sum, tickets) = (seen.clone(), Arc::new((Mutex::new(0usize), Condvar::new())));
         let put = Mutex::new(put);
         crowd(green, seed, move |random, i| {
-            let brief = Duration::from_micros(random.below(200) as u64);
+            let brief = Duration::from_micros(random.below(200));
             if i < green / 2 {
                 let put = put.lock().unwrap().clone();
                 for _ in 0..turns / 5 {

@@ -11,7 +11,7 @@ use crate::green::current;
 use crate::sync::futex::{self, ANY, Waited};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
-use crate::sys::real;
+use crate::sys::{raw, real};
 use crate::time;
 use libc::{c_int, c_long, timespec};
 use std::ptr;
@@ -71,19 +71,39 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
             })
         }
         Ask::Wake { bits } => {
-            let most = value as u32;
-            let woken = futex::wake(word, most, bits);
-            if woken == 0 {
-                return None;
-            }
-            let rest = (most - woken) as usize;
-            // Both sorts of thread may wait for the same word.
-            let in_kernel = match rest {
-                0 => 0,
-                // SAFETY: as above.
-                n => unsafe { real::syscall(libc::SYS_futex, word, op, n, 0, 0, bits as usize) },
+            // SAFETY: as above.
+            let in_kernel = |most: u32| unsafe {
+                raw::syscall(libc::SYS_futex, [word, op, most as usize, 0, 0, bits as usize])
             };
-            Some(c_long::from(woken) + in_kernel.max(0))
+            Some(wake(word, value as u32, bits, in_kernel))
+        }
+    }
+}
+
+/// Wakes green threads, and the kernel's for the rest: both sorts may wait for
+/// the same word.
+///
+/// Mostly no green thread waits, and then the order is the other way round: the
+/// kernel has fenced in its own look for waiters (`futex_hb_waiters_pending`),
+/// which is what a second look here needs, and would cost again.
+#[inline]
+fn wake(
+    word: usize,
+    most: u32,
+    bits: u32,
+    in_kernel: impl Fn(u32) -> Result<usize, Errno>,
+) -> c_long {
+    let first = if futex::seems_awaited(word) { futex::wake_waiting(word, most, bits) } else { 0 };
+    if first == most && most > 0 {
+        return c_long::from(first);
+    }
+    match in_kernel(most - first) {
+        Err(e) if first == 0 => refuse(e),
+        woken => {
+            let woken = first + woken.unwrap_or(0) as u32;
+            let again = first == 0 && woken < most && futex::seems_awaited(word);
+            let late = if again { futex::wake_waiting(word, most - woken, bits) } else { 0 };
+            c_long::from(woken + late)
         }
     }
 }

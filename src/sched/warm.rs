@@ -19,9 +19,10 @@ const TURN: Nanos = 300;
 const FRAMES: usize = 640;
 /// What a switch pushes below them.
 const BELOW: usize = 64;
-/// The thread pointer's line and the one below it, where the thread-locals of
-/// the program end.
-const BLOCK: usize = 64;
+/// Below the thread pointer: the thread-locals of a small program, and `errno`.
+const BLOCK: usize = 320;
+/// The one at the thread pointer.
+const LINE: usize = 64;
 /// What a switch and a wake-up touch of a record.
 const HEAD: usize = offset_of!(Record, own) + size_of::<Own>();
 
@@ -46,6 +47,6 @@ fn frames(next: &Record) {
     let frame = next.own.frame.get();
     prefetch(frame.wrapping_sub(BELOW), BELOW + FRAMES);
     if let Some(block) = next.own.block.get() {
-        prefetch((block.address() - BLOCK) as *const u8, 2 * BLOCK);
+        prefetch((block.address() - BLOCK) as *const u8, BLOCK + LINE);
     }
 }

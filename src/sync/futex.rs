@@ -5,7 +5,7 @@ use crate::sys::clock::Nanos;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-pub(crate) use super::table::{ANY, Waited, wake};
+pub(crate) use super::table::{ANY, Waited, seems_awaited, wake_waiting};
 
 /// Waits, if `word` holds `expected`, until a `wake` that has a bit in common,
 /// at most until `deadline`. On a green thread.

@@ -122,6 +122,12 @@ pub(crate) fn wait_after(
 #[inline]
 pub(crate) fn is_awaited(address: usize) -> bool {
     full_fence();
+    seems_awaited(address)
+}
+
+/// As `is_awaited`, of which *no* is only true after a fence of the caller's.
+#[inline]
+pub(crate) fn seems_awaited(address: usize) -> bool {
     shard(address).waiting.load(Relaxed) != 0
 }
 
@@ -129,11 +135,11 @@ pub(crate) fn is_awaited(address: usize) -> bool {
 /// common; says how many. Any thread.
 #[inline]
 pub(crate) fn wake(address: usize, most: u32, bits: u32) -> u32 {
-    if is_awaited(address) { wake_some(address, most, bits) } else { 0 }
+    if is_awaited(address) { wake_waiting(address, most, bits) } else { 0 }
 }
 
-#[cold]
-fn wake_some(address: usize, most: u32, bits: u32) -> u32 {
+/// As `wake`, looking in any case: under the lock, which orders as a fence does.
+pub(crate) fn wake_waiting(address: usize, most: u32, bits: u32) -> u32 {
     // In a fork's child nobody waits, and the lock may be held for ever.
     if start::is_forked() {
         return 0;
