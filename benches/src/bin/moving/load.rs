@@ -1,6 +1,8 @@
 //! A fixed amount of work, in turns of five microseconds; prints how many
 //! seconds it took.
 
+#![allow(clippy::disallowed_types, reason = "held for a moment, once")]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
