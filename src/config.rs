@@ -89,8 +89,10 @@ impl Config {
         self
     }
 
-    /// The most OS threads for work that can only block; 0: as many as are
-    /// useful. This version has no such work yet, and starts none.
+    /// The most OS threads that [`offload`](crate::offload()) and the patch use
+    /// for what can only block (name lookups, files that are not in memory);
+    /// 0: as many as are useful, which is 256. They start when they are needed
+    /// and end when they have been idle for some seconds.
     pub fn offload_threads(mut self, n: usize) -> Config {
         self.offload_threads = Some(n);
         self
@@ -194,6 +196,7 @@ pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigE
         true => ThreadLocals::Own,
         false => ThreadLocals::Shared,
     };
+    OFFLOAD.store(installed.offload_threads.or(environment.offload_threads).unwrap_or(0), Relaxed);
     let thread_locals = installed.thread_locals.or(environment.thread_locals);
     Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(by_default) })
 }
@@ -225,6 +228,15 @@ pub(crate) fn stack_size() -> usize {
     match STACK_SIZE.load(Relaxed) {
         UNSET => DEFAULT_STACK,
         bytes => bytes,
+    }
+}
+
+/// The most threads for blocking work; 0: not set. Before anything is settled,
+/// what would hold now; rubbish in the variable is reported when that happens.
+pub(crate) fn offload_threads() -> usize {
+    match OFFLOAD.load(Relaxed) {
+        UNSET => from_environment().ok().and_then(|e| e.offload_threads).unwrap_or(0),
+        most => most,
     }
 }
 

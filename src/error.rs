@@ -145,3 +145,34 @@ pub enum PatchError {
         symbol: &'static str,
     },
 }
+
+/// Why a [`ThreadPool`](crate::ThreadPool) did not take a job, which comes back
+/// in it.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError<F> {
+    /// All its threads are busy, and its queue is full.
+    #[error("the thread pool is full")]
+    Full(F),
+    /// It takes no more jobs.
+    #[error("the thread pool has been shut down")]
+    Shutdown(F),
+}
+
+impl<F> PoolError<F> {
+    /// The job that was not taken.
+    pub fn into_inner(self) -> F {
+        match self {
+            PoolError::Full(job) | PoolError::Shutdown(job) => job,
+        }
+    }
+}
+
+impl<F> std::fmt::Debug for PoolError<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            PoolError::Full(_) => "Full(..)",
+            PoolError::Shutdown(_) => "Shutdown(..)",
+        })
+    }
+}

@@ -53,12 +53,16 @@ pub(crate) mod sched;
 pub(crate) mod time;
 pub(crate) mod sync;
 pub(crate) mod task;
+pub(crate) mod offload;
 pub(crate) mod net;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};
-pub use error::{ConfigError, JoinError, PatchError};
+pub use error::{ConfigError, JoinError, PatchError, PoolError};
 pub use green::handle::{GreenThread, current, park, park_timeout, yield_now};
+pub use offload::everyone::offload;
+pub use offload::job::Job;
+pub use offload::pool::ThreadPool;
 pub use patch::patch_all;
 pub use task::join::{JoinHandle, joinall};
 pub use task::spawn::{Builder, spawn, spawn_later};

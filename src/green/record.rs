@@ -177,6 +177,18 @@ impl Record {
         unsafe { (self.body.run)(self.whole()) }
     }
 
+    /// Runs its closure as what `offload` runs: on an OS thread's stack, or in
+    /// the middle of another green thread.
+    ///
+    /// # Safety
+    /// Once, of one made for that, which stands in no queue of green threads.
+    pub(crate) unsafe fn run_as_job(&self) {
+        self.state.begin_run();
+        // SAFETY: the caller's promise.
+        unsafe { (self.body.run)(self.whole()) }
+        self.state.finish();
+    }
+
     /// Says that it will never run.
     ///
     /// # Safety

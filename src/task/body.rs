@@ -52,11 +52,6 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let layout = Layout::new::<Task<F, T>>();
-    // SAFETY: a task is never of size zero.
-    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
-        return Err(io::ErrorKind::OutOfMemory.into());
-    };
     let body = const {
         &Body {
             run: run::<F, T>,
@@ -65,6 +60,43 @@ where
             free: free::<F, T>,
             ended: None,
         }
+    };
+    allocate::<F, T>(body, closure, name, class)
+}
+
+/// As `new`, for `Record::run_as_job`: it gets no stack and no thread-locals,
+/// and has only its handle in common with a green thread.
+///
+/// # Errors
+/// As `new`.
+pub(crate) fn new_job<F, T>(closure: F) -> io::Result<(RecordRef, RecordRef)>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let body = const {
+        &Body {
+            run: run_job::<F, T>,
+            refuse: refuse::<F, T>,
+            discard: discard::<F, T>,
+            free: free::<F, T>,
+            ended: None,
+        }
+    };
+    allocate::<F, T>(body, closure, None, SizeClass::DEFAULT)
+}
+
+#[inline]
+fn allocate<F, T>(
+    body: &'static Body,
+    closure: F,
+    name: Option<Box<str>>,
+    class: SizeClass,
+) -> io::Result<(RecordRef, RecordRef)> {
+    let layout = Layout::new::<Task<F, T>>();
+    // SAFETY: a task is never of size zero.
+    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
+        return Err(io::ErrorKind::OutOfMemory.into());
     };
     // SAFETY: freshly allocated for this type. A new record counts two
     // references, which are these. Part by part, so that none is built
@@ -99,6 +131,20 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     locals::end();
     // SAFETY: the result is the finisher's until `finish`, which comes once.
     unsafe { store(&task.packet, result) };
+}
+
+/// # Safety
+/// `record` heads a `Task<F, T>`; once. The thread that runs it goes on, so its
+/// thread-locals stay.
+unsafe fn run_job<F: FnOnce() -> T, T>(record: NonNull<Record>) {
+    // SAFETY: by the caller's promise; whoever runs it holds a reference.
+    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    // SAFETY: only this run touches the closure.
+    if let Some(closure) = unsafe { (*task.closure.get()).take() } {
+        let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
+        // SAFETY: the result is the finisher's until `finish`, which comes once.
+        unsafe { store(&task.packet, result) };
+    }
 }
 
 /// # Safety

@@ -190,7 +190,10 @@ fn worker_threads() -> usize {
     let name = |task: std::io::Result<std::fs::DirEntry>| {
         std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
     };
-    tasks.filter_map(name).filter(|name| name.starts_with("greenroom-")).count()
+    tasks
+        .filter_map(name)
+        .filter(|name| name.starts_with("greenroom-") && !name.starts_with("greenroom-offlo"))
+        .count()
 }
 
 /// There are `n` workers, or soon will be: each names itself when it starts,

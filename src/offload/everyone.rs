@@ -1,0 +1,102 @@
+//! The crew that all of the process shares, and [`offload`].
+
+use super::crew::{Crew, Rules, is_member};
+use crate::error::JoinError;
+use std::panic::resume_unwind;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::time::Duration;
+
+/// How long a thread stays without work: starting another costs some tens of
+/// microseconds, and a waiting one some kilobytes.
+pub(super) const KEEP: Duration = Duration::from_secs(5);
+
+fn everyone() -> &'static Arc<Crew> {
+    static CREW: AtomicPtr<Arc<Crew>> = AtomicPtr::new(ptr::null_mut());
+    // SAFETY: null, or leaked below.
+    if let Some(crew) = unsafe { CREW.load(Acquire).as_ref() } {
+        return crew;
+    }
+    let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP };
+    let new = Box::into_raw(Box::new(Arc::new(Crew::new(rules))));
+    match CREW.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+        // SAFETY: from a box, and never freed.
+        Ok(_) => unsafe { &*new },
+        Err(first) => {
+            // SAFETY: from the box above; nobody has seen it.
+            drop(unsafe { Box::from_raw(new) });
+            // SAFETY: leaked by whoever was first.
+            unsafe { &*first }
+        }
+    }
+}
+
+/// Runs `f` on an OS thread that may block, and waits for its result: a green
+/// thread parks, a plain OS thread blocks. For what can only block (a C
+/// library that waits in its own way, a file system) and for long computing.
+///
+/// The threads are started when they are needed, at most
+/// [`Config::offload_threads`](crate::Config::offload_threads) of them; further
+/// calls wait their turn. If the system gives not even one thread, and in a
+/// forked child, `f` runs where it is called, as it does on one of these
+/// threads. `f` must not wait for another call of `offload`: with all threads
+/// waiting, none would be left for it.
+///
+/// # Panics
+/// If `f` panics, with its payload.
+///
+/// ```
+/// let sum = greenroom::spawn(|| greenroom::offload(|| (1..=1_000_000u64).sum::<u64>()));
+/// assert_eq!(sum.join().unwrap(), 500_000_500_000);
+/// ```
+pub fn offload<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    if is_member() {
+        return f();
+    }
+    match everyone().spawn(f).join() {
+        Ok(value) => value,
+        Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+        Err(other) => panic!("an offloaded call has no result: {other}"),
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::time::Instant;
+
+    fn threads(name: &str) -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let comm = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        };
+        tasks.filter_map(comm).filter(|comm| comm.starts_with(name)).count()
+    }
+
+    /// Grows with what is to be done at once, and shrinks when it is idle.
+    #[test]
+    fn idle_threads_leave() {
+        let before = threads("greenroom-offlo");
+        let keep = Duration::from_millis(30);
+        let crew = Arc::new(Crew::new(Rules { threads: Some(5), queue: 100, keep }));
+        let together = Arc::new(Barrier::new(5));
+        let meet = |_| {
+            let together = together.clone();
+            crew.spawn(move || drop(together.wait()))
+        };
+        let meeting: Vec<_> = (0..5).map(meet).collect();
+        meeting.into_iter().for_each(|h| h.join().unwrap());
+        let limit = Instant::now() + Duration::from_secs(60);
+        while threads("greenroom-offlo") > before {
+            assert!(Instant::now() < limit, "they stay");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(crew.spawn(|| 7).join().unwrap(), 7, "and come again");
+    }
+}
