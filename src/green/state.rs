@@ -87,6 +87,11 @@ impl State {
         }
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.load(Acquire) & DONE != 0
+    }
+
     /// It has ended.
     #[inline]
     pub(crate) fn finish(&self) {

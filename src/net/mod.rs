@@ -11,3 +11,5 @@ pub(crate) mod vector;
 pub(crate) mod accept;
 pub(crate) mod connect;
 pub(crate) mod poll;
+pub(crate) mod resolve;
+pub(crate) mod hosts;

@@ -2,6 +2,7 @@
 
 use super::crew::{Crew, Rules, is_member};
 use crate::error::JoinError;
+use crate::green::current::Inside;
 use std::panic::resume_unwind;
 use std::ptr;
 use std::sync::Arc;
@@ -65,6 +66,16 @@ where
     }
 }
 
+/// Runs a call of libc that may block, for the current thread. It owns all that
+/// it reads and writes, so it may go on when nobody waits for it any more. If it
+/// has to run on a green thread, what libc calls inside is not caught.
+pub(crate) fn libc_call<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    offload(move || {
+        let _inside = Inside::enter();
+        call()
+    })
+}
+
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::*;
@@ -91,7 +102,7 @@ mod tests {
             crew.spawn(move || together.wait().is_leader())
         };
         let meeting: Vec<_> = (0..5).map(meet).collect();
-        meeting.into_iter().for_each(|h| drop(h.join().unwrap()));
+        meeting.into_iter().for_each(|h| assert!(h.join().is_ok()));
         let limit = Instant::now() + Duration::from_secs(60);
         while threads("greenroom-offlo") > before {
             assert!(Instant::now() < limit, "they stay");

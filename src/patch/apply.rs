@@ -3,7 +3,7 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
+    descriptor, dns, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -96,6 +96,11 @@ impl Patch {
         self.with(Family::Threads, patch)
     }
 
+    /// With or without [`Family::Dns`].
+    pub fn dns(self, patch: bool) -> Patch {
+        self.with(Family::Dns, patch)
+    }
+
     fn with(self, family: Family, patch: bool) -> Patch {
         let with = |bits: u32| if patch { bits | family.bit() } else { bits & !family.bit() };
         Patch { families: with(self.families), named: with(self.named) }
@@ -156,6 +161,7 @@ fn keep_linked() {
         socket::SHIMS,
         transfer::SHIMS,
         descriptor::SHIMS,
+        dns::SHIMS,
         sync::SHIMS,
         mutex::SHIMS,
         rwlock::SHIMS,

@@ -21,11 +21,16 @@ pub enum Family {
     /// `pthread_create` and what works on its threads: `std::thread`. Needs
     /// [`ThreadLocals::Own`](crate::ThreadLocals::Own).
     Threads,
+    /// `getaddrinfo`, `getnameinfo`, `gethostbyname`, `gethostbyname2`,
+    /// `gethostbyaddr` and their `_r` forms: `std::net::ToSocketAddrs`. They run
+    /// on threads that [`offload`](crate::offload()) uses, and with those
+    /// threads' resolver options (`_res`), not the caller's.
+    Dns,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 4] =
-        [Family::Sleep, Family::Socket, Family::Sync, Family::Threads];
+    pub(super) const ALL: [Family; 5] =
+        [Family::Sleep, Family::Socket, Family::Sync, Family::Threads, Family::Dns];
 
     /// The families that work only with own thread-locals.
     pub(super) const OWN: u32 = Family::Sync.bit() | Family::Threads.bit();

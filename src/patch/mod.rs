@@ -12,6 +12,7 @@ mod sleep;
 mod socket;
 mod transfer;
 mod descriptor;
+mod dns;
 mod sync;
 mod mutex;
 mod rwlock;

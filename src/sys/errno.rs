@@ -29,6 +29,15 @@ impl Errno {
     }
 }
 
+/// Stores the calling thread's `h_errno`.
+pub(crate) fn set_h_errno(value: i32) {
+    unsafe extern "C" {
+        fn __h_errno_location() -> *mut i32;
+    }
+    // SAFETY: libc's location is valid for the calling thread.
+    unsafe { *__h_errno_location() = value }
+}
+
 impl From<Errno> for std::io::Error {
     fn from(e: Errno) -> Self {
         std::io::Error::from_raw_os_error(e.0)

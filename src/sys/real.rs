@@ -9,9 +9,9 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
-    clockid_t, cpu_set_t, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_barrier_t,
-    pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t, pthread_t, sched_param,
-    sem_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    addrinfo, clockid_t, cpu_set_t, hostent, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t,
+    pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t,
+    pthread_t, sched_param, sem_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -56,6 +56,7 @@ macro_rules! originals {
             /// # Safety
             /// As the C function of this name.
             #[inline]
+            #[allow(clippy::too_many_arguments, reason = "they are C's")]
             pub(crate) unsafe fn $name($($arg: $ty),*) -> $ret {
                 let mut at = slots::$name.load(Relaxed);
                 if at.is_null() {
@@ -161,6 +162,14 @@ originals! {
     fn pthread_setaffinity_np(thread: pthread_t, size: size_t, set: *const cpu_set_t) -> c_int;
     fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int;
     fn fork() -> pid_t;
+    fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, list: *mut *mut addrinfo) -> c_int;
+    fn getnameinfo(addr: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
+    fn gethostbyname(name: *const c_char) -> *mut hostent;
+    fn gethostbyname2(name: *const c_char, family: c_int) -> *mut hostent;
+    fn gethostbyaddr(addr: *const c_void, len: socklen_t, family: c_int) -> *mut hostent;
+    fn gethostbyname_r(name: *const c_char, ret: *mut hostent, buf: *mut c_char, len: size_t, result: *mut *mut hostent, error: *mut c_int) -> c_int;
+    fn gethostbyname2_r(name: *const c_char, family: c_int, ret: *mut hostent, buf: *mut c_char, len: size_t, result: *mut *mut hostent, error: *mut c_int) -> c_int;
+    fn gethostbyaddr_r(addr: *const c_void, addr_len: socklen_t, family: c_int, ret: *mut hostent, buf: *mut c_char, len: size_t, result: *mut *mut hostent, error: *mut c_int) -> c_int;
 }
 
 /// What a thread runs; `pthread_exit` leaves it by unwinding.
