@@ -169,7 +169,6 @@ impl Record {
     }
 
     /// Runs its closure.
-    ///
     /// # Safety
     /// Once, on its own stack.
     pub(super) unsafe fn run(&self) {
@@ -177,9 +176,7 @@ impl Record {
         unsafe { (self.body.run)(self.whole()) }
     }
 
-    /// Runs its closure as what `offload` runs: on an OS thread's stack, or in
-    /// the middle of another green thread.
-    ///
+    /// Runs its closure as a job: on an OS thread, or amid another green thread.
     /// # Safety
     /// Once, of one made for that, which stands in no queue of green threads.
     pub(crate) unsafe fn run_as_job(&self) {
@@ -190,7 +187,6 @@ impl Record {
     }
 
     /// Says that it will never run.
-    ///
     /// # Safety
     /// Once, by whoever would have started it, and does not.
     pub(crate) unsafe fn refuse(&self, why: io::Error) {
@@ -199,7 +195,6 @@ impl Record {
     }
 
     /// Drops the closure of one that was refused.
-    ///
     /// # Safety
     /// Once, by the owner of the handle, which has taken the result.
     pub(crate) unsafe fn discard(&self) {
@@ -250,7 +245,6 @@ unsafe impl Sync for RecordRef {}
 
 impl RecordRef {
     /// Takes over one reference.
-    ///
     /// # Safety
     /// The caller owns one, and gives it up.
     pub(crate) unsafe fn from_raw(record: NonNull<Record>) -> RecordRef {
