@@ -55,6 +55,7 @@ pub(crate) mod sync;
 pub(crate) mod task;
 pub(crate) mod offload;
 pub(crate) mod net;
+pub(crate) mod process;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};

@@ -3,7 +3,8 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, dns, fork, mutex, rwlock, sleep, socket, sync, thread_facts, threads, transfer,
+    descriptor, dns, fork, mutex, process, rwlock, sleep, socket, sync, thread_facts, threads,
+    transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -96,6 +97,11 @@ impl Patch {
         self.with(Family::Threads, patch)
     }
 
+    /// With or without [`Family::Process`].
+    pub fn process(self, patch: bool) -> Patch {
+        self.with(Family::Process, patch)
+    }
+
     /// With or without [`Family::Dns`].
     pub fn dns(self, patch: bool) -> Patch {
         self.with(Family::Dns, patch)
@@ -162,6 +168,7 @@ fn keep_linked() {
         transfer::SHIMS,
         descriptor::SHIMS,
         dns::SHIMS,
+        process::SHIMS,
         sync::SHIMS,
         mutex::SHIMS,
         rwlock::SHIMS,

@@ -26,11 +26,20 @@ pub enum Family {
     /// on threads that [`offload`](crate::offload()) uses, and with those
     /// threads' resolver options (`_res`), not the caller's.
     Dns,
+    /// `wait`, `waitpid`, `wait3`, `wait4`, `waitid`, `system`, `pclose`:
+    /// waiting for children, as `std::process` does.
+    Process,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 5] =
-        [Family::Sleep, Family::Socket, Family::Sync, Family::Threads, Family::Dns];
+    pub(super) const ALL: [Family; 6] = [
+        Family::Sleep,
+        Family::Socket,
+        Family::Sync,
+        Family::Threads,
+        Family::Dns,
+        Family::Process,
+    ];
 
     /// The families that work only with own thread-locals.
     pub(super) const OWN: u32 = Family::Sync.bit() | Family::Threads.bit();

@@ -13,6 +13,7 @@ mod socket;
 mod transfer;
 mod descriptor;
 mod dns;
+mod process;
 mod sync;
 mod mutex;
 mod rwlock;

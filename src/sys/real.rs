@@ -9,9 +9,10 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
-    addrinfo, clockid_t, cpu_set_t, hostent, iovec, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t,
-    pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t,
-    pthread_t, sched_param, sem_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    FILE, addrinfo, clockid_t, cpu_set_t, hostent, id_t, idtype_t, iovec, msghdr, nfds_t, pid_t,
+    pollfd, pthread_attr_t, pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_once_t,
+    pthread_rwlock_t, pthread_t, rusage, sched_param, sem_t, siginfo_t, sigval, size_t, sockaddr,
+    socklen_t, ssize_t, timespec,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -162,6 +163,10 @@ originals! {
     fn pthread_setaffinity_np(thread: pthread_t, size: size_t, set: *const cpu_set_t) -> c_int;
     fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int;
     fn fork() -> pid_t;
+    fn wait4(pid: pid_t, status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t;
+    fn waitid(which: idtype_t, id: id_t, info: *mut siginfo_t, options: c_int) -> c_int;
+    fn system(command: *const c_char) -> c_int;
+    fn pclose(stream: *mut FILE) -> c_int;
     fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, list: *mut *mut addrinfo) -> c_int;
     fn getnameinfo(addr: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
     fn gethostbyname(name: *const c_char) -> *mut hostent;
