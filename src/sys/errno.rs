@@ -11,6 +11,8 @@ impl Errno {
     pub(crate) const INPROGRESS: Errno = Errno(libc::EINPROGRESS);
     pub(crate) const INVAL: Errno = Errno(libc::EINVAL);
     pub(crate) const ISCONN: Errno = Errno(libc::EISCONN);
+    pub(crate) const NOSYS: Errno = Errno(libc::ENOSYS);
+    pub(crate) const NOTSUP: Errno = Errno(libc::EOPNOTSUPP);
     pub(crate) const NOTSOCK: Errno = Errno(libc::ENOTSOCK);
     pub(crate) const PERM: Errno = Errno(libc::EPERM);
 
