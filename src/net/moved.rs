@@ -81,7 +81,7 @@ fn copy_all(
     // SAFETY: `mine` is valid; what is not in `theirs`, the kernel refuses.
     match unsafe { raw::syscall(call, args) } {
         Ok(n) if n == len => Ok(()),
-        Ok(_) => Err(Errno(libc::EFAULT)),
+        Ok(_) => Err(Errno::FAULT),
         // A sandbox may forbid this call; the plain copy trusts the caller.
         Err(Errno(libc::EPERM | libc::ENOSYS)) => {
             copy_plainly(call == libc::SYS_process_vm_writev, mine[0].iov_base.cast(), theirs, len);

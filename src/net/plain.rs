@@ -6,9 +6,9 @@
 //! when it is ready. It moves no more then than fits for certain.
 //!
 //! *Files* are read from memory by RWF_NOWAIT. What is not there, a thread that
-//! may wait brings; likewise what the kernel cannot be asked to do at once,
-//! unless the file system lives in memory, or only takes note of what is
-//! written, as those for disks do.
+//! may wait brings; likewise what the kernel cannot be asked to do at once, and
+//! what is written, unless the file system lives in memory, or only takes note
+//! of what is written, as those for disks do.
 
 use super::call::{Limit, Socket, spend};
 use super::disk::{Place, vectored};
@@ -70,7 +70,9 @@ impl Transfer {
 
     /// An attempt that does not wait; `None`: the kernel cannot be asked that.
     fn at_once(self, list: &[iovec], at: Place) -> Option<Result<usize, Errno>> {
-        if self.has(PLAIN | SLOW) {
+        // A write to a file is not taken apart: others may append to it as well.
+        let whole = self.dir == Dir::Write && self.of.entry.kind() == Kind::File;
+        if whole || self.has(PLAIN | SLOW) {
             return None;
         }
         match self.kernel(list, at, self.flags | RWF_NOWAIT) {
@@ -186,8 +188,16 @@ impl Transfer {
     }
 
     fn file_elsewhere(self, list: &[iovec], at: Place) -> Result<Step, Errno> {
-        let (n, last) = self.of.move_piece(self.dir, list, at, self.flags)?;
-        Ok(if last { Step::Last(n) } else { Step::Some(n) })
+        match self.of.move_piece(self.dir, list, at, self.flags) {
+            Ok((n, true)) => Ok(Step::Last(n)),
+            Ok((n, false)) => Ok(Step::Some(n)),
+            // What cannot be copied: the kernel knows how far it would get, and
+            // whether another error comes first.
+            Err(Errno::FAULT) if self.dir == Dir::Write => {
+                self.kernel(list, at, self.flags).map(Step::Last)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Whether a plain call takes no longer than copying: the file system lives
@@ -204,8 +214,11 @@ impl Transfer {
         let get = [self.of.fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0];
         // SAFETY: F_GETFL takes no pointer.
         let status = unsafe { raw::syscall(libc::SYS_fcntl, get) }.map_or(0, |s| s as c_int);
-        let to_disk = status & (O_SYNC | O_DSYNC | O_DIRECT) != 0;
-        IN_MEMORY.contains(&kind) || (self.dir == Dir::Write && ON_DISK.contains(&kind) && !to_disk)
+        let writes = self.dir == Dir::Write;
+        if writes && status & (O_SYNC | O_DSYNC | O_DIRECT) != 0 {
+            return false; // a disk, too, lies in a file system in memory
+        }
+        IN_MEMORY.contains(&kind) || (writes && ON_DISK.contains(&kind))
     }
 }
 
