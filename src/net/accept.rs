@@ -5,7 +5,7 @@
 //! seeing the mode that he chose, and so do plain OS threads (`accept_os`).
 
 use super::call::{Limit, Socket};
-use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, Kind, LINGERS, LOW_WATER, USER_NONBLOCK};
+use crate::sched::entry::{Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, USER_NONBLOCK};
 use crate::sched::{fds, kinds, start};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
@@ -104,7 +104,7 @@ pub(crate) fn made(listener: &Entry, fd: i32, flags: c_int) {
         return fds::appeared(fd);
     }
     match listener.kind() {
-        Kind::Other => fds::appeared(fd),
+        kind if !kind.is_socket() => fds::appeared(fd),
         kind => fds::created(fd, kind, flags & libc::SOCK_NONBLOCK != 0),
     }
 }

@@ -36,6 +36,15 @@ impl Socket {
         self.poll_now(0) & (POLLERR | POLLHUP) != 0
     }
 
+    /// Whether the file is non-blocking now. Of what is no socket: other
+    /// processes may have the same file, and set its mode.
+    pub(crate) fn is_nonblocking(self) -> bool {
+        let args = [self.fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0];
+        // SAFETY: F_GETFL takes no pointer.
+        let status = unsafe { raw::syscall(libc::SYS_fcntl, args) };
+        status.is_ok_and(|status| status as c_int & libc::O_NONBLOCK != 0)
+    }
+
     fn ask(self, request: c_ulong) -> Option<c_int> {
         let mut value: c_int = 0;
         let args = [self.fd as usize, request as usize, &raw mut value as usize, 0, 0, 0];

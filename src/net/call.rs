@@ -58,8 +58,28 @@ impl Socket {
         }
         let entry = fds::known(fd).ok()?;
         let generation = entry.generation();
-        let waits = entry.flags() & USER_NONBLOCK == 0 && entry.kind() != Kind::Other;
+        let waits = entry.flags() & USER_NONBLOCK == 0 && entry.kind().is_socket();
         waits.then_some(Socket { fd, entry, generation })
+    }
+
+    /// `fd`, if it is one of the other kinds that calls may wait for. Whether
+    /// its user wants that is asked when it would: other processes may have
+    /// the same pipe or terminal, and set its mode.
+    ///
+    /// As in `blocking`, not stdout and stderr.
+    #[inline]
+    pub(crate) fn no_socket(fd: i32) -> Option<Socket> {
+        if fd == libc::STDOUT_FILENO || fd == libc::STDERR_FILENO {
+            return None;
+        }
+        let socket = Socket::any(fd)?;
+        matches!(socket.entry.kind(), Kind::Waitable | Kind::File).then_some(socket)
+    }
+
+    /// `fd`, whatever it is; `None` if it is not open.
+    pub(crate) fn any(fd: i32) -> Option<Socket> {
+        let entry = fds::known(fd).ok()?;
+        Some(Socket { fd, entry, generation: entry.generation() })
     }
 
     /// Before each attempt. Meanwhile the number may have been closed, and mean

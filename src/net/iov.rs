@@ -40,6 +40,19 @@ pub(crate) fn rest(list: &[iovec], mut done: usize) -> Vec<iovec> {
     rest
 }
 
+/// The first `len` bytes of `list`.
+pub(crate) fn prefix(list: &[iovec], mut len: usize) -> Vec<iovec> {
+    let mut prefix = Vec::new();
+    for part in list {
+        let iov_len = part.iov_len.min(len);
+        len -= iov_len;
+        if iov_len > 0 {
+            prefix.push(iovec { iov_base: part.iov_base, iov_len });
+        }
+    }
+    prefix
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +74,7 @@ mod tests {
         assert_eq!(plain(rest(&list, 10)), [(2000, 20), (3000, 5)]);
         assert_eq!(plain(rest(&list, 12)), [(2002, 18), (3000, 5)]);
         assert_eq!(plain(rest(&list, 35)), []);
+        assert_eq!(plain(prefix(&list, 12)), [(0, 10), (2000, 2)]);
+        assert_eq!(plain(prefix(&list, 99)), plain(rest(&list, 0)));
     }
 }

@@ -12,16 +12,19 @@ use std::time::Duration;
 /// How long a thread stays without work: starting another costs some tens of
 /// microseconds, and a waiting one some kilobytes.
 pub(super) const KEEP: Duration = Duration::from_secs(5);
+/// How many may wait apart.
+const APART_THREADS: usize = 128;
 
-fn everyone() -> &'static Arc<Crew> {
-    static CREW: AtomicPtr<Arc<Crew>> = AtomicPtr::new(ptr::null_mut());
+/// A crew for ever, made when first needed.
+type Slot = AtomicPtr<Arc<Crew>>;
+
+fn crew(slot: &Slot, rules: Rules) -> &'static Arc<Crew> {
     // SAFETY: null, or leaked below.
-    if let Some(crew) = unsafe { CREW.load(Acquire).as_ref() } {
+    if let Some(crew) = unsafe { slot.load(Acquire).as_ref() } {
         return crew;
     }
-    let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP };
     let new = Box::into_raw(Box::new(Arc::new(Crew::new(rules))));
-    match CREW.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+    match slot.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
         // SAFETY: from a box, and never freed.
         Ok(_) => unsafe { &*new },
         Err(first) => {
@@ -59,11 +62,25 @@ where
     if is_member() {
         return f();
     }
-    match everyone().spawn(f).join() {
+    static EVERYONE: Slot = AtomicPtr::new(ptr::null_mut());
+    let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP };
+    result(crew(&EVERYONE, rules).spawn(f).join())
+}
+
+fn result<T>(joined: Result<T, JoinError>) -> T {
+    match joined {
         Ok(value) => value,
         Err(JoinError::Panicked(payload)) => resume_unwind(payload),
         Err(other) => panic!("an offloaded call has no result: {other}"),
     }
+}
+
+/// Runs a call that may wait for what only another offloaded call can bring, on
+/// threads apart; `None` if none of those is free.
+pub(crate) fn try_apart<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    static APART: Slot = AtomicPtr::new(ptr::null_mut());
+    let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP };
+    Some(result(crew(&APART, rules).try_spawn(call).ok()?.join()))
 }
 
 /// Runs a call of libc that may block, for the current thread. It owns all that

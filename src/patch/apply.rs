@@ -3,8 +3,8 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, dns, fork, mutex, process, rwlock, sleep, socket, sync, thread_facts, threads,
-    transfer,
+    descriptor, dns, file, fork, mutex, process, rwlock, sleep, socket, sync, thread_facts,
+    threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -107,6 +107,11 @@ impl Patch {
         self.with(Family::Dns, patch)
     }
 
+    /// With or without [`Family::File`].
+    pub fn file(self, patch: bool) -> Patch {
+        self.with(Family::File, patch)
+    }
+
     fn with(self, family: Family, patch: bool) -> Patch {
         let with = |bits: u32| if patch { bits | family.bit() } else { bits & !family.bit() };
         Patch { families: with(self.families), named: with(self.named) }
@@ -169,6 +174,7 @@ fn keep_linked() {
         descriptor::SHIMS,
         dns::SHIMS,
         process::SHIMS,
+        file::SHIMS,
         sync::SHIMS,
         mutex::SHIMS,
         rwlock::SHIMS,

@@ -5,7 +5,9 @@
 //! but on x86-64 a variadic caller passes integers in the same registers as
 //! any other, so a fixed third argument receives what was passed.
 
-use super::gate::{Shim, int, remembers, tracks};
+use super::family::Family;
+use super::gate::{Shim, int, parks, remembers, tracks};
+use crate::net::call::Socket;
 use crate::sched::entry::{
     Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
 };
@@ -131,6 +133,12 @@ unsafe fn control(
         libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
             // SAFETY: as above.
             return note_duplicate(fd, unsafe { libc(fd, cmd, arg) });
+        }
+        libc::F_SETLKW | libc::F_OFD_SETLKW if parks(Family::File) => {
+            if let Some(file) = Socket::any(fd) {
+                // SAFETY: as above.
+                return int(unsafe { file.set_lock(cmd, std::ptr::with_exposed_provenance(arg)) });
+            }
         }
         libc::F_GETFL => {
             // SAFETY: as above.

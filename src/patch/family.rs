@@ -29,16 +29,28 @@ pub enum Family {
     /// `wait`, `waitpid`, `wait3`, `wait4`, `waitid`, `system`, `pclose`:
     /// waiting for children, as `std::process` does.
     Process,
+    /// `read`, `write` and their vectored and positioned forms on what is no
+    /// socket: pipes, terminals, eventfds and their like are waited for, and
+    /// regular files are served from memory, or else by threads that
+    /// [`offload`](crate::offload()) uses. `fsync`, `fdatasync`,
+    /// `sync_file_range`, `flock`, `fcntl(F_SETLKW)`.
+    ///
+    /// No flag of a file is changed. Where the kernel cannot be asked not to
+    /// wait (FIFOs, terminals, inotify), the call is made once the descriptor
+    /// is ready; should somebody else take what was there just then, it blocks
+    /// the worker. Writing to stdout and stderr is left to the kernel.
+    File,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 6] = [
+    pub(super) const ALL: [Family; 7] = [
         Family::Sleep,
         Family::Socket,
         Family::Sync,
         Family::Threads,
         Family::Dns,
         Family::Process,
+        Family::File,
     ];
 
     /// The families that work only with own thread-locals.

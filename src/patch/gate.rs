@@ -71,8 +71,8 @@ pub(super) fn socket(fd: i32) -> Option<Socket> {
     if parks(Family::Socket) { Socket::blocking(fd) } else { None }
 }
 
-/// Whether the table of descriptors is kept: on every thread, once sockets are
-/// patched; not in a fork's child, which may have inherited a held lock.
+/// Whether the table of descriptors is kept: on every thread, once sockets or
+/// files are patched; not in a fork's child, which may have inherited a held lock.
 #[inline]
 pub(super) fn tracks() -> bool {
     remembers() && !start::is_forked()
@@ -82,7 +82,7 @@ pub(super) fn tracks() -> bool {
 /// the listeners that it inherited stay non-blocking files.
 #[inline]
 pub(super) fn remembers() -> bool {
-    is_patched(Family::Socket)
+    is_patched(Family::Socket) || is_patched(Family::File)
 }
 
 /// A transfer's result as C wants it.

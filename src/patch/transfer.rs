@@ -1,5 +1,6 @@
 //! The family *socket*: receiving and sending.
 
+use super::file;
 use super::gate::{Shim, count, socket, tracks};
 use crate::net::vector;
 use crate::sched::entry::{Dir, NO_INFERENCE};
@@ -63,7 +64,8 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -
             let got = unsafe { socket.recv(buf.cast(), len, 0, from, from_len) };
             or_no_socket(fd, got, libc)
         }
-        _ => libc(),
+        // SAFETY: as above.
+        _ => unsafe { file::bytes(fd, Dir::Read, buf, len, None, libc) },
     }
 }
 
@@ -81,7 +83,8 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
             let sent = unsafe { socket.send(buf.cast(), len, 0, ptr::null(), 0) };
             or_no_socket(fd, sent, libc)
         }
-        None => libc(),
+        // SAFETY: as above.
+        None => unsafe { file::bytes(fd, Dir::Write, buf.cast_mut(), len, None, libc) },
     }
 }
 
@@ -100,7 +103,8 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
             or_no_socket(fd, got, libc)
         }
-        _ => libc(),
+        // SAFETY: as above.
+        _ => unsafe { file::parts(fd, Dir::Read, list, parts, None, 0, libc) },
     }
 }
 
@@ -119,7 +123,8 @@ pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_i
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
             or_no_socket(fd, sent, libc)
         }
-        _ => libc(),
+        // SAFETY: as above.
+        _ => unsafe { file::parts(fd, Dir::Write, list, parts, None, 0, libc) },
     }
 }
 

@@ -49,7 +49,7 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     }?;
     let asked = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
     let kind = kinds::kind_of(fd);
-    if kind != Kind::Other {
+    if kind.is_socket() {
         kinds::read_timeouts(fd, entry);
     }
     // Options may have been set before, and urgent data been taken.

@@ -22,14 +22,34 @@ pub(crate) fn option(fd: i32, level: i32, name: i32) -> Option<i32> {
 pub(crate) fn kind_of(fd: i32) -> Kind {
     let of = |name| option(fd, libc::SOL_SOCKET, name);
     let Some(ty) = of(libc::SO_TYPE) else {
-        return Kind::Other;
+        return other_kind(fd);
     };
     kind(of(libc::SO_DOMAIN).unwrap_or(-1), ty, of(libc::SO_PROTOCOL).unwrap_or(-1))
 }
 
+/// The kind of what is no socket.
+fn other_kind(fd: i32) -> Kind {
+    match file_type(fd) {
+        Some(libc::S_IFREG | libc::S_IFBLK) => Kind::File,
+        Some(libc::S_IFDIR | libc::S_IFLNK) | None => Kind::Other,
+        // What has no type at all is an eventfd and its like.
+        Some(_) => Kind::Waitable,
+    }
+}
+
+/// What `fstat` says of its type; `None` if that fails.
+pub(crate) fn file_type(fd: i32) -> Option<libc::mode_t> {
+    // SAFETY: all zero is an empty one.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    let args = [fd as usize, &raw mut stat as usize, 0, 0, 0, 0];
+    // SAFETY: an out pointer, of the type that this system call fills.
+    let asked = unsafe { raw::syscall(libc::SYS_fstat, args) };
+    asked.is_ok().then_some(stat.st_mode & libc::S_IFMT)
+}
+
 /// The flags that the options of a descriptor need.
 pub(crate) fn options(fd: i32, kind: Kind) -> u32 {
-    if kind == Kind::Other {
+    if !kind.is_socket() {
         return 0;
     }
     let layered = if kind == Kind::Tcp { layered(fd) } else { 0 };

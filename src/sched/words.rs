@@ -11,7 +11,7 @@ pub(crate) enum Dir {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Kind {
-    /// No socket: calls pass through.
+    /// None of these: calls pass through.
     Other = 0,
     /// TCP over IPv4 or IPv6: a short read means "nothing left".
     Tcp = 1,
@@ -21,6 +21,17 @@ pub(crate) enum Kind {
     Datagram = 3,
     /// A seqpacket socket: connected, and keeps messages apart.
     Packets = 4,
+    /// No socket, but it can be waited for: a pipe, a terminal, an eventfd.
+    Waitable = 5,
+    /// A regular file, or a disk.
+    File = 6,
+}
+
+impl Kind {
+    #[inline]
+    pub(crate) fn is_socket(self) -> bool {
+        matches!(self, Kind::Tcp | Kind::Stream | Kind::Datagram | Kind::Packets)
+    }
 }
 
 /// `Entry::flags`: it describes the descriptor that is open now.
@@ -42,6 +53,12 @@ pub(crate) const LINGERS: u32 = 512;
 /// It has a timeout.
 pub(super) const TIMED: u32 = 1024;
 
+/// Of what is no socket: it knows no RWF_NOWAIT in this direction, so a plain
+/// call has to do. Shifted left by one for writing.
+pub(crate) const PLAIN: u32 = 2048;
+/// Likewise, and a plain call may wait for the disk. Shifted as `PLAIN`.
+pub(crate) const SLOW: u32 = 8192;
+
 /// The kind that `flags` hold.
 pub(super) fn kind_of(flags: u32) -> Kind {
     match (flags & KIND) >> 1 {
@@ -49,6 +66,8 @@ pub(super) fn kind_of(flags: u32) -> Kind {
         2 => Kind::Stream,
         3 => Kind::Datagram,
         4 => Kind::Packets,
+        5 => Kind::Waitable,
+        6 => Kind::File,
         _ => Kind::Other,
     }
 }

@@ -8,9 +8,12 @@ impl Errno {
     pub(crate) const AGAIN: Errno = Errno(libc::EAGAIN);
     pub(crate) const ALREADY: Errno = Errno(libc::EALREADY);
     pub(crate) const BADF: Errno = Errno(libc::EBADF);
+    pub(crate) const FAULT: Errno = Errno(libc::EFAULT);
     pub(crate) const INPROGRESS: Errno = Errno(libc::EINPROGRESS);
     pub(crate) const INVAL: Errno = Errno(libc::EINVAL);
     pub(crate) const ISCONN: Errno = Errno(libc::EISCONN);
+    pub(crate) const NOSYS: Errno = Errno(libc::ENOSYS);
+    pub(crate) const NOTSUP: Errno = Errno(libc::EOPNOTSUPP);
     pub(crate) const NOTSOCK: Errno = Errno(libc::ENOTSOCK);
     pub(crate) const PERM: Errno = Errno(libc::EPERM);
 

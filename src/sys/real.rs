@@ -167,6 +167,16 @@ originals! {
     fn waitid(which: idtype_t, id: id_t, info: *mut siginfo_t, options: c_int) -> c_int;
     fn system(command: *const c_char) -> c_int;
     fn pclose(stream: *mut FILE) -> c_int;
+    fn pread(fd: c_int, buf: *mut c_void, len: size_t, at: i64) -> ssize_t;
+    fn pwrite(fd: c_int, buf: *const c_void, len: size_t, at: i64) -> ssize_t;
+    fn preadv(fd: c_int, iov: *const iovec, count: c_int, at: i64) -> ssize_t;
+    fn pwritev(fd: c_int, iov: *const iovec, count: c_int, at: i64) -> ssize_t;
+    fn preadv2(fd: c_int, iov: *const iovec, count: c_int, at: i64, flags: c_int) -> ssize_t;
+    fn pwritev2(fd: c_int, iov: *const iovec, count: c_int, at: i64, flags: c_int) -> ssize_t;
+    fn fsync(fd: c_int) -> c_int;
+    fn fdatasync(fd: c_int) -> c_int;
+    fn sync_file_range(fd: c_int, from: i64, bytes: i64, flags: c_uint) -> c_int;
+    fn flock(fd: c_int, how: c_int) -> c_int;
     fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, list: *mut *mut addrinfo) -> c_int;
     fn getnameinfo(addr: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
     fn gethostbyname(name: *const c_char) -> *mut hostent;
