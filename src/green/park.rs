@@ -6,9 +6,10 @@
 //! that it ends.
 
 use super::current;
-use super::record::{RecordRef, Suspend};
+use super::record::{Record, RecordRef, Suspend, Woken};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::parker::Parker;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Why a park ended.
@@ -95,6 +96,64 @@ impl Unparker {
         match self {
             Unparker::Green(record) => record.unpark(),
             Unparker::Os(parker) => parker.unpark(),
+        }
+    }
+}
+
+/// The thread, green or not, that waits until it is told in a place of its own:
+/// as it cannot end before, a green one is not counted.
+pub(crate) enum Waiting {
+    Green(NonNull<Record>),
+    Os(Arc<Parker>),
+}
+
+// SAFETY: records may be woken from any thread.
+unsafe impl Send for Waiting {}
+
+impl Waiting {
+    /// The calling thread.
+    #[inline]
+    pub(crate) fn current() -> Waiting {
+        match current::get() {
+            Some(record) => Waiting::Green(record.whole()),
+            None => match Unparker::current() {
+                Unparker::Os(parker) => Waiting::Os(parker),
+                Unparker::Green(_) => unreachable!("it is no green thread"),
+            },
+        }
+    }
+
+    /// Wakes it, but for what may be done once it has been told.
+    ///
+    /// # Safety
+    /// It has not been told yet.
+    #[inline]
+    pub(crate) unsafe fn wake(self) -> Told {
+        match self {
+            Waiting::Green(record) => {
+                // SAFETY: it waits to be told, so it is alive.
+                let record = unsafe { record.as_ref() };
+                record.wake().map_or(Told::Nothing, Told::Green)
+            }
+            Waiting::Os(parker) => Told::Os(parker),
+        }
+    }
+}
+
+/// What is left to do for one that was told.
+pub(crate) enum Told {
+    Green(Woken),
+    Os(Arc<Parker>),
+    Nothing,
+}
+
+impl Told {
+    #[inline]
+    pub(crate) fn finish(self) {
+        match self {
+            Told::Green(woken) => woken.queue(),
+            Told::Os(parker) => parker.unpark(),
+            Told::Nothing => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use std::io;
 /// # Safety
 /// Only who has it to itself: the worker that took it fresh from a queue, or
 /// its creator. Once.
+#[inline]
 pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()> {
     locals::attach(record, &stack)?;
     let guard = stack.guard();

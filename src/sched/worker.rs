@@ -208,8 +208,14 @@ impl Worker {
         // SAFETY: its worker, and it has returned.
         let coroutine = unsafe { (*thread.own.coroutine.get()).take() };
         if let Some(coroutine) = coroutine {
-            // SAFETY: it has returned, here.
-            if let Some(stack) = unsafe { thread.ended(coroutine.into_stack()) } {
+            let stack = coroutine.into_stack();
+            let free = if thread.is_pthread() {
+                // SAFETY: it has returned, here.
+                unsafe { thread.ended(stack) }
+            } else {
+                Some(stack)
+            };
+            if let Some(stack) = free {
                 // SAFETY: the owning OS thread; giving does not nest.
                 unsafe { self.local.stacks.with(|s| s.give(stack)) };
             }

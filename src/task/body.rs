@@ -174,13 +174,14 @@ unsafe fn discard<F, T>(record: NonNull<Record>) {
 ///
 /// # Safety
 /// Once, by the finisher.
+#[inline(always)] // else the result is put together elsewhere and copied
 unsafe fn store<T>(packet: &Packet<T>, result: Result<T, JoinError>) -> bool {
     // SAFETY: the result is the finisher's until `finish`.
     unsafe { *packet.result.get() = Some(result) };
     // SAFETY: once, by the caller's promise.
-    match unsafe { packet.join.finish() } {
+    match unsafe { packet.join.finish(|joiner| joiner.wake()) } {
         Finished::Nobody => {}
-        Finished::Unpark(joiner) => joiner.unpark(),
+        Finished::Woke(joiner) => joiner.finish(),
         Finished::Detached => {
             // SAFETY: nobody will ask for it, so it is still the finisher's.
             drop_quietly(unsafe { (*packet.result.get()).take() });

@@ -5,7 +5,7 @@ use super::join_state::JoinState;
 use crate::error::JoinError;
 use crate::green::current;
 use crate::green::handle::GreenThread;
-use crate::green::park::{Unparker, Wake, park};
+use crate::green::park::{Waiting, Wake, park};
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
@@ -132,12 +132,12 @@ impl<T> JoinHandle<T> {
 /// The caller has the right to join, and does not wait yet.
 pub(super) unsafe fn wait_for(join: &JoinState, deadline: Option<Nanos>) -> bool {
     // SAFETY: the caller's promise.
-    if !unsafe { join.wait(Unparker::current()) } {
+    if !unsafe { join.wait(Waiting::current()) } {
         return true;
     }
     loop {
         let wake = park(deadline);
-        if join.is_done() {
+        if join.has_come() {
             return true;
         }
         // SAFETY: it waits.

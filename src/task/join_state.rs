@@ -3,26 +3,31 @@
 //! | state | means | left by |
 //! |---|---|---|
 //! | `OPEN` | it runs, nobody waits | anybody |
-//! | `WAITING` | the joiner has left its unparker in the cell | finisher, or the joiner at its deadline |
-//! | `DONE` | the result is stored; the joiner's to take | nobody |
+//! | `WAITING` | the joiner has left itself in the cell | finisher, or the joiner at its deadline |
+//! | `ENDING` | the result is stored; the finisher wakes whom it found | finisher |
+//! | `DONE` | likewise, and the finisher is done with the joiner | nobody |
 //! | `DETACHED` | the handle is gone; the result is the finisher's to drop | finisher |
 //!
 //! The cell belongs to the joiner in `OPEN`, and to the finisher once its swap
-//! has found `WAITING`. Every move is a read-modify-write with AcqRel or
-//! stronger than it needs, so that cell and result are published with it.
+//! has found `WAITING`. What stands in it counts no reference: a joiner that
+//! waited stays until it sees `DONE`, the finisher's last touch of it. One that
+//! did not wait may take the result in `ENDING` already. Every move but that to
+//! `DONE` is a read-modify-write with AcqRel or stronger than it needs, so that
+//! cell and result are published with it.
 
-use crate::green::park::Unparker;
+use crate::green::park::Waiting;
 use crate::sys::atomic::AtomicU32;
 use std::cell::UnsafeCell;
 use std::sync::atomic::Ordering::*;
 
 const OPEN: u32 = 0;
 const WAITING: u32 = 1;
-const DONE: u32 = 2;
-const DETACHED: u32 = 3;
+const DETACHED: u32 = 2;
+const ENDING: u32 = 3;
+const DONE: u32 = 4;
 
 /// One green thread's joining state.
-pub(crate) struct JoinState<U = Unparker> {
+pub(crate) struct JoinState<U = Waiting> {
     state: AtomicU32,
     waiter: UnsafeCell<Option<U>>,
 }
@@ -40,7 +45,7 @@ impl<U> JoinState<U> {
     /// Whether the result is there.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        self.state.load(Acquire) == DONE
+        self.state.load(Acquire) >= ENDING
     }
 
     /// The handle is gone already: nobody will ask for the result.
@@ -48,7 +53,21 @@ impl<U> JoinState<U> {
         self.state.load(Relaxed) == DETACHED
     }
 
-    /// The joiner leaves its unparker; false if the result is there already.
+    /// Whether the result is there, for one that waits: then it need not wait,
+    /// and is let go.
+    #[inline]
+    pub(crate) fn has_come(&self) -> bool {
+        let mut state = self.state.load(Acquire);
+        // Some instructions of the finisher's, unless its core is taken away.
+        let mut turns = 0;
+        while state == ENDING {
+            spin(&mut turns);
+            state = self.state.load(Acquire);
+        }
+        state == DONE
+    }
+
+    /// The joiner leaves itself; false if the result is there already.
     ///
     /// # Safety
     /// Only the handle's owner, and not while it waits already.
@@ -64,6 +83,7 @@ impl<U> JoinState<U> {
     /// Only the handle's owner, after `wait`.
     pub(crate) unsafe fn give_up(&self) -> bool {
         if self.state.compare_exchange(WAITING, OPEN, AcqRel, Acquire).is_err() {
+            self.has_come();
             return false;
         }
         // SAFETY: OPEN again: the joiner's.
@@ -71,22 +91,25 @@ impl<U> JoinState<U> {
         true
     }
 
-    /// The result is stored. Returns whom to unpark, or that nobody will come
-    /// for it.
+    /// The result is stored. If somebody waits, `wake` touches it for the last
+    /// time; what that leaves to do comes back, or that nobody will come for
+    /// the result.
     ///
     /// # Safety
     /// Once, by the finisher.
     #[inline]
-    pub(crate) unsafe fn finish(&self) -> Finished<U> {
-        match self.state.swap(DONE, AcqRel) {
+    pub(crate) unsafe fn finish<R>(&self, wake: impl FnOnce(U) -> R) -> Finished<R> {
+        let found = match self.state.swap(ENDING, AcqRel) {
             // SAFETY: found WAITING: the cell is the finisher's.
             WAITING => match unsafe { (*self.waiter.get()).take() } {
-                Some(waiter) => Finished::Unpark(waiter),
+                Some(waiter) => Finished::Woke(wake(waiter)),
                 None => unreachable!("WAITING comes with a waiter"),
             },
             DETACHED => Finished::Detached,
             _ => Finished::Nobody,
-        }
+        };
+        self.state.store(DONE, Release);
+        found
     }
 
     /// The handle goes; true if the result is there and now the caller's to
@@ -101,13 +124,28 @@ impl<U> JoinState<U> {
 
 /// What a finisher has to do.
 #[must_use]
-pub(crate) enum Finished<U> {
+pub(crate) enum Finished<R> {
     /// Nobody waits yet.
     Nobody,
-    /// Somebody waits.
-    Unpark(U),
+    /// Somebody waited.
+    Woke(R),
     /// The result is the finisher's.
     Detached,
+}
+
+/// One turn of a wait for some instructions of another thread's, whose core may
+/// be taken away meanwhile.
+#[cold]
+fn spin(turns: &mut u32) {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    match *turns {
+        0..100 => std::hint::spin_loop(),
+        // SAFETY: takes no arguments.
+        _ => _ = unsafe { crate::sys::real::sched_yield() },
+    }
+    *turns = turns.saturating_add(1);
 }
 
 #[cfg(all(test, not(loom)))]
@@ -120,11 +158,11 @@ mod tests {
         unsafe {
             let s = JoinState::new();
             assert!(s.wait(7));
-            assert!(matches!(s.finish(), Finished::Unpark(7)));
+            assert!(matches!(s.finish(|u| u), Finished::Woke(7)));
             assert!(s.is_done());
 
             let s = JoinState::new();
-            assert!(matches!(s.finish(), Finished::Nobody));
+            assert!(matches!(s.finish(|u| u), Finished::Nobody));
             assert!(!s.wait(7));
             assert!(s.detach(), "the result is the handle's to drop");
 
@@ -132,11 +170,11 @@ mod tests {
             assert!(s.wait(7));
             assert!(s.give_up());
             assert!(!s.detach());
-            assert!(matches!(s.finish(), Finished::Detached));
+            assert!(matches!(s.finish(|u| u), Finished::Detached));
 
             let s = JoinState::new();
             assert!(s.wait(7));
-            assert!(matches!(s.finish(), Finished::Unpark(7)));
+            assert!(matches!(s.finish(|u| u), Finished::Woke(7)));
             assert!(!s.give_up());
         }
     }
@@ -156,9 +194,9 @@ mod loom_tests {
             // SAFETY: the result is the finisher's until `finish`.
             shared.1.with_mut(|r| unsafe { *r = 7 });
             // SAFETY: once.
-            match unsafe { shared.0.finish() } {
+            match unsafe { shared.0.finish(|u| u) } {
                 Finished::Nobody => 0,
-                Finished::Unpark(_) => 1,
+                Finished::Woke(_) => 1,
                 // SAFETY: the result is the finisher's again.
                 Finished::Detached => shared.1.with(|r| unsafe { *r }) + 3,
             }

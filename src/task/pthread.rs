@@ -171,11 +171,11 @@ unsafe fn ended(record: NonNull<Record>, stack: GreenStack) -> Option<GreenStack
     // SAFETY: the stack is the finisher's until `finish`, which comes once.
     match unsafe {
         *this.stack.get() = Some(stack);
-        this.join.finish()
+        this.join.finish(|joiner| joiner.wake())
     } {
         Finished::Nobody => None,
-        Finished::Unpark(joiner) => {
-            joiner.unpark();
+        Finished::Woke(joiner) => {
+            joiner.finish();
             None
         }
         // SAFETY: nobody will join, so it is still the finisher's.
