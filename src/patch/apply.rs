@@ -3,7 +3,7 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, dns, file, fork, mutex, process, rwlock, sleep, socket, sync, thread_facts,
+    descriptor, dns, file, fork, mutex, process, rwlock, signal, sleep, socket, sync, thread_facts,
     threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
@@ -181,6 +181,7 @@ fn keep_linked() {
         threads::SHIMS,
         thread_facts::SHIMS,
         fork::SHIMS,
+        signal::SHIMS,
     ] {
         black_box(shims);
     }

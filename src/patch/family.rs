@@ -77,5 +77,11 @@ pub fn is_patched(family: Family) -> bool {
     PATCHED.load(Relaxed) & family.bit() != 0
 }
 
+/// Whether any family is.
+#[inline]
+pub(super) fn is_any_patched() -> bool {
+    PATCHED.load(Relaxed) != 0
+}
+
 /// Set by `apply`, cleared by the shim that it expects to be called.
 pub(super) static PROBE: AtomicBool = AtomicBool::new(false);

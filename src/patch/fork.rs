@@ -12,7 +12,7 @@ use super::gate::Shim;
 use crate::green::current;
 use crate::sched::local;
 use crate::sys::errno::Errno;
-use crate::sys::real;
+use crate::sys::{rare, real};
 use libc::pid_t;
 
 pub(super) static SHIMS: &[Shim] =
@@ -36,18 +36,25 @@ pub(super) unsafe extern "C" fn fork() -> pid_t {
 #[allow(non_snake_case, reason = "libc's name")]
 pub(super) unsafe extern "C" fn _Fork() -> pid_t {
     // SAFETY: the caller's promise.
-    under_the_worker(|| unsafe { real::fork_alone() })
+    under_the_worker(|| unsafe { rare::fork_alone() })
 }
 
 /// Runs `fork` under the thread pointer of the OS thread.
 fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
     let own = current::get().and_then(|me| me.own.block.get());
-    let (Some(_), Some(local)) = (own, local::get()) else { return fork() };
-    let (pid, errno) = local.as_worker(|| (fork(), Errno::last()));
+    let inside = current::Inside::enter(); // also for handlers in the child
+    let (pid, errno) = match (own, local::get()) {
+        (Some(_), Some(local)) => local.as_worker(|| (fork(), Errno::last())),
+        _ => (fork(), Errno::last()),
+    };
     if pid == 0 {
+        std::mem::forget(inside);
         current::leave(); // there is no worker here to park on
-    } else if pid < 0 {
-        errno.set();
+    } else {
+        drop(inside);
+        if pid < 0 {
+            errno.set();
+        }
     }
     pid
 }

@@ -21,6 +21,7 @@ mod rwlock;
 mod threads;
 mod thread_facts;
 mod fork;
+mod signal;
 mod native;
 mod apply;
 

@@ -12,6 +12,7 @@ use crate::sched::start;
 use crate::stack::SizeClass;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
+use crate::sys::rare;
 use crate::sys::real::{self, Start};
 use crate::task::named::{HANDED_OVER, hand_over};
 use crate::task::pthread::{self, Wanted};
@@ -217,7 +218,7 @@ pub(super) unsafe extern "C" fn pthread_clockjoin_np(
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
-        let libc = || real::pthread_clockjoin_np(thread, value, clock, until);
+        let libc = || rare::pthread_clockjoin_np(thread, value, clock, until);
         join_until(thread, value, clock, until).unwrap_or_else(libc)
     }
 }
@@ -272,5 +273,5 @@ pub(super) unsafe extern "C-unwind" fn pthread_exit(value: *mut c_void) -> ! {
         pthread::exit(value);
     }
     // SAFETY: the caller's promise.
-    unsafe { real::pthread_exit(value) }
+    unsafe { rare::pthread_exit(value) }
 }

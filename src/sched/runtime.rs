@@ -5,10 +5,11 @@ use super::local::{self, Shared};
 use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::lock::Lock;
+use crate::sys::mem;
 use crossbeam_deque::Injector;
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*, fence};
 
 /// The started runtime. Lives as long as the process.
 pub(crate) struct Runtime {
@@ -27,13 +28,31 @@ pub(crate) struct Runtime {
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 
-/// This process is a fork's child: the workers stayed with the parent.
+/// Not zero in the process that started the runtime, and zero in a fork's child,
+/// from its first instruction on: before any handler of `pthread_atfork`, and
+/// after `_Fork` and `clone`, which call none.
+static AT_HOME: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+
+/// Where the kernel cannot wipe a page: set by our own handler in the child.
 static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process is a fork's child that must not use the runtime.
+/// Whether this process is a fork's child that must not use the runtime: the
+/// workers stayed with the parent.
 #[inline]
 pub(crate) fn is_forked() -> bool {
-    FORKED.load(Relaxed)
+    // SAFETY: null, or a page that is never unmapped.
+    match unsafe { AT_HOME.load(Relaxed).as_ref() } {
+        Some(at_home) => at_home.load(Relaxed) == 0,
+        None => FORKED.load(Relaxed),
+    }
+}
+
+/// Called when the runtime starts.
+fn watch_for_forks() {
+    if let Ok(page) = mem::wiped_on_fork() {
+        page.store(1, Relaxed);
+        AT_HOME.store(ptr::from_ref(page).cast_mut(), Relaxed);
+    }
 }
 
 /// Called in a fork's child. One that was forked before the runtime started has
@@ -57,6 +76,7 @@ pub(crate) fn get() -> Option<&'static Runtime> {
 /// Makes `runtime` the one of this process.
 pub(crate) fn publish(runtime: Runtime) -> &'static Runtime {
     let runtime = Box::leak(Box::new(runtime));
+    watch_for_forks();
     RUNTIME.store(runtime, Release);
     runtime
 }

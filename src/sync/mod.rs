@@ -1,6 +1,7 @@
 //! Layer 6: synchronisation, all of it suspending through `green/park` alone.
 
 pub(crate) mod waiter;
+pub(crate) mod shard;
 pub(crate) mod table;
 pub(crate) mod futex;
 pub(crate) mod pthread_lock;

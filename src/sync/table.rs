@@ -15,46 +15,23 @@
 //! it is woken. Two users of one address wake each other in vain, so each asks
 //! again.
 
-pub(crate) use super::waiter::Sleeper;
-use super::waiter::{Line, Rest, Waiter};
+use super::shard::{BATCH, Shard};
+use super::waiter::{Rest, Waiter};
+pub(crate) use super::waiter::{Sleeper, Waited};
 use crate::green::current;
 use crate::green::park::Wake;
 use crate::sched::local::Abroad;
 use crate::sched::start;
 use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
-use crate::sys::lock::Lock;
-use std::sync::atomic::{AtomicU32, Ordering::*};
-
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Waited {
-    Woken,
-    /// It was not blocked, or not any more.
-    Free,
-    TimedOut,
-    /// It was not ready to wait after all.
-    Left,
-}
+use std::sync::atomic::Ordering::*;
 
 /// Matches every waiter.
 pub(crate) const ANY: u32 = u32::MAX;
 
 const SHARDS: usize = 256;
 
-/// How many are woken at a time.
-const BATCH: usize = 16;
-
-/// One part of the table, in a cache line of its own.
-#[repr(align(64))]
-struct Shard {
-    /// How many wait here, or are about to.
-    waiting: AtomicU32,
-    line: Lock<Line>,
-}
-
-static TABLE: [Shard; SHARDS] =
-    [const { Shard { waiting: AtomicU32::new(0), line: Lock::new(Line::new()) } }; SHARDS];
+static TABLE: [Shard; SHARDS] = [const { Shard::new() }; SHARDS];
 
 /// The shard of an address: Fibonacci hashing (Knuth, volume 3, 6.4).
 fn shard(address: usize) -> &'static Shard {
@@ -93,7 +70,7 @@ pub(crate) fn wait_after(
     let shard = shard(address);
     let waiter = Waiter::new(sleeper.thread(), address, bits);
     {
-        let mut line = shard.line.lock();
+        let mut line = shard.lock();
         shard.waiting.fetch_add(1, SeqCst);
         fence_after_rmw();
         if !blocked() {
@@ -160,65 +137,5 @@ pub(crate) fn wake_waiting(address: usize, most: u32, bits: u32) -> u32 {
         if count < BATCH {
             return woken;
         }
-    }
-}
-
-impl Shard {
-    /// Wakes the first, but for what the caller has to do without the lock:
-    /// that may allocate, and the allocator may unlock a mutex of this shard.
-    #[inline]
-    fn take(&self, address: usize, bits: u32) -> Option<Rest> {
-        let mut batch = [None];
-        self.take_some(address, bits, &mut batch);
-        let [first] = batch;
-        first
-    }
-
-    /// As `take`, for as many as there is room for.
-    #[inline]
-    fn take_some(&self, address: usize, bits: u32, batch: &mut [Option<Rest>]) {
-        let mut line = self.line.lock();
-        let mut at = line.first;
-        let mut free = batch.iter_mut();
-        while free.len() > 0 {
-            // SAFETY: those in line are alive, and the lock is held.
-            let Some(waiter) = (unsafe { at.as_ref() }) else { break };
-            at = waiter.next.get();
-            if waiter.address == address && waiter.bits & bits != 0 {
-                // SAFETY: it is in this line.
-                unsafe { line.remove(waiter) };
-                self.one_less();
-                *free.next().expect("some are left") = Some(waiter.wake());
-            }
-        }
-    }
-
-    /// Under the lock, as all changes are; so it need not be one step.
-    #[inline]
-    fn one_less(&self) {
-        self.waiting.store(self.waiting.load(Relaxed) - 1, Relaxed);
-    }
-
-    #[cold]
-    fn is_woken(&self, waiter: &Waiter) -> bool {
-        let _line = self.line.lock();
-        waiter.is_woken()
-    }
-
-    /// Takes `waiter` out of the line for the reason `why`, unless it was woken
-    /// already.
-    fn leave(&self, waiter: &Waiter, sleeper: &Sleeper, why: Waited) -> Waited {
-        let mut line = self.line.lock();
-        if waiter.is_woken() {
-            drop(line);
-            if let Sleeper::Os(parker) = sleeper {
-                parker.park(None); // the token is on its way here
-            }
-            return Waited::Woken;
-        }
-        // SAFETY: not woken, so still in line.
-        unsafe { line.remove(waiter) };
-        self.one_less();
-        why
     }
 }

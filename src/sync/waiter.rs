@@ -9,6 +9,17 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waited {
+    Woken,
+    /// It was not blocked, or not any more.
+    Free,
+    TimedOut,
+    /// It was not ready to wait after all.
+    Left,
+}
+
 /// One thread's place. Lies on its stack.
 pub(super) struct Waiter {
     thread: Thread,

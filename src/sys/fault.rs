@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::lock::Lock;
 use super::mem as pages;
+use super::real;
 
 /// Stack that a handler may use beyond what the kernel puts there. std's own alternate stacks
 /// (8 KiB) leave less, of which a signal frame with AVX-512 takes half: workers replace them.
@@ -224,13 +225,13 @@ fn set_alt_stack(stack: &libc::stack_t) -> io::Result<()> {
 fn action(signal: libc::c_int) -> io::Result<libc::sigaction> {
     let mut action = default_action();
     // SAFETY: with a null second argument the call only writes to the third.
-    check(unsafe { libc::sigaction(signal, ptr::null(), &mut action) })?;
+    check(unsafe { real::sigaction(signal, ptr::null(), &mut action) })?;
     Ok(action)
 }
 
 fn set_action(signal: libc::c_int, action: &libc::sigaction) -> io::Result<()> {
     // SAFETY: callers pass either the default or a handler that is safe to run at any time.
-    check(unsafe { libc::sigaction(signal, action, ptr::null_mut()) })
+    check(unsafe { real::sigaction(signal, action, ptr::null_mut()) })
 }
 
 /// The default action, which is all zeros: `SIG_DFL`, no flags, an empty mask.

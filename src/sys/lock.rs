@@ -34,6 +34,11 @@ impl RawLock {
         RawGuard(self)
     }
 
+    /// `None` if it is held.
+    fn try_lock(&self) -> Option<RawGuard<'_>> {
+        self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).ok().map(|_| RawGuard(self))
+    }
+
     #[cold]
     fn contended(&self) {
         for _ in 0..100 {
@@ -78,7 +83,17 @@ impl<T> Lock<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        Guard { _raw: self.raw.lock(), value: self.value.get(), _borrow: std::marker::PhantomData }
+        self.guard(self.raw.lock())
+    }
+
+    /// `None` if it is held.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        Some(self.guard(self.raw.try_lock()?))
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, raw: RawGuard<'a>) -> Guard<'a, T> {
+        Guard { _raw: raw, value: self.value.get(), _borrow: std::marker::PhantomData }
     }
 }
 

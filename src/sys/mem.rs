@@ -4,7 +4,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// `MADV_GUARD_INSTALL` of Linux 6.13, which the libc crate does not name yet.
 #[cfg(target_os = "linux")]
@@ -61,6 +61,26 @@ pub(crate) fn reserve(len: usize) -> io::Result<NonZeroUsize> {
     // SAFETY: the range was mapped a line ago; the advice changes no contents.
     let _ = unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
     NonZeroUsize::new(start.addr()).ok_or_else(|| io::Error::other("mmap returned page zero"))
+}
+
+/// A number that reads as zero in every child of a fork, however it was forked. Lives for ever.
+///
+/// # Errors
+/// No memory, or a kernel before Linux 4.14.
+pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicU32> {
+    let len = page_size();
+    let start = reserve(len)?;
+    #[cfg(target_os = "linux")]
+    {
+        let page = ptr::with_exposed_provenance_mut(start.get());
+        // SAFETY: the page was mapped a line ago, and holds nothing yet.
+        check(unsafe { libc::madvise(page, len, libc::MADV_WIPEONFORK) }).inspect_err(|_| {
+            // SAFETY: as above, and nobody uses it.
+            let _ = unsafe { release(start.get(), len) };
+        })?;
+    }
+    // SAFETY: zero, aligned, and never unmapped.
+    Ok(unsafe { AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(start.get())) })
 }
 
 /// Unmaps `[start, start + len)`.

@@ -8,6 +8,7 @@ pub(crate) mod errno;
 pub(crate) mod platform;
 pub(crate) mod raw;
 pub(crate) mod real;
+pub(crate) mod rare;
 pub(crate) mod pthread;
 pub(crate) mod learn;
 mod tls_keys;

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use libc::{
     FILE, addrinfo, clockid_t, cpu_set_t, hostent, id_t, idtype_t, iovec, msghdr, nfds_t, pid_t,
     pollfd, pthread_attr_t, pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_once_t,
-    pthread_rwlock_t, pthread_t, rusage, sched_param, sem_t, siginfo_t, sigval, size_t, sockaddr,
-    socklen_t, ssize_t, timespec,
+    pthread_rwlock_t, pthread_t, rusage, sched_param, sem_t, sighandler_t, siginfo_t, sigval,
+    size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -35,7 +35,7 @@ fn find(name: &CStr, slot: &AtomicPtr<c_void>) -> *mut c_void {
 }
 
 /// Without the original there is nothing to pass a call on to.
-fn missing(name: &CStr) -> ! {
+pub(super) fn missing(name: &CStr) -> ! {
     let say = |text: &[u8]| {
         // SAFETY: a buffer of that length.
         let _ = unsafe {
@@ -163,6 +163,9 @@ originals! {
     fn pthread_setaffinity_np(thread: pthread_t, size: size_t, set: *const cpu_set_t) -> c_int;
     fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int;
     fn fork() -> pid_t;
+    fn sigaction(signal: c_int, new: *const libc::sigaction, old: *mut libc::sigaction) -> c_int;
+    fn signal(signal: c_int, handler: sighandler_t) -> sighandler_t;
+    fn sysv_signal(signal: c_int, handler: sighandler_t) -> sighandler_t;
     fn wait4(pid: pid_t, status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t;
     fn waitid(which: idtype_t, id: id_t, info: *mut siginfo_t, options: c_int) -> c_int;
     fn system(command: *const c_char) -> c_int;
@@ -199,57 +202,6 @@ pub(crate) fn call(start: Start, argument: *mut c_void) -> *mut c_void {
     // as C does: in rdi and rax (tests/threads holds it, in debug and release).
     let start = unsafe { std::mem::transmute::<Start, fn(*mut c_void) -> *mut c_void>(start) };
     start(argument)
-}
-
-/// libc's own function of this name; `None` in a version that has none.
-fn find_any(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: `name` is a C string; RTLD_NEXT asks for libc's definition.
-    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-    (!found.is_null()).then_some(found)
-}
-
-/// libc's own, from glibc 2.31 on; before, ENOSYS.
-///
-/// # Safety
-/// As the C function of this name.
-pub(crate) unsafe fn pthread_clockjoin_np(
-    thread: pthread_t,
-    value: *mut *mut c_void,
-    clock: clockid_t,
-    until: *const timespec,
-) -> c_int {
-    type Join =
-        unsafe extern "C" fn(pthread_t, *mut *mut c_void, clockid_t, *const timespec) -> c_int;
-    let Some(at) = find_any(c"pthread_clockjoin_np") else { return libc::ENOSYS };
-    // SAFETY: libc's function of this name; the caller's promise.
-    unsafe { std::mem::transmute::<*mut c_void, Join>(at)(thread, value, clock, until) }
-}
-
-/// libc's own, from glibc 2.34 on, and before what it stands for, as far as
-/// there are no handlers.
-///
-/// # Safety
-/// As the C function of this name.
-pub(crate) unsafe fn fork_alone() -> pid_t {
-    match find_any(c"_Fork") {
-        // SAFETY: libc's function of this name; the caller's promise.
-        Some(at) => unsafe {
-            std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> pid_t>(at)()
-        },
-        // SAFETY: the caller's promise.
-        None => unsafe { fork() },
-    }
-}
-
-/// libc's own. It leaves by unwinding.
-///
-/// # Safety
-/// As the C function of this name.
-pub(crate) unsafe fn pthread_exit(value: *mut c_void) -> ! {
-    let Some(at) = find_any(c"pthread_exit") else { missing(c"pthread_exit") };
-    // SAFETY: libc's function of this name, by the convention of `call`; the
-    // caller's promise.
-    unsafe { std::mem::transmute::<*mut c_void, unsafe fn(*mut c_void) -> !>(at)(value) }
 }
 
 /// Where libc's `pthread_once` is, for who jumps there.

@@ -1,0 +1,183 @@
+//! One part of the table of those who wait.
+//!
+//! A signal handler may wake (`sem_post`), and may have interrupted its thread
+//! while that held a shard's lock. So each thread marks that it holds one, and
+//! a wake under that mark never waits for the lock: it leaves a note at the
+//! shard, which whoever holds the lock reads after unlocking.
+
+use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
+use crate::sys::atomic::fence_after_rmw;
+use crate::sys::lock::{Guard, Lock};
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*, compiler_fence};
+
+/// How many are woken at a time.
+pub(super) const BATCH: usize = 16;
+
+thread_local!(static HOLDS: Cell<bool> = const { Cell::new(false) });
+
+/// In a cache line of its own.
+#[repr(align(64))]
+pub(super) struct Shard {
+    /// How many wait here, or are about to.
+    pub(super) waiting: AtomicU32,
+    /// A wake could not have the lock.
+    postponed: AtomicBool,
+    line: Lock<Line>,
+}
+
+/// The held lock of a shard.
+pub(super) struct Held<'a> {
+    shard: &'a Shard,
+    line: ManuallyDrop<Guard<'a, Line>>,
+    /// Whether this thread held one before: it is in a signal handler.
+    before: bool,
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: once, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.line) };
+        // Unlocking is a read-modify-write.
+        fence_after_rmw();
+        let postponed = self.shard.postponed.load(Relaxed);
+        compiler_fence(SeqCst);
+        HOLDS.set(self.before);
+        if postponed {
+            self.shard.catch_up();
+        }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Line;
+    #[inline]
+    fn deref(&self) -> &Line {
+        &self.line
+    }
+}
+
+impl DerefMut for Held<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Line {
+        &mut self.line
+    }
+}
+
+impl Shard {
+    pub(super) const fn new() -> Shard {
+        Shard {
+            waiting: AtomicU32::new(0),
+            postponed: AtomicBool::new(false),
+            line: Lock::new(Line::new()),
+        }
+    }
+
+    /// Not in a signal handler: for those who wait.
+    #[inline]
+    pub(super) fn lock(&self) -> Held<'_> {
+        let before = HOLDS.replace(true);
+        compiler_fence(SeqCst);
+        Held { shard: self, line: ManuallyDrop::new(self.line.lock()), before }
+    }
+
+    /// `None` if the lock may be held by what this signal handler interrupted:
+    /// then whoever holds it wakes the whole line once it is done.
+    #[inline]
+    fn lock_to_wake(&self) -> Option<Held<'_>> {
+        if HOLDS.get() { self.lock_or_postpone() } else { Some(self.lock()) }
+    }
+
+    #[cold]
+    fn lock_or_postpone(&self) -> Option<Held<'_>> {
+        for _ in 0..2 {
+            if let Some(line) = self.line.try_lock() {
+                return Some(Held { shard: self, line: ManuallyDrop::new(line), before: true });
+            }
+            // A holder that unlocks after this sees it, and one that has
+            // unlocked before leaves the lock to the second try.
+            self.postponed.swap(true, SeqCst);
+        }
+        None
+    }
+
+    /// Wakes everybody in line, in vain if need be.
+    #[cold]
+    fn catch_up(&self) {
+        while self.postponed.swap(false, SeqCst) {
+            loop {
+                let mut batch = [const { None }; BATCH];
+                self.take_those(|_| true, &mut batch);
+                if batch.into_iter().flatten().map(Rest::finish).count() < BATCH {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Wakes the first, but for what the caller has to do without the lock:
+    /// that may allocate, and the allocator may unlock a mutex of this shard.
+    #[inline]
+    pub(super) fn take(&self, address: usize, bits: u32) -> Option<Rest> {
+        let mut batch = [None];
+        self.take_some(address, bits, &mut batch);
+        let [first] = batch;
+        first
+    }
+
+    /// As `take`, for as many as there is room for.
+    #[inline]
+    pub(super) fn take_some(&self, address: usize, bits: u32, batch: &mut [Option<Rest>]) {
+        self.take_those(|w| w.address == address && w.bits & bits != 0, batch);
+    }
+
+    #[inline]
+    fn take_those(&self, which: impl Fn(&Waiter) -> bool, batch: &mut [Option<Rest>]) {
+        let Some(mut line) = self.lock_to_wake() else { return };
+        let mut at = line.first;
+        let mut free = batch.iter_mut();
+        while free.len() > 0 {
+            // SAFETY: those in line are alive, and the lock is held.
+            let Some(waiter) = (unsafe { at.as_ref() }) else { break };
+            at = waiter.next.get();
+            if which(waiter) {
+                // SAFETY: it is in this line.
+                unsafe { line.remove(waiter) };
+                self.one_less();
+                *free.next().expect("some are left") = Some(waiter.wake());
+            }
+        }
+    }
+
+    /// Under the lock, as all changes are; so it need not be one step.
+    #[inline]
+    pub(super) fn one_less(&self) {
+        self.waiting.store(self.waiting.load(Relaxed) - 1, Relaxed);
+    }
+
+    #[cold]
+    pub(super) fn is_woken(&self, waiter: &Waiter) -> bool {
+        let _line = self.lock();
+        waiter.is_woken()
+    }
+
+    /// Takes `waiter` out of the line for the reason `why`, unless it was woken
+    /// already.
+    pub(super) fn leave(&self, waiter: &Waiter, sleeper: &Sleeper, why: Waited) -> Waited {
+        let mut line = self.lock();
+        if waiter.is_woken() {
+            drop(line);
+            if let Sleeper::Os(parker) = sleeper {
+                parker.park(None); // the token is on its way here
+            }
+            return Waited::Woken;
+        }
+        // SAFETY: not woken, so still in line.
+        unsafe { line.remove(waiter) };
+        self.one_less();
+        why
+    }
+}
