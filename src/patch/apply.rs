@@ -3,8 +3,8 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, dns, file, fork, mutex, process, rwlock, signal, sleep, socket, sync, thread_facts,
-    threads, transfer,
+    descriptor, dns, file, fork, mutex, process, rwlock, select, signal, sleep, socket, sync,
+    thread_facts, threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -81,6 +81,11 @@ impl Patch {
     /// With or without [`Family::Socket`].
     pub fn socket(self, patch: bool) -> Patch {
         self.with(Family::Socket, patch)
+    }
+
+    /// With or without [`Family::Select`].
+    pub fn select(self, patch: bool) -> Patch {
+        self.with(Family::Select, patch)
     }
 
     /// With or without [`Family::Sync`]. With it, green threads get their own
@@ -170,6 +175,7 @@ fn keep_linked() {
     for shims in [
         sleep::SHIMS,
         socket::SHIMS,
+        select::SHIMS,
         transfer::SHIMS,
         descriptor::SHIMS,
         dns::SHIMS,

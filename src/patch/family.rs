@@ -8,9 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 pub enum Family {
     /// `clock_nanosleep`, `nanosleep`, `usleep`, `sleep`, `sched_yield`.
     Sleep,
-    /// Sockets: making, connecting, accepting, transferring, polling, and the
+    /// Sockets: making, connecting, accepting, transferring, `poll`, and the
     /// bookkeeping of their descriptors.
     Socket,
+    /// `poll`, `ppoll`, `select`, `pselect`, `epoll_wait`, `epoll_pwait`,
+    /// `epoll_pwait2`, on whatever descriptors: so event loops run on green
+    /// threads. A signal that is blocked but for such a call's mask interrupts
+    /// it; one that is not blocked does not.
+    Select,
     /// `syscall(SYS_futex)`: `std::sync`, `std::thread::park`, parking_lot,
     /// crossbeam; and for code in other languages, what waits among
     /// `pthread_mutex_*`, `pthread_cond_*`, `pthread_rwlock_*`, `sem_*`,
@@ -43,9 +48,10 @@ pub enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 7] = [
+    pub(super) const ALL: [Family; 8] = [
         Family::Sleep,
         Family::Socket,
+        Family::Select,
         Family::Sync,
         Family::Threads,
         Family::Dns,

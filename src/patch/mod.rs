@@ -10,6 +10,7 @@ mod family;
 mod gate;
 mod sleep;
 mod socket;
+mod select;
 mod file;
 mod transfer;
 mod descriptor;

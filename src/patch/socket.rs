@@ -1,11 +1,10 @@
-//! The family *socket*: making, connecting, accepting, polling.
+//! The family *socket*: making, connecting, accepting.
 
-use super::family::Family;
-use super::gate::{Shim, int, parks, remembers, socket as green, tracks};
-use crate::net::{accept, poll as net_poll};
+use super::gate::{Shim, int, remembers, socket as green, tracks};
+use crate::net::accept;
 use crate::sched::{fds, kinds};
 use crate::sys::real;
-use libc::{c_int, nfds_t, pollfd, sockaddr, socklen_t};
+use libc::{c_int, sockaddr, socklen_t};
 
 pub(super) static SHIMS: &[Shim] = &[
     Shim::new(self::socket as *const ()),
@@ -13,7 +12,6 @@ pub(super) static SHIMS: &[Shim] = &[
     Shim::new(connect as *const ()),
     Shim::new(self::accept as *const ()),
     Shim::new(accept4 as *const ()),
-    Shim::new(poll as *const ()),
 ];
 
 /// See socket(2).
@@ -100,18 +98,4 @@ pub(super) unsafe extern "C" fn accept4(
         // SAFETY: as above.
         None => unsafe { real::accept4(fd, addr, len, flags) },
     }
-}
-
-/// See poll(2).
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn poll(list: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int {
-    if timeout != 0 && parks(Family::Socket) {
-        // SAFETY: the caller's promise.
-        return int(unsafe { net_poll::poll(list, count as usize, timeout) });
-    }
-    // SAFETY: as above.
-    unsafe { real::poll(list, count, timeout) }
 }

@@ -1,10 +1,11 @@
 //! libc's own functions that need more than a lookup: those that leave by
 //! unwinding, and those that not every version has.
 
+use super::errno::Errno;
 use super::real::{self, missing};
 use std::ffi::{CStr, c_int, c_void};
 
-use libc::{clockid_t, pid_t, pthread_t, timespec};
+use libc::{clockid_t, epoll_event, pid_t, pthread_t, sigset_t, timespec};
 
 /// libc's own function of this name; `None` in a version that has none.
 fn find_any(name: &CStr) -> Option<*mut c_void> {
@@ -28,6 +29,32 @@ pub(crate) unsafe fn pthread_clockjoin_np(
     let Some(at) = find_any(c"pthread_clockjoin_np") else { return libc::ENOSYS };
     // SAFETY: libc's function of this name; the caller's promise.
     unsafe { std::mem::transmute::<*mut c_void, Join>(at)(thread, value, clock, until) }
+}
+
+/// libc's own, from glibc 2.35 on; before, ENOSYS.
+///
+/// # Safety
+/// As the C function of this name.
+pub(crate) unsafe fn epoll_pwait2(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    type Wait = unsafe extern "C" fn(
+        c_int,
+        *mut epoll_event,
+        c_int,
+        *const timespec,
+        *const sigset_t,
+    ) -> c_int;
+    let Some(at) = find_any(c"epoll_pwait2") else {
+        Errno::NOSYS.set();
+        return -1;
+    };
+    // SAFETY: libc's function of this name; the caller's promise.
+    unsafe { std::mem::transmute::<*mut c_void, Wait>(at)(epoll, events, most, timeout, mask) }
 }
 
 /// libc's own, from glibc 2.34 on, and before what it stands for, as far as

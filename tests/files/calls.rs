@@ -2,6 +2,7 @@
 
 use super::scenes::{BIG, READ, WRITE};
 use crate::common_net::c::{self, iovec};
+use crate::common_net::many;
 use libc::{c_int, iovec};
 use std::ptr::{null, null_mut};
 
@@ -54,6 +55,8 @@ pub(crate) static CALLS: &[Call] = &[
     call("readv of no parts", READ, |fd| c!(libc::readv(fd, null(), 0)).to_string()),
     call("readv of null", READ, |fd| c!(libc::readv(fd, null(), 2)).to_string()),
     call("readv of too many", READ, |fd| parted(&[1; 1025], 0, |l, n| c!(libc::readv(fd, l, n)))),
+    call("each way to poll", READ, |fd| many::all(fd, many::READ)),
+    call("each way to poll to write", WRITE, |fd| many::all(fd, many::WRITE)),
     call("pread", READ, |fd| pread(fd, 5)),
     call("pread behind the end", READ, |fd| pread(fd, 1 << 30)),
     call("pread before the start", READ, |fd| pread(fd, -1)),

@@ -1,6 +1,7 @@
 //! Every patched call, with good and with bad arguments.
 
 use crate::common_net::c::{header, iovec};
+use crate::common_net::many;
 use libc::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, c_int};
 use std::ptr::{null, null_mut};
 
@@ -186,6 +187,8 @@ pub(crate) static CALLS: &[Call] = &[
     call("poll for urgent data", |fd| poll(fd, libc::POLLPRI)),
     call("poll for the end", |fd| poll(fd, libc::POLLRDHUP)),
     call("poll for nothing", |fd| poll(fd, 0)),
+    call("each way to poll to read", |fd| many::all(fd, many::READ)),
+    call("each way to poll to write", |fd| many::all(fd, many::WRITE)),
     call("dup", dup),
     call("F_GETFL", flags),
     call("F_SETFL", toggle),
