@@ -85,11 +85,11 @@ pub(crate) fn sets(fd: c_int, events: i16) -> [fd_set; 3] {
 }
 
 fn in_sets(fd: c_int, sets: &[fd_set; 3]) -> u32 {
-    // SAFETY: as above.
-    let is_in = |i: usize| match fd {
-        0..1024 => u32::from(unsafe { libc::FD_ISSET(fd, &sets[i]) }) << i,
-        _ => 0,
-    };
+    if !(0..1024).contains(&fd) {
+        return 0;
+    }
+    // SAFETY: within the sets.
+    let is_in = |i: usize| u32::from(unsafe { libc::FD_ISSET(fd, &sets[i]) }) << i;
     is_in(0) | is_in(1) | is_in(2)
 }
 
