@@ -164,6 +164,11 @@ if asked 96-crates; then
   expect 96-crates.sh 'planted defect'
 fi
 
+if asked 97-clients; then
+  sed -i 's/^pub fn ready() .*/&\n    panic!("planted defect");/' tests/clients/tests/common/mod.rs
+  expect 97-clients.sh 'planted defect'
+fi
+
 if asked run; then
   step='#!/usr/bin/env bash\nset -euo pipefail\n'
   # Fails, though the last of the pipe does not.
