@@ -3,8 +3,8 @@
 
 use super::family::{Family, PATCHED, PROBE};
 use super::{
-    descriptor, dns, file, fork, mutex, process, rwlock, select, signal, sleep, socket, sync,
-    thread_facts, threads, transfer,
+    bulk, descriptor, dns, file, fork, fortified, mutex, open, process, rwlock, select, signal,
+    sleep, socket, sync, thread_facts, threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -177,6 +177,9 @@ fn keep_linked() {
         socket::SHIMS,
         select::SHIMS,
         transfer::SHIMS,
+        bulk::SHIMS,
+        fortified::SHIMS,
+        open::SHIMS,
         descriptor::SHIMS,
         dns::SHIMS,
         process::SHIMS,

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 pub enum Family {
     /// `clock_nanosleep`, `nanosleep`, `usleep`, `sleep`, `sched_yield`.
     Sleep,
-    /// Sockets: making, connecting, accepting, transferring, `poll`, and the
-    /// bookkeeping of their descriptors.
+    /// Sockets: making, connecting, accepting, transferring (`recvmmsg` and
+    /// `sendmmsg` too), `poll`, and the bookkeeping of their descriptors. With
+    /// *file* as well: `splice`, `tee`, `vmsplice`, `sendfile`.
     Socket,
     /// `poll`, `ppoll`, `select`, `pselect`, `epoll_wait`, `epoll_pwait`,
     /// `epoll_pwait2`, on whatever descriptors: so event loops run on green
@@ -38,7 +39,8 @@ pub enum Family {
     /// socket: pipes, terminals, eventfds and their like are waited for, and
     /// regular files are served from memory, or else by threads that
     /// [`offload`](crate::offload()) uses. `fsync`, `fdatasync`,
-    /// `sync_file_range`, `flock`, `fcntl(F_SETLKW)`.
+    /// `sync_file_range`, `copy_file_range`, `flock`, `fcntl(F_SETLKW)`, `lockf`;
+    /// `open` of a FIFO.
     ///
     /// No flag of a file is changed. Where the kernel cannot be asked not to
     /// wait (FIFOs, terminals, inotify), the call is made once the descriptor

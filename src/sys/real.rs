@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{
     FILE, addrinfo, clockid_t, cpu_set_t, epoll_event, fd_set, hostent, id_t, idtype_t, iovec,
-    msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_barrier_t, pthread_cond_t,
-    pthread_mutex_t, pthread_once_t, pthread_rwlock_t, pthread_t, rusage, sched_param, sem_t,
-    sighandler_t, siginfo_t, sigset_t, sigval, size_t, sockaddr, socklen_t, ssize_t, timespec,
-    timeval,
+    mmsghdr, mode_t, msghdr, nfds_t, pid_t, pollfd, pthread_attr_t, pthread_barrier_t,
+    pthread_cond_t, pthread_mutex_t, pthread_once_t, pthread_rwlock_t, pthread_t, rusage,
+    sched_param, sem_t, sighandler_t, siginfo_t, sigset_t, sigval, size_t, sockaddr, socklen_t,
+    ssize_t, timespec, timeval,
 };
 
 /// The address of any symbol of the program and its libraries.
@@ -184,6 +184,21 @@ originals! {
     fn pwritev(fd: c_int, iov: *const iovec, count: c_int, at: i64) -> ssize_t;
     fn preadv2(fd: c_int, iov: *const iovec, count: c_int, at: i64, flags: c_int) -> ssize_t;
     fn pwritev2(fd: c_int, iov: *const iovec, count: c_int, at: i64, flags: c_int) -> ssize_t;
+    fn recvmmsg(fd: c_int, list: *mut mmsghdr, most: c_uint, flags: c_int, timeout: *mut timespec) -> c_int;
+    fn sendmmsg(fd: c_int, list: *mut mmsghdr, most: c_uint, flags: c_int) -> c_int;
+    fn splice(from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, len: size_t, flags: c_uint) -> ssize_t;
+    fn tee(from: c_int, to: c_int, len: size_t, flags: c_uint) -> ssize_t;
+    fn vmsplice(pipe: c_int, list: *const iovec, parts: size_t, flags: c_uint) -> ssize_t;
+    fn sendfile(to: c_int, file: c_int, at: *mut i64, len: size_t) -> ssize_t;
+    fn copy_file_range(from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, len: size_t, flags: c_uint) -> ssize_t;
+    fn __read_chk(fd: c_int, buf: *mut c_void, len: size_t, room: size_t) -> ssize_t;
+    fn __pread_chk(fd: c_int, buf: *mut c_void, len: size_t, at: i64, room: size_t) -> ssize_t;
+    fn __pread64_chk(fd: c_int, buf: *mut c_void, len: size_t, at: i64, room: size_t) -> ssize_t;
+    fn __recv_chk(fd: c_int, buf: *mut c_void, len: size_t, room: size_t, flags: c_int) -> ssize_t;
+    fn __recvfrom_chk(fd: c_int, buf: *mut c_void, len: size_t, room: size_t, flags: c_int, addr: *mut sockaddr, addr_len: *mut socklen_t) -> ssize_t;
+    fn lockf(fd: c_int, how: c_int, len: i64) -> c_int;
+    fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
+    fn openat(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
     fn fsync(fd: c_int) -> c_int;
     fn fdatasync(fd: c_int) -> c_int;
     fn sync_file_range(fd: c_int, from: i64, bytes: i64, flags: c_uint) -> c_int;

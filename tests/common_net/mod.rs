@@ -6,6 +6,7 @@
 
 #[macro_use]
 pub(crate) mod c;
+pub(crate) mod bulk;
 pub(crate) mod many;
 
 use greenroom::{Config, JoinHandle};

@@ -2,7 +2,7 @@
 
 use super::scenes::{BIG, READ, WRITE};
 use crate::common_net::c::{self, iovec};
-use crate::common_net::many;
+use crate::common_net::{bulk, many};
 use libc::{c_int, iovec};
 use std::ptr::{null, null_mut};
 
@@ -55,6 +55,12 @@ pub(crate) static CALLS: &[Call] = &[
     call("readv of no parts", READ, |fd| c!(libc::readv(fd, null(), 0)).to_string()),
     call("readv of null", READ, |fd| c!(libc::readv(fd, null(), 2)).to_string()),
     call("readv of too many", READ, |fd| parted(&[1; 1025], 0, |l, n| c!(libc::readv(fd, l, n)))),
+    call("splice into a pipe", READ, |fd| bulk::splice_from(fd, 0)),
+    call("splice into a pipe at once", READ, |fd| bulk::splice_from(fd, libc::SPLICE_F_NONBLOCK)),
+    call("splice out of a pipe", WRITE, |fd| bulk::splice_to(fd, 0)),
+    call("sendfile", WRITE, bulk::sendfile_to),
+    call("copy to a file", READ, bulk::copy_from),
+    call("lockf", READ | WRITE, |fd| c!(libc::lockf(fd, libc::F_LOCK, 3)).to_string()),
     call("each way to poll", READ, |fd| many::all(fd, many::READ)),
     call("each way to poll to write", WRITE, |fd| many::all(fd, many::WRITE)),
     call("pread", READ, |fd| pread(fd, 5)),

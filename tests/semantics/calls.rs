@@ -1,7 +1,7 @@
 //! Every patched call, with good and with bad arguments.
 
 use crate::common_net::c::{header, iovec};
-use crate::common_net::many;
+use crate::common_net::{bulk, many};
 use libc::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, c_int};
 use std::ptr::{null, null_mut};
 
@@ -189,6 +189,17 @@ pub(crate) static CALLS: &[Call] = &[
     call("poll for nothing", |fd| poll(fd, 0)),
     call("each way to poll to read", |fd| many::all(fd, many::READ)),
     call("each way to poll to write", |fd| many::all(fd, many::WRITE)),
+    call("recvmmsg", |fd| bulk::recvmmsg(fd, 0, None)),
+    call("recvmmsg for one", |fd| bulk::recvmmsg(fd, libc::MSG_WAITFORONE, None)),
+    call("recvmmsg for some time", |fd| bulk::recvmmsg(fd, 0, Some(0))),
+    call("recvmmsg for no time", |fd| bulk::recvmmsg(fd, 0, Some(-1))),
+    call("recvmmsg at once", |fd| bulk::recvmmsg(fd, MSG_DONTWAIT, None)),
+    call("recvmmsg of all", |fd| bulk::recvmmsg(fd, MSG_WAITALL, None)),
+    call("sendmmsg", |fd| bulk::sendmmsg(fd, libc::MSG_NOSIGNAL)),
+    call("splice into a pipe", |fd| bulk::splice_from(fd, 0)),
+    call("splice into a pipe at once", |fd| bulk::splice_from(fd, libc::SPLICE_F_NONBLOCK)),
+    call("splice out of a pipe", |fd| bulk::splice_to(fd, 0)),
+    call("sendfile", bulk::sendfile_to),
     call("dup", dup),
     call("F_GETFL", flags),
     call("F_SETFL", toggle),
