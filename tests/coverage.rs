@@ -129,7 +129,8 @@ fn page() -> String {
          knows every function\nthat the standard library imports. System calls made without libc \
          are not caught.\n",
     );
-    let parts: [(&str, fn(Kind) -> bool); 4] = [
+    type Belongs = fn(Kind) -> bool;
+    let parts: [(&str, Belongs); 4] = [
         ("Patched", |kind| matches!(kind, Kind::Family(_))),
         ("Defined, and never waiting", |kind| kind == Kind::Minded),
         ("Not patched: they may keep their worker", |kind| kind == Kind::Blocks),
