@@ -15,7 +15,7 @@ fn split(ret: isize) -> Result<usize, Errno> {
 /// # Safety
 /// The arguments must be what that call asks for; pointers must be valid for
 /// what the kernel does through them, or be such that it answers EFAULT.
-#[inline]
+#[inline(always)] // else its result goes through memory
 pub(crate) unsafe fn syscall(nr: libc::c_long, a: [usize; 6]) -> Result<usize, Errno> {
     let ret: isize;
     // SAFETY: the x86-64 system call convention: number and result in rax,
