@@ -45,8 +45,15 @@ pub(super) unsafe extern "C" fn syscall(
 
 /// What a futex call asks for, as far as it is ours.
 enum Ask {
-    Wait { bits: u32, deadline: Option<Nanos> },
-    Wake { bits: u32 },
+    Wait {
+        bits: u32,
+        deadline: Option<Nanos>,
+    },
+    Wake {
+        bits: u32,
+    },
+    /// To wait at another word, or to wake there as well.
+    Move,
 }
 
 /// `None`: the kernel's to do.
@@ -75,7 +82,18 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
             let in_kernel = |most: u32| unsafe {
                 raw::syscall(libc::SYS_futex, [word, op, most as usize, 0, 0, bits as usize])
             };
-            Some(wake(word, value as u32, bits, in_kernel))
+            // Of fewer than one, the kernel wakes one.
+            Some(wake(word, (value as i32).max(1) as u32, bits, in_kernel))
+        }
+        Ask::Move => {
+            // SAFETY: as above. The time is a second number here.
+            let result = unsafe { raw::syscall(libc::SYS_futex, args) };
+            if result.is_ok() {
+                // All that might be meant: who is woken in vain looks again.
+                futex::wake_waiting(word, u32::MAX, ANY);
+                futex::wake_waiting(args[4], u32::MAX, ANY);
+            }
+            Some(result.map_or_else(refuse, |n| n as c_long))
         }
     }
 }
@@ -139,6 +157,7 @@ unsafe fn ask(op: c_int, timeout: *const timespec, bits: u32) -> Option<Ask> {
             Ask::Wait { bits, deadline }
         }
         libc::FUTEX_WAKE => Ask::Wake { bits: ANY },
+        libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE | libc::FUTEX_WAKE_OP => Ask::Move,
         libc::FUTEX_WAKE_BITSET if bits != 0 => Ask::Wake { bits },
         _ => return None,
     })
