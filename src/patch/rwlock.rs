@@ -119,7 +119,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_timedwrlock(
         }
     }
     // SAFETY: as above.
-    unsafe { real::pthread_rwlock_timedwrlock(lock, time) }
+    gave_up(lock, unsafe { real::pthread_rwlock_timedwrlock(lock, time) })
 }
 
 /// See pthread_rwlock_clockwrlock(3).
@@ -140,7 +140,15 @@ pub(super) unsafe extern "C" fn pthread_rwlock_clockwrlock(
         }
     }
     // SAFETY: as above.
-    unsafe { real::pthread_rwlock_clockwrlock(lock, clock, time) }
+    gave_up(lock, unsafe { real::pthread_rwlock_clockwrlock(lock, clock, time) })
+}
+
+/// Passes on what libc says to a writer.
+fn gave_up(lock: *mut pthread_rwlock_t, result: c_int) -> c_int {
+    if result != 0 && minds_locks() {
+        pthread_lock::let_readers_in(lock);
+    }
+    result
 }
 
 /// See pthread_rwlock_unlock(3).

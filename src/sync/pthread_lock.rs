@@ -158,6 +158,12 @@ pub(crate) unsafe fn release(lock: *mut pthread_rwlock_t) -> c_int {
     result
 }
 
+/// A writer that waited in libc has given up: where waiting writers keep readers
+/// out, readers may come in now.
+pub(crate) fn let_readers_in(lock: *mut pthread_rwlock_t) {
+    table::wake(lock.addr(), u32::MAX, READER);
+}
+
 /// `sem_wait` on a green thread; see `lock`. Returns an error number, or 0.
 ///
 /// # Safety
