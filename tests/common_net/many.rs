@@ -150,11 +150,14 @@ fn epoll(
     (n, reported[0].events)
 }
 
-/// All of them, one after the other, as a text to compare.
-pub(crate) fn all(fd: c_int, events: i16) -> String {
+/// All of them, one after the other, as a text to compare: once what is to come
+/// later has come.
+pub(crate) fn all(fd: c_int, events: i16, settle: u32) -> String {
+    let first = poll(fd, events, Some(settle));
+    std::thread::sleep(std::time::Duration::from_millis(u64::from(settle) / 3));
     let one = |(name, way): &(&str, Way)| {
         let (n, reported) = way(fd, events, Some(3));
         format!("{name} {n} {reported:x} ")
     };
-    WAYS.iter().map(one).collect()
+    format!("{} ", first.0) + &WAYS.iter().map(one).collect::<String>()
 }
