@@ -54,8 +54,8 @@ pub(crate) mod time;
 pub(crate) mod sync;
 pub(crate) mod task;
 pub(crate) mod offload;
-pub(crate) mod net;
-pub(crate) mod process;
+pub(crate) mod calls;
+pub(crate) mod children;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};

@@ -1,5 +1,5 @@
-//! Layer 9: operations on sockets that park instead of blocking. The patch's
-//! shims are thin covers of these.
+//! Layer 9: calls on descriptors, and lookups, that park instead of blocking.
+//! The patch's shims are thin covers of these, and so are `io` and `net`.
 
 pub(crate) mod call;
 pub(crate) mod iov;
