@@ -56,6 +56,8 @@ pub(crate) mod task;
 pub(crate) mod offload;
 pub(crate) mod calls;
 pub(crate) mod children;
+pub mod io;
+pub mod net;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};
