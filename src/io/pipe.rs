@@ -25,8 +25,7 @@ use std::process::Stdio;
 /// ```
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = io::pipe()?;
-    let (reader, writer) =
-        (Held::made(reader, Kind::Waitable), Held::made(writer, Kind::Waitable));
+    let (reader, writer) = (Held::made(reader, Kind::Waitable), Held::made(writer, Kind::Waitable));
     Ok((PipeReader(reader), PipeWriter(writer)))
 }
 
