@@ -58,6 +58,7 @@ pub(crate) mod calls;
 pub(crate) mod children;
 pub mod io;
 pub mod net;
+pub mod process;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};
