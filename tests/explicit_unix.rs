@@ -202,9 +202,9 @@ fn many_waits_take_as_long_as_one() {
 #[test]
 fn waiting_for_what_is_not_ours() {
     unpatched(1);
-    let before = common_net::open_fds;
+    let before = common_net::open_fds();
     green(|| {
-        for _ in 0..100 {
+        for _ in 0..400 {
             let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
             assert!(!wait_readable(here.as_fd(), Some(ms(1))).unwrap());
             let writing = greenroom::spawn(move || {
@@ -219,7 +219,8 @@ fn waiting_for_what_is_not_ours() {
             drop(there);
         }
     });
-    assert!(before() < 80, "descriptors leak");
+    // Other tests run at the same time.
+    assert!(common_net::open_fds() < before + 200, "400 rounds leave something open");
 }
 
 /// Each closes what it has, and nothing else.
@@ -234,9 +235,9 @@ fn no_descriptor_leaks() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         drop((OwnedFd::from(b), c, listener));
     };
-    green(move || (0..2000).step_by(40).for_each(|_| round()));
+    green(move || (0..10).for_each(|_| round()));
     let many = common_net::open_fds();
-    green(move || (0..400).step_by(2).for_each(|_| round()));
+    green(move || (0..200).for_each(|_| round()));
     // Other tests run at the same time.
     assert!(common_net::open_fds() < many + 100, "200 rounds leave something open");
 }

@@ -189,9 +189,11 @@ macro_rules! conversions {
         }
 
         impl std::os::fd::FromRawFd for $type {
+            // SAFETY: to be promised: `fd` is open, and the caller's to give.
             unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> $type {
-                // SAFETY: the caller's promise: `fd` is open, and his to give.
-                unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) }.into()
+                // SAFETY: the caller's promise.
+                let owned = unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) };
+                owned.into()
             }
         }
     };

@@ -66,7 +66,7 @@ impl<T: Owner> Held<T> {
     unsafe fn parts(&self, dir: Dir, list: *const iovec, count: usize) -> Answer<usize> {
         let socket = self.parks()?;
         let count = count.min(libc::UIO_MAXIOV as usize);
-        // SAFETY (both): the caller's promise.
+        // SAFETY: the caller's promise.
         if !unsafe { vector::moves(list, count as c_int) } {
             return None;
         }

@@ -68,6 +68,14 @@ impl TcpListener {
 }
 
 /// The connections to a [`TcpListener`]; never ends.
+///
+/// ```
+/// use greenroom::net::{TcpListener, TcpStream};
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let _client = TcpStream::connect(listener.local_addr()?)?;
+/// let stream = listener.incoming().next().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Incoming<'a> {
     listener: &'a TcpListener,
@@ -84,6 +92,14 @@ impl Iterator for Incoming<'_> {
 impl FusedIterator for Incoming<'_> {}
 
 /// The connections to a [`TcpListener`] that it owns; never ends.
+///
+/// ```
+/// use greenroom::net::{TcpListener, TcpStream};
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let _client = TcpStream::connect(listener.local_addr()?)?;
+/// let stream = listener.into_incoming().next().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct IntoIncoming {
     listener: TcpListener,

@@ -76,6 +76,14 @@ impl<'a> IntoIterator for &'a UnixListener {
 
 /// The connections to a [`UnixListener`]; never ends. As
 /// [`std::os::unix::net::Incoming`].
+///
+/// ```no_run
+/// let listener = greenroom::net::UnixListener::bind("/run/example.socket")?;
+/// for stream in listener.incoming() {
+///     greenroom::spawn(move || std::io::copy(&mut &stream?, &mut std::io::sink()));
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct UnixIncoming<'a> {
     listener: &'a UnixListener,

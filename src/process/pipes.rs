@@ -32,6 +32,16 @@ pub struct ChildStdin(pub(super) Held<process::ChildStdin>);
 pub struct ChildStdout(pub(super) Held<process::ChildStdout>);
 
 /// What a child complains; as [`std::process::ChildStderr`].
+///
+/// ```
+/// use greenroom::process::{Command, Stdio};
+/// use std::io::Read;
+/// let mut ls = Command::new("ls").arg("/nowhere").stderr(Stdio::piped()).spawn()?;
+/// let mut text = String::new();
+/// ls.stderr.take().unwrap().read_to_string(&mut text)?;
+/// assert!(text.contains("/nowhere") && !ls.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct ChildStderr(pub(super) Held<process::ChildStderr>);
 
 conversions!(ChildStdin, process::ChildStdin);
