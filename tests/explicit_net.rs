@@ -25,6 +25,17 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
+/// What all else here stands on.
+#[test]
+fn nothing_is_patched() {
+    unpatched(1);
+    green(|| {
+        let (here, _there) = pair();
+        assert!(!greenroom::patch::is_patched(greenroom::patch::Family::Socket));
+        assert!(here.take_error().unwrap().is_none());
+    });
+}
+
 /// One worker, both ends on it: each has to park for the other.
 #[test]
 fn a_hundred_conversations_on_one_worker() {
