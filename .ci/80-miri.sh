@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Names, or parts of names, of unit tests; all that match any of them run.
 picks=(
-  miri_ config:: green::overflow green::state net::iov sched::inbox sched::line sched::run_queue sched::sleep
+  miri_ config:: green::overflow green::state calls::iov sched::inbox sched::line sched::run_queue sched::sleep
   sched::timers stack:: sys::lock sys::parker task::join_state
 )
 

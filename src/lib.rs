@@ -54,8 +54,11 @@ pub(crate) mod time;
 pub(crate) mod sync;
 pub(crate) mod task;
 pub(crate) mod offload;
-pub(crate) mod net;
-pub(crate) mod process;
+pub(crate) mod calls;
+pub(crate) mod children;
+pub mod io;
+pub mod net;
+pub mod process;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};

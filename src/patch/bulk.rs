@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::gate::{Shim, count, int, parks, socket};
-use crate::net::splice as net_splice;
+use crate::calls::splice as net_splice;
 use crate::sys::clock;
 use crate::sys::{raw, real};
 use crate::time;

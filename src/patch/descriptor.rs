@@ -7,7 +7,7 @@
 
 use super::family::Family;
 use super::gate::{Shim, int, parks, remembers, tracks};
-use crate::net::call::Socket;
+use crate::calls::call::Socket;
 use crate::sched::entry::{
     Dir, Entry, FORCED_NONBLOCK, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK,
 };

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::gate::{Shim, parks};
-use crate::net::hosts::{self, Asked};
-use crate::net::resolve;
+use crate::calls::hosts::{self, Asked};
+use crate::calls::resolve;
 use crate::sys::real;
 use libc::{
     NI_NUMERICHOST, NI_NUMERICSERV, addrinfo, c_char, c_int, c_void, hostent, size_t, sockaddr,

@@ -4,8 +4,8 @@
 
 use super::family::{Family, is_patched};
 use super::gate::{Shim, count, int, parks};
-use crate::net::call::Socket;
-use crate::net::{plain, vector};
+use crate::calls::call::Socket;
+use crate::calls::{plain, vector};
 use crate::sched::entry::Dir;
 use crate::sys::real;
 use libc::{LOCK_NB, LOCK_UN, SYS_fdatasync, SYS_fsync, SYS_sync_file_range, c_int, c_long};

@@ -1,8 +1,8 @@
 //! Who passes straight through, and how results go back to C.
 
 use super::family::{Family, is_patched};
+use crate::calls::call::Socket;
 use crate::green::current;
-use crate::net::call::Socket;
 use crate::sched::start;
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;

@@ -5,7 +5,7 @@
 use super::descriptor::fcntl;
 use super::family::Family;
 use super::gate::{Shim, int, parks};
-use crate::net::open as net_open;
+use crate::calls::open as net_open;
 use crate::sys::real;
 use libc::{AT_FDCWD, F_LOCK, F_SETLKW, F_WRLCK, SEEK_CUR, c_char, c_int, mode_t, off64_t};
 

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::gate::{Shim, int, parks};
+use crate::children::child;
 use crate::offload::everyone::libc_call;
-use crate::process::child;
 use crate::sys::errno::Errno;
 use crate::sys::real;
 use libc::{FILE, c_char, c_int, id_t, idtype_t, pid_t, rusage, siginfo_t};

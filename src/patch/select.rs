@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::gate::{Shim, int, parks};
-use crate::net::masked::Mask;
-use crate::net::{epoll, poll as net_poll, select as net_select};
+use crate::calls::masked::Mask;
+use crate::calls::{epoll, poll as net_poll, select as net_select};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::{rare, real};

@@ -1,7 +1,7 @@
 //! The family *socket*: making, connecting, accepting.
 
 use super::gate::{Shim, int, remembers, socket as green, tracks};
-use crate::net::accept;
+use crate::calls::accept;
 use crate::sched::{fds, kinds};
 use crate::sys::real;
 use libc::{c_int, sockaddr, socklen_t};

@@ -2,7 +2,7 @@
 
 use super::file;
 use super::gate::{Shim, count, socket, tracks};
-use crate::net::vector;
+use crate::calls::vector;
 use crate::sched::entry::{Dir, NO_INFERENCE};
 use crate::sched::fds;
 use crate::sys::errno::Errno;

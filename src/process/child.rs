@@ -1,152 +1,117 @@
-//! Waiting for children: look; if none has changed, wait; look again.
-//!
-//! One child is waited for through its pidfd, which the reactor watches. For
-//! *any* child, and for stops and continuations, the kernel has no descriptor:
-//! an OS thread of the offload pool waits, without reaping, and tells. Either
-//! way the look that reaps is the caller's own, so none is reaped for somebody
-//! who does not want it any more.
+//! A running child.
 
-use crate::offload::everyone::libc_call;
-use crate::sched::entry::Dir;
-use crate::sched::fds;
-use crate::sched::wait::{Target, wait};
-use crate::sys::errno::Errno;
-use crate::sys::raw;
-use libc::{POLLIN, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED};
-use libc::{c_int, id_t, idtype_t, pid_t, pollfd, rusage, siginfo_t};
-use std::mem::zeroed;
+use super::capture;
+use super::pipes::{ChildStderr, ChildStdin, ChildStdout};
+use crate::children::child::waitid;
+use crate::green::current;
+use std::io;
+use std::process::{self, ExitStatus, Output};
 use std::ptr;
 
-/// As `wait4`, on a green thread.
+/// A child process; as [`std::process::Child`].
 ///
-/// # Safety
-/// The pointers are as `wait4` wants them.
-pub(crate) unsafe fn wait4(
-    pid: pid_t,
-    status: *mut c_int,
-    options: c_int,
-    usage: *mut rusage,
-) -> Result<pid_t, Errno> {
-    let look = || {
-        let how = (options | WNOHANG) as usize;
-        let args = [pid as usize, status as usize, how, usage as usize, 0, 0];
-        // SAFETY: the caller's promise.
-        unsafe { raw::syscall(libc::SYS_wait4, args) }.map(|pid| pid as pid_t)
-    };
-    let events = WEXITED | (options & !(WNOHANG | WUNTRACED)) | stops(options & WUNTRACED != 0);
-    let whom = match pid {
-        1.. => (libc::P_PID, pid as id_t),
-        -1 => (libc::P_ALL, 0),
-        0 => (libc::P_PGID, 0),
-        group => (libc::P_PGID, group.unsigned_abs()),
-    };
-    until_some(options, whom, events, || look().map(|pid| (pid, pid != 0)))
+/// ```
+/// let mut child = greenroom::process::Command::new("sleep").arg("100").spawn()?;
+/// assert!(child.id() > 0);
+/// assert_eq!(child.try_wait()?, None);
+/// child.kill()?;
+/// assert!(!child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    inner: process::Child,
+    /// What it reads, if that was piped.
+    pub stdin: Option<ChildStdin>,
+    /// What it writes, if that was piped.
+    pub stdout: Option<ChildStdout>,
+    /// What it complains, if that was piped.
+    pub stderr: Option<ChildStderr>,
 }
 
-fn stops(wanted: bool) -> c_int {
-    if wanted { WSTOPPED } else { 0 }
-}
-
-/// As `waitid`, on a green thread.
-///
-/// # Safety
-/// `info` is as `waitid` wants it.
-pub(crate) unsafe fn waitid(
-    which: idtype_t,
-    id: id_t,
-    info: *mut siginfo_t,
-    options: c_int,
-) -> Result<c_int, Errno> {
-    // SAFETY: all zero is one that says nothing.
-    let mut own: siginfo_t = unsafe { zeroed() };
-    let info = if info.is_null() { &raw mut own } else { info };
-    let look = || {
-        let how = (options | WNOHANG) as usize;
-        let args = [which as usize, id as usize, info as usize, how, 0, 0];
-        // SAFETY: the caller's promise, or one that lives here.
-        unsafe { raw::syscall(libc::SYS_waitid, args) }?;
-        // SAFETY: the kernel has written it; zero where nothing changed.
-        Ok((0, unsafe { (*info).si_pid() } != 0))
-    };
-    until_some(options, (which, id), options & !(WNOHANG | WNOWAIT), look)
-}
-
-/// Repeats `look` until it finds something; once, if the caller does not wait.
-fn until_some<T>(
-    options: c_int,
-    (which, id): (idtype_t, id_t),
-    events: c_int,
-    mut look: impl FnMut() -> Result<(T, bool), Errno>,
-) -> Result<T, Errno> {
-    loop {
-        let (answer, found) = look()?;
-        if found || options & WNOHANG != 0 {
-            return Ok(answer);
-        }
-        let ends_only = events & (WSTOPPED | WCONTINUED) == 0;
-        let watched = match which {
-            libc::P_PID if ends_only => open(id).and_then(|child| child.ended()),
-            libc::P_PIDFD if ends_only => watch(id as i32),
-            _ => Err(Errno::INVAL),
-        };
-        // No descriptors left, or no such child, which the pool is told then.
-        if watched.is_err()
-            && let Err(why) = ask_the_pool(which, id, events)
-        {
-            return match look()? {
-                (answer, true) => Ok(answer),
-                _ => Err(why),
-            };
+impl Child {
+    /// Just started, so that its pipes are new.
+    pub(super) fn made(mut inner: process::Child) -> Child {
+        Child {
+            stdin: inner.stdin.take().map(ChildStdin::made),
+            stdout: inner.stdout.take().map(ChildStdout::made),
+            stderr: inner.stderr.take().map(ChildStderr::made),
+            inner,
         }
     }
-}
 
-/// Returns when a look will find something, or say that there is no child.
-fn ask_the_pool(which: idtype_t, id: id_t, events: c_int) -> Result<(), Errno> {
-    // A group of 0 is the caller's, which is that of all threads.
-    libc_call(move || {
-        let how = (events | WNOWAIT) as usize;
-        let args = [which as usize, id as usize, 0, how, 0, 0];
-        // SAFETY: no information is asked for; nothing is reaped.
-        unsafe { raw::syscall(libc::SYS_waitid, args) }.map(drop)
-    })
-}
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.inner.id()
+    }
 
-/// A descriptor for a child; closed when dropped.
-struct Pidfd(i32);
+    /// Ends it, by SIGKILL.
+    ///
+    /// # Errors
+    /// Those of `kill`.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.inner.kill()
+    }
 
-fn open(pid: id_t) -> Result<Pidfd, Errno> {
-    // SAFETY: takes no pointer.
-    let fd = unsafe { raw::syscall(libc::SYS_pidfd_open, [pid as usize, 0, 0, 0, 0, 0]) }? as i32;
-    // The number may have been closed behind our back.
-    fds::appeared(fd);
-    Ok(Pidfd(fd))
-}
+    /// Its status if it has ended; does not wait.
+    ///
+    /// # Errors
+    /// Those of `waitpid`.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.inner.try_wait()
+    }
 
-impl Pidfd {
-    fn ended(&self) -> Result<(), Errno> {
-        watch(self.0)
+    /// Closes its stdin, and waits until it has ended.
+    ///
+    /// # Errors
+    /// Those of `waitpid`.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        drop(self.stdin.take());
+        if current::get().is_some() {
+            // std knows whether it was waited for already: then the number may
+            // be another process's.
+            if let Some(status) = self.inner.try_wait()? {
+                return Ok(status);
+            }
+            // Does not reap, so that std does, and remembers. What cannot be
+            // waited for, std says as well.
+            let how = libc::WEXITED | libc::WNOWAIT;
+            // SAFETY: no information is asked for.
+            let _ = unsafe { waitid(libc::P_PID, self.id(), ptr::null_mut(), how) };
+        }
+        self.inner.wait()
+    }
+
+    /// Closes its stdin, reads all that it writes to what was piped, and waits
+    /// until it has ended.
+    ///
+    /// # Errors
+    /// Those of reading and of `waitpid`.
+    pub fn wait_with_output(mut self) -> io::Result<Output> {
+        drop(self.stdin.take());
+        let (stdout, stderr) = capture::both(self.stdout.take(), self.stderr.take())?;
+        Ok(Output { status: self.wait()?, stdout, stderr })
     }
 }
 
-impl Drop for Pidfd {
-    fn drop(&mut self) {
-        let args = [self.0 as usize, 0, 0, 0, 0, 0];
-        // SAFETY: its own, and nobody else knows it.
-        let _ = fds::close(self.0, || unsafe { raw::syscall(libc::SYS_close, args) });
+/// Takes it over as it is.
+impl From<process::Child> for Child {
+    fn from(mut inner: process::Child) -> Child {
+        Child {
+            stdin: inner.stdin.take().map(ChildStdin::from),
+            stdout: inner.stdout.take().map(ChildStdout::from),
+            stderr: inner.stderr.take().map(ChildStderr::from),
+            inner,
+        }
     }
 }
 
-/// Waits until the child behind `pidfd` has ended.
-fn watch(pidfd: i32) -> Result<(), Errno> {
-    let entry = fds::known(pidfd)?;
-    let seen = entry.look(Dir::Read);
-    // What comes after this look changes what was seen.
-    let mut one = pollfd { fd: pidfd, events: POLLIN, revents: 0 };
-    let args = [ptr::from_mut(&mut one) as usize, 1, 0, 0, 0, 0];
-    // SAFETY: one valid pollfd, timeout zero.
-    if unsafe { raw::syscall(libc::SYS_poll, args) }? > 0 {
-        return Ok(());
+/// Gives it back as it is.
+impl From<Child> for process::Child {
+    fn from(mut child: Child) -> process::Child {
+        child.inner.stdin = child.stdin.take().map(Into::into);
+        child.inner.stdout = child.stdout.take().map(Into::into);
+        child.inner.stderr = child.stderr.take().map(Into::into);
+        child.inner
     }
-    wait(&[Target::new(pidfd, entry, Dir::Read, seen, true)], None).map(drop)
 }

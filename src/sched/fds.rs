@@ -109,6 +109,22 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     result
 }
 
+/// `fd` goes to somebody who may use and close it without telling. `unforce`
+/// gives its file back the mode that its user knows; what has other numbers
+/// too stays as it is, for those who accept there.
+pub(crate) fn release(fd: i32, unforce: impl FnOnce()) {
+    let Some(entry) = peek(fd).filter(|_| platform::is_our_process()) else { return };
+    let shared = rings::leave(fd, entry);
+    let locked = entry.lock();
+    if let (Some(worker), Some(runtime)) = (locked.registered(), runtime::get()) {
+        runtime.workers[worker].selector.delete(fd);
+    }
+    if !shared && entry.flags() & (FORCED_NONBLOCK | USER_NONBLOCK) == FORCED_NONBLOCK {
+        unforce();
+    }
+    locked.forget();
+}
+
 /// Another number for the file of `fd`, so that closing `fd` does not linger:
 /// the number would be free at once, and its new owner wait for the lock.
 #[cold]

@@ -33,6 +33,20 @@ pub(crate) fn patched(workers: usize) {
     });
 }
 
+/// Patches nothing: for the explicit API, with so many workers.
+pub(crate) fn unpatched(workers: usize) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Config::new().workers(workers).install().unwrap();
+        watch();
+    });
+}
+
+/// Runs `f` on a green thread, and on an OS thread.
+pub(crate) fn on_both<T: Send + 'static>(f: fn() -> T) -> [T; 2] {
+    [green(f), os(f)]
+}
+
 /// Ends the process when it takes too long.
 pub(crate) fn watch() {
     os_thread(|| {
