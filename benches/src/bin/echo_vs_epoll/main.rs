@@ -87,6 +87,12 @@ fn report(options: &Options, connections: usize, all: &[Rounds]) -> f64 {
             rate.median, rate.low, rate.high, cpu.median, cpu.low
         );
     }
+    if let [patched, explicit] = others {
+        // What patching costs, if the other is the explicit API.
+        let ratio = Spread::of(&patched.cpu_ratios(explicit));
+        let names = &options.contenders;
+        println!("  {} / {}, requests per CPU s: {ratio}", names[0], names[1]);
+    }
     let mut first = None;
     for (name, rounds) in options.contenders.iter().zip(others) {
         let ratio = Spread::of(&rounds.ratios(raw));

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Outcome;
-use super::servers::{GREENROOM, OS_THREADS, RAW};
+use super::servers::{EXPLICIT, GREENROOM, OS_THREADS, RAW};
 
 const USAGE: &str = "usage: echo_vs_epoll [--rounds N] [--millis PER_ROUND] [--least RATIO] \
-                     [--os-threads] [CONNECTIONS]...";
+                     [--os-threads] [--explicit] [CONNECTIONS]...";
 
 pub(super) struct Options {
     pub(super) connections: Vec<usize>,
@@ -34,6 +34,7 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--millis" => options.time = Duration::from_millis(value()?.parse()?),
                 "--least" => options.least = Some(value()?.parse()?),
+                "--explicit" => options.contenders.insert(1, EXPLICIT),
                 "--os-threads" => options.contenders.insert(1, OS_THREADS),
                 number => options.connections.push(number.parse().map_err(|_| USAGE)?),
             }

@@ -4,12 +4,14 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
-use greenroom::{Config, patch_all};
+use greenroom::{Config, ThreadLocals, patch_all};
 
 use super::Outcome;
 use super::sys::{self, Edge, Epoll};
 
 pub(super) const GREENROOM: &str = "greenroom";
+/// By greenroom's own types, with nothing patched.
+pub(super) const EXPLICIT: &str = "explicit";
 pub(super) const OS_THREADS: &str = "os-threads";
 pub(super) const RAW: &str = "raw";
 
@@ -24,11 +26,18 @@ pub(super) fn serve(name: &str) -> Outcome<()> {
     if name == GREENROOM {
         patch_all()?;
         Config::new().workers(1).install()?;
+    } else if name == EXPLICIT {
+        let locals = patched_thread_locals();
+        Config::new().workers(1).thread_locals(locals).install()?;
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     match name {
         GREENROOM => drop(greenroom::spawn(move || accept(&listener, green))),
+        EXPLICIT => {
+            let listener = greenroom::net::TcpListener::from(listener);
+            drop(greenroom::spawn(move || accept_explicitly(&listener)));
+        }
         OS_THREADS => drop(thread::spawn(move || accept(&listener, os_thread))),
         RAW => drop(thread::spawn(move || epoll_loop(&listener).expect("epoll works"))),
         other => return Err(format!("no such server: {other}").into()),
@@ -47,6 +56,22 @@ fn accept(listener: &TcpListener, start: fn(TcpStream)) {
     }
 }
 
+/// Those that `patch_all` would bring.
+fn patched_thread_locals() -> ThreadLocals {
+    match std::env::var("GREENROOM_THREAD_LOCALS").as_deref() {
+        Ok("shared") => ThreadLocals::Shared,
+        _ => ThreadLocals::Own,
+    }
+}
+
+fn accept_explicitly(listener: &greenroom::net::TcpListener) {
+    for stream in listener.incoming() {
+        let stream = stream.expect("there are descriptors enough");
+        stream.set_nodelay(true).expect("a TCP socket");
+        greenroom::spawn(move || echo(stream));
+    }
+}
+
 fn green(stream: TcpStream) {
     greenroom::spawn(move || echo(stream));
 }
@@ -55,7 +80,7 @@ fn os_thread(stream: TcpStream) {
     thread::spawn(move || echo(stream));
 }
 
-fn echo(mut stream: TcpStream) -> io::Result<()> {
+fn echo(mut stream: impl Read + Write) -> io::Result<()> {
     let mut buffer: Buffer = [0; 1024];
     loop {
         match stream.read(&mut buffer)? {
