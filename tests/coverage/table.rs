@@ -66,7 +66,7 @@ pub(crate) static TABLE: &[Group] = &[
     family(
         "File",
         "a FIFO waits for its other end in the offload pool; all else is opened on the worker",
-        "open open64 openat openat64",
+        "open open64 openat openat64 creat creat64 __open_2 __open64_2 __openat_2 __openat64_2",
     ),
     family(
         "Select",
