@@ -63,6 +63,45 @@ fn all_that_std_imports_is_known() {
     );
 }
 
+/// As `all_that_std_imports_is_known`, of a whole program: this one.
+#[test]
+fn all_that_a_program_imports_is_known() {
+    let known = known();
+    let imports = elf::imports(&fs::read(env::current_exe().unwrap()).unwrap());
+    assert!(imports.len() > 50, "{imports:?}");
+    let unknown: Vec<_> = imports.iter().filter(|name| !known.contains_key(&***name)).collect();
+    assert!(
+        unknown.is_empty(),
+        "this program imports what tests/coverage/table.rs does not know: {unknown:?}.\nFor each, \
+         find out whether it can wait; patch it, or add it with the reason why not."
+    );
+}
+
+/// What libc offers under a second name is known by that, too.
+#[test]
+fn second_names_are_known() {
+    let known = known();
+    // SAFETY: a C string; asks the dynamic linker.
+    let inside = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"strlen".as_ptr()) };
+    let libc = information(inside).dli_fname;
+    // SAFETY: the dynamic linker's own string.
+    let libc = unsafe { std::ffi::CStr::from_ptr(libc) }.to_str().unwrap();
+    let exports = elf::exports(&fs::read(libc).unwrap());
+    let is_ours = |name: &String| known.get(&**name).is_some_and(|group| is_greenrooms(group));
+    let ours: std::collections::BTreeSet<_> =
+        exports.iter().filter(|(name, _)| is_ours(name)).map(|(_, address)| *address).collect();
+    assert!(ours.len() > 80, "{libc}: {}", ours.len());
+    let unknown: Vec<_> = exports
+        .iter()
+        .filter(|(name, address)| ours.contains(address) && !known.contains_key(&**name))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "{libc} has second names for patched functions, which tests/coverage/table.rs does not \
+         know: {unknown:?}.\nPatch them, or add them to SECOND_NAMES."
+    );
+}
+
 /// The shims in the source and the names in the table are the same.
 #[test]
 fn the_table_names_all_shims() {
@@ -104,11 +143,15 @@ fn what_is_patched_is_ours() {
 
 /// Where the object begins that an address belongs to.
 fn object_of(address: *const c_void) -> usize {
+    information(address).dli_fbase.addr()
+}
+
+fn information(address: *const c_void) -> libc::Dl_info {
     // SAFETY: all zero is an empty one; `dladdr` takes any address.
     unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
         assert_ne!(libc::dladdr(address, &mut info), 0, "{address:?}");
-        info.dli_fbase.addr()
+        info
     }
 }
 

@@ -280,3 +280,35 @@ fn packets_stay_apart() {
         c::close(there);
     });
 }
+
+/// Names that are in no file system.
+#[test]
+fn abstract_names() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+    patched(1);
+    let name = format!("greenroom-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    let server = greenroom::spawn(move || {
+        for _ in 0..10 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buf = [0; 3];
+            stream.read_exact(&mut buf).unwrap();
+            stream.write_all(&buf).unwrap();
+        }
+    });
+    let clients = (0..10u8).map(|i| {
+        let address = address.clone();
+        greenroom::spawn(move || {
+            let mut stream = UnixStream::connect_addr(&address).unwrap();
+            thread::yield_now();
+            stream.write_all(&[i; 3]).unwrap();
+            let mut buf = [0; 3];
+            stream.read_exact(&mut buf).unwrap();
+            assert_eq!(buf, [i; 3]);
+        })
+    });
+    all_done(clients.collect::<Vec<_>>());
+    done(server);
+}

@@ -6,7 +6,7 @@
 //! is tried again and again, since it may be the one that the others wait for.
 
 use super::call::Socket;
-use crate::offload::everyone::try_apart;
+use crate::offload::everyone::{Apart, try_apart};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use crate::time;
@@ -63,9 +63,11 @@ impl Socket {
                 Err(Errno::AGAIN | Errno(libc::EACCES)) => {}
                 other => return other.map(|_| 0),
             }
-            let waiting = try_apart(move || match self.entry.generation() == self.generation {
-                true => call(fd, true),
-                false => Err(Errno::BADF),
+            let waiting = try_apart(Apart::Others, move || {
+                match self.entry.generation() == self.generation {
+                    true => call(fd, true),
+                    false => Err(Errno::BADF),
+                }
             });
             match waiting {
                 Some(locked) => return locked.map(|_| 0),

@@ -20,6 +20,8 @@ mod disk;
 pub(crate) mod plain;
 pub(crate) mod file_lock;
 pub(crate) mod splice;
+pub(crate) mod apart;
+pub(crate) mod sendfile;
 pub(crate) mod open;
 pub(crate) mod resolve;
 pub(crate) mod hosts;

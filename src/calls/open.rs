@@ -1,10 +1,25 @@
 //! Opening a FIFO, which waits for somebody at its other end.
 //!
-//! All other files are opened on the worker: with the names in the kernel's
-//! cache that takes a microsecond or two, where a thread of the pool would take
-//! ten; the same goes for `stat`, `rename` and directories.
+//! An opening reader cannot be asked to try: O_NONBLOCK would let it in at once,
+//! and writers that wait with it. So a thread apart waits for it. A writer is
+//! refused at once (ENXIO) while no reader is there or waits to be, so it tries
+//! first, and then waits on threads that are apart from the readers': were they
+//! the same, as many readers as there are threads could keep out the writers
+//! that they wait for. With all its threads taken either sort tries again and
+//! again; only if 128 readers wait for writers that wait for a further reader,
+//! in an order of the program's own making, nobody gets on.
+//!
+//! All other files are opened on the worker, and `stat`, `rename` and reading
+//! directories are not patched at all. Measured on ext4 with the names in the
+//! kernel's cache: `open` and `close` 1.6 µs, `stat` 0.7 µs, `rename` 14 µs,
+//! listing 61 names 23 µs; going to another thread and back takes 30 µs, so
+//! handing them over would keep the worker longer than they do. Asking whether
+//! it is a FIFO costs `open` one `stat`.
+//!
+//! Devices that wait when they are opened (a modem line without a carrier) keep
+//! their worker: use O_NONBLOCK, or [`offload`](crate::offload()).
 
-use crate::offload::everyone::try_apart;
+use crate::offload::everyone::{Apart, try_apart};
 use crate::sched::fds;
 use crate::sys::errno::Errno;
 use crate::sys::raw;
@@ -33,18 +48,39 @@ pub(crate) unsafe fn fifo(
     }
     // SAFETY: the kernel has just read it.
     let path = unsafe { CStr::from_ptr(path) }.to_owned();
-    loop {
-        let path = path.clone();
-        let opened = try_apart(move || {
-            let args = [dir as usize, path.as_ptr() as usize, flags as usize, mode as usize, 0, 0];
-            // SAFETY: a string that lives here.
-            unsafe { raw::syscall(libc::SYS_openat, args) }
-        });
-        if let Some(opened) = opened {
-            // The number may have been closed behind our back.
-            return Some(opened.map(|fd| fd as c_int).inspect(|fd| fds::appeared(*fd)));
+    let writes = flags & libc::O_ACCMODE == libc::O_WRONLY;
+    let whose = if writes { Apart::Writers } else { Apart::Others };
+    let opened = loop {
+        if writes {
+            match open(dir, &path, flags | O_NONBLOCK, mode) {
+                Err(Errno(libc::ENXIO)) => {}
+                other => break other.inspect(|fd| wait_from_now_on(*fd)),
+            }
         }
-        time::sleep(PAUSE);
+        let path = path.clone();
+        match try_apart(whose, move || open(dir, &path, flags, mode)) {
+            Some(opened) => break opened,
+            None => time::sleep(PAUSE),
+        }
+    };
+    // The number may have been closed behind our back.
+    Some(opened.inspect(|fd| fds::appeared(*fd)))
+}
+
+fn open(dir: c_int, path: &CStr, flags: c_int, mode: mode_t) -> Result<c_int, Errno> {
+    let args = [dir as usize, path.as_ptr() as usize, flags as usize, mode as usize, 0, 0];
+    // SAFETY: a string that lives until it returns.
+    unsafe { raw::syscall(libc::SYS_openat, args) }.map(|fd| fd as c_int)
+}
+
+/// Takes O_NONBLOCK back from a file that was just opened, by nobody else.
+fn wait_from_now_on(fd: c_int) {
+    let control = |cmd: c_int, arg: usize| {
+        // SAFETY: neither command takes a pointer.
+        unsafe { raw::syscall(libc::SYS_fcntl, [fd as usize, cmd as usize, arg, 0, 0, 0]) }
+    };
+    if let Ok(status) = control(libc::F_GETFL, 0) {
+        let _ = control(libc::F_SETFL, status & !(O_NONBLOCK as usize));
     }
 }
 

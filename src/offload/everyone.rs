@@ -75,12 +75,26 @@ fn result<T>(joined: Result<T, JoinError>) -> T {
     }
 }
 
+/// Which threads apart: calls of one sort do not keep out those of another
+/// that they wait for.
+#[derive(Clone, Copy)]
+pub(crate) enum Apart {
+    /// Those who open a FIFO to write.
+    Writers,
+    /// Those who wait for a terminal, which go on at the will of its user.
+    Terminals,
+    Others,
+}
+
 /// Runs a call that may wait for what only another offloaded call can bring, on
 /// threads apart; `None` if none of those is free.
-pub(crate) fn try_apart<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    static APART: Slot = AtomicPtr::new(ptr::null_mut());
+pub(crate) fn try_apart<T: Send + 'static>(
+    whose: Apart,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    static APART: [Slot; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
     let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP };
-    Some(result(crew(&APART, rules).try_spawn(call).ok()?.join()))
+    Some(result(crew(&APART[whose as usize], rules).try_spawn(call).ok()?.join()))
 }
 
 /// Runs a call of libc that may block, for the current thread. It owns all that

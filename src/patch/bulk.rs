@@ -2,6 +2,8 @@
 
 use super::family::Family;
 use super::gate::{Shim, count, int, parks, socket};
+use crate::calls::apart as net_apart;
+use crate::calls::sendfile::send_file;
 use crate::calls::splice as net_splice;
 use crate::sys::clock;
 use crate::sys::{raw, real};
@@ -105,6 +107,14 @@ pub(super) unsafe extern "C" fn splice(
     {
         return count(moved);
     }
+    if len > 0
+        && from_at.is_null()
+        && to_at.is_null()
+        && moves_green()
+        && let Some(moved) = net_apart::splice(from, to, len, flags)
+    {
+        return count(moved);
+    }
     // SAFETY: as above.
     unsafe { real::splice(from, from_at, to, to_at, len, flags) }
 }
@@ -167,7 +177,7 @@ pub(super) unsafe extern "C" fn sendfile(
     if len > 0
         && moves_green()
         // SAFETY: the caller's promise.
-        && let Some(moved) = unsafe { net_splice::send_file(to, file, at, len) }
+        && let Some(moved) = unsafe { send_file(to, file, at, len) }
     {
         return count(moved);
     }

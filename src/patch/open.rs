@@ -14,9 +14,18 @@ pub(super) static SHIMS: &[Shim] = &[
     Shim::new(open64 as *const ()),
     Shim::new(openat as *const ()),
     Shim::new(openat64 as *const ()),
+    Shim::new(creat as *const ()),
+    Shim::new(creat64 as *const ()),
+    Shim::new(__open_2 as *const ()),
+    Shim::new(__open64_2 as *const ()),
+    Shim::new(__openat_2 as *const ()),
+    Shim::new(__openat64_2 as *const ()),
     Shim::new(lockf as *const ()),
     Shim::new(lockf64 as *const ()),
 ];
+
+/// With these, `open` needs a mode.
+const CREATES: c_int = libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY);
 
 /// See open(2).
 ///
@@ -78,6 +87,80 @@ pub(super) unsafe extern "C" fn openat64(
 ) -> c_int {
     // SAFETY: the caller's promise.
     unsafe { openat(dir, path, flags, mode) }
+}
+
+/// See creat(2).
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn creat(path: *const c_char, mode: mode_t) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC, mode) }
+}
+
+/// The name under which programs with 64-bit offsets call it.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn creat64(path: *const c_char, mode: mode_t) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { creat(path, mode) }
+}
+
+/// As fortified programs call it, where they give no mode: with a flag that
+/// needs one libc ends the process.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn __open_2(path: *const c_char, flags: c_int) -> c_int {
+    if flags & CREATES != 0 {
+        // SAFETY: libc ends the process.
+        return unsafe { real::__open_2(path, flags) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { open(path, flags, 0) }
+}
+
+/// The name under which programs with 64-bit offsets call it.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { __open_2(path, flags) }
+}
+
+/// As fortified programs call it, where they give no mode: with a flag that
+/// needs one libc ends the process.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn __openat_2(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
+    if flags & CREATES != 0 {
+        // SAFETY: libc ends the process.
+        return unsafe { real::__openat_2(dir, path, flags) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { openat(dir, path, flags, 0) }
+}
+
+/// The name under which programs with 64-bit offsets call it.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn __openat64_2(
+    dir: c_int,
+    path: *const c_char,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { __openat_2(dir, path, flags) }
 }
 
 /// See lockf(3). Only F_LOCK waits.

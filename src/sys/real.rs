@@ -199,6 +199,8 @@ originals! {
     fn lockf(fd: c_int, how: c_int, len: i64) -> c_int;
     fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
     fn openat(dir: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
+    fn __open_2(path: *const c_char, flags: c_int) -> c_int;
+    fn __openat_2(dir: c_int, path: *const c_char, flags: c_int) -> c_int;
     fn fsync(fd: c_int) -> c_int;
     fn fdatasync(fd: c_int) -> c_int;
     fn sync_file_range(fd: c_int, from: i64, bytes: i64, flags: c_uint) -> c_int;

@@ -37,6 +37,15 @@ const fn blocks(note: &'static str, names: &'static str) -> Group {
     Group { kind: Kind::Blocks, note, names }
 }
 
+/// Other names in libc of what is patched; those of the last line are for its
+/// own libraries only.
+const SECOND_NAMES: &str = "__open __open64 __read __write __pread64 __pwrite64 __connect __send \
+     __poll __select __close __dup2 __fcntl __fork __nanosleep __sched_yield __wait __waitpid \
+     __sigaction ssignal __pthread_mutex_lock __pthread_mutex_unlock __pthread_once \
+     __pthread_rwlock_rdlock __pthread_rwlock_unlock __pthread_rwlock_wrlock \
+     __recv __socket __sendmmsg __libc_fcntl64 __libc_fork __libc_system __libc_pread \
+     __libc_pwrite";
+
 pub(crate) static TABLE: &[Group] = &[
     family("Sleep", "a timer of the worker", "clock_nanosleep nanosleep usleep sleep sched_yield"),
     family(
@@ -66,7 +75,7 @@ pub(crate) static TABLE: &[Group] = &[
     family(
         "File",
         "a FIFO waits for its other end in the offload pool; all else is opened on the worker",
-        "open open64 openat openat64",
+        "open open64 openat openat64 creat creat64 __open_2 __open64_2 __openat_2 __openat64_2",
     ),
     family(
         "Select",
@@ -125,7 +134,9 @@ pub(crate) static TABLE: &[Group] = &[
          __xpg_strerror_r bcmp calloc environ free freeaddrinfo gai_strerror getauxval getcwd \
          getenv gnu_get_libc_version malloc memcmp memcpy memmove memset mmap64 mprotect munmap \
          posix_memalign realloc setenv strlen strnlen sysconf unsetenv clock_gettime getrandom \
-         gethostname getpid getppid gettid getuid dlsym dl_iterate_phdr",
+         gethostname getpid getppid gettid getuid dlsym dladdr dl_iterate_phdr \
+         __h_errno_location __libc_current_sigrtmax __libc_start_main __register_atfork \
+         program_invocation_short_name isatty madvise mmap",
     ),
     at_once(
         "unwinding",
@@ -146,7 +157,15 @@ pub(crate) static TABLE: &[Group] = &[
         "pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init \
          pthread_attr_setstacksize pthread_key_create pthread_key_delete pthread_self \
          pthread_setspecific pthread_getspecific pthread_equal pthread_mutex_trylock \
-         pthread_rwlock_tryrdlock pthread_rwlock_trywrlock sem_trywait",
+         pthread_rwlock_tryrdlock pthread_rwlock_trywrlock sem_trywait \
+         pthread_attr_getdetachstate pthread_attr_getstacksize pthread_attr_setdetachstate \
+         pthread_attr_setguardsize pthread_attr_setstack pthread_barrier_init \
+         pthread_barrierattr_init pthread_barrierattr_setpshared pthread_cond_init \
+         pthread_condattr_init pthread_condattr_setclock pthread_condattr_setpshared \
+         pthread_mutex_init pthread_mutexattr_init pthread_mutexattr_setprotocol \
+         pthread_mutexattr_setpshared pthread_mutexattr_setrobust pthread_mutexattr_settype \
+         pthread_rwlock_init pthread_rwlockattr_init pthread_rwlockattr_setpshared \
+         pthread_sigmask sem_init sched_getparam sched_getscheduler raise",
     ),
     at_once("ends the process, or becomes another program", "_exit abort exit execvp"),
     at_once(
@@ -160,25 +179,54 @@ pub(crate) static TABLE: &[Group] = &[
     blocks(
         "the disk, when names are not in the kernel's cache; microseconds where they are, less \
          than another thread would take. On a slow file system, use greenroom::offload",
-        "__fxstat64 __fxstatat64 __lxstat64 __xstat64 chdir chmod chown closedir dirfd fchmod \
+        "stat stat64 lstat lstat64 fstat fstat64 fstatat fstatat64 access faccessat statfs fstatfs \
+         statvfs link renameat renameat2 mkdirat symlinkat readlinkat utimes utime readdir \
+         readdir_r readdir64_r scandir scandir64 ftw ftw64 nftw nftw64 glob truncate truncate64 \
+         ftruncate __fxstat64 __fxstatat64 __lxstat64 __xstat64 chdir chmod chown closedir dirfd fchmod \
          fchown fdopendir ftruncate64 futimens lchown linkat mkdir mkfifo opendir readdir64 \
          readlink realpath rename rmdir statx symlink unlink unlinkat utimensat",
     ),
-    blocks("a name service, if one is configured for users", "getpwuid_r getpwnam_r getgrnam_r"),
+    blocks(
+        "the disk, for as long as it takes to write all or much; use greenroom::offload",
+        "sync syncfs msync fallocate fallocate64 posix_fallocate posix_fallocate64 mlock mlockall \
+         mount umount umount2 swapon swapoff",
+    ),
+    blocks(
+        "a name service, if one is configured for users, services or networks",
+        "getpwuid_r getpwnam_r getgrnam_r getgrgid_r getpwnam getpwuid getgrnam getgrgid \
+         getgrouplist initgroups getpwent getpwent_r getgrent getgrent_r getlogin getlogin_r \
+         getservbyname getservbyport getservbyname_r getservbyport_r getprotobyname getnetbyname \
+         getnetbyname_r getnetbyaddr gethostent getnetent",
+    ),
+    blocks(
+        "a name server, which is asked from inside libc; getaddrinfo parks, or use \
+         greenroom::offload",
+        "res_query res_search res_send res_querydomain res_nquery res_nsearch res_nsend \
+         gai_suspend",
+    ),
+    blocks("the system's log daemon, when that is behind", "syslog vsyslog __syslog_chk"),
+    blocks(
+        "as the functions of which they are second names, that no header declares",
+        SECOND_NAMES,
+    ),
     blocks(
         "a signal, which goes to whichever thread it finds (std waits so for the exit that \
          another thread has begun)",
-        "pause sigsuspend sigwait sigwaitinfo sigtimedwait",
+        "pause sigpause sigsuspend sigwait sigwaitinfo sigtimedwait",
     ),
     blocks(
         "what its calls inside libc wait for: they do not come here",
         "fread fwrite fgets getline getdelim fflush fopen fclose fgetc fputs printf scanf \
-         flockfile dlopen thrd_sleep mtx_lock mtx_timedlock cnd_wait cnd_timedwait call_once",
+         flockfile fputc putc putchar puts getc getchar ungetc fprintf vfprintf vprintf dprintf \
+         vdprintf fscanf vfscanf fseek fseeko perror freopen fopen64 fcloseall __fread_chk \
+         __fgets_chk __printf_chk __fprintf_chk __vfprintf_chk getpass wordexp dlmopen dlclose \
+         thrd_create thrd_join thrd_sleep mtx_lock mtx_timedlock cnd_wait cnd_timedwait call_once",
     ),
     blocks(
         "queues and semaphores of System V and POSIX messages, asynchronous IO",
         "msgrcv msgsnd semop semtimedop mq_receive mq_send mq_timedreceive mq_timedsend \
          aio_suspend lio_listio io_getevents",
     ),
-    blocks("a terminal that has output left", "tcdrain"),
+    blocks("a terminal that has output left", "tcdrain tcsetattr tcsendbreak"),
+    blocks("another thread, by turning", "pthread_spin_lock"),
 ];
