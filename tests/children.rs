@@ -170,3 +170,18 @@ fn hundreds_of_children() {
     assert!(all_done((0..300).map(wait)).into_iter().all(|ok| ok));
     assert_eq!(open(), before);
 }
+
+/// A thousand alive at once, more than there are descriptors for if the limit
+/// is the usual one; on one worker, which others have as well.
+#[test]
+fn a_thousand_children_at_once() {
+    patched(1);
+    let _alone = alone();
+    let wait = |_| spawn(|| Command::new("sleep").arg("3").status().unwrap().success());
+    let children: Vec<_> = (0..1000).map(wait).collect();
+    let nap = || timed(|| std::thread::sleep(ms(10))).0;
+    assert!(done(spawn(nap)) >= ms(10));
+    let (took, ok) = timed(|| all_done(children));
+    assert!(ok.into_iter().all(|ok| ok));
+    assert!(took < ms(60_000), "one after the other: {took:?}");
+}
