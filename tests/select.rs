@@ -97,59 +97,40 @@ fn millis(millis: i64) -> libc::timeval {
     libc::timeval { tv_sec: 0, tv_usec: millis * 1000 }
 }
 
-/// Wrong arguments, as on an OS thread.
-#[test]
-fn what_is_refused() {
-    patched(1);
-    let _alone = alone();
-    fn refused() -> Vec<i64> {
-        let (here, _there) = tcp_pair();
-        let fd = here.as_raw_fd();
-        let [mut read, mut none, _] = many::sets(fd, READ);
-        let mut old = millis(-1);
-        let bad = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000_000 };
-        let mut one = libc::pollfd { fd, events: READ, revents: 0 };
-        let (mut to, epoll) = (NOTHING, c!(libc::epoll_create1(0)) as c_int);
-        let closed = 900;
-        let [mut gone, ..] = many::sets(closed, READ);
-        // SAFETY: no signals.
-        let mask = unsafe { zeroed() };
-        let answers = vec![
-            c!(libc::select(-1, &mut read, null_mut(), null_mut(), &mut millis(5))),
-            c!(libc::select(fd + 1, &mut read, null_mut(), null_mut(), &mut old)),
-            c!(libc::select(closed + 1, &mut gone, null_mut(), null_mut(), &mut millis(5))),
-            c!(libc::pselect(fd + 1, &mut read, &mut none, null_mut(), &bad, &mask)),
-            c!(libc::ppoll(&mut one, 1, &bad, &mask)),
-            c!(libc::ppoll(null_mut(), 3, &many::time(5), &mask)),
-            c!(libc::epoll_wait(epoll, &mut to, 0, 5)),
-            c!(libc::epoll_wait(epoll, &mut to, -1, 5)),
-            c!(libc::epoll_wait(epoll, null_mut(), 1, 5)),
-            c!(libc::epoll_wait(fd, &mut to, 1, 5)),
-            c!(libc::epoll_wait(closed, &mut to, 1, 5)),
-            c!(libc::epoll_pwait(epoll, &mut to, i32::MAX, 5, &mask)),
-            many::epoll_pwait2(epoll, &mut to, Some(5), &mask),
-        ];
-        c::close(epoll);
-        answers
-    }
-    assert_eq!(green(refused), os(refused));
+unsafe extern "C" {
+    fn __poll_chk(list: *mut libc::pollfd, count: libc::nfds_t, ms: c_int, size: usize) -> c_int;
+    fn __ppoll_chk(
+        list: *mut libc::pollfd,
+        count: libc::nfds_t,
+        time: *const libc::timespec,
+        mask: *const libc::sigset_t,
+        size: usize,
+    ) -> c_int;
 }
 
-/// Old programs say how large the table is, not how large their sets are.
+/// As fortified programs call them: together on one worker, and woken.
 #[test]
-fn more_than_the_sets_hold() {
+fn the_fortified_ones_park() {
     patched(1);
     let _alone = alone();
-    fn ask() -> (i64, bool) {
-        let (here, _there) = tcp_pair();
-        let fd = here.as_raw_fd();
-        let [_, mut write, _] = many::sets(fd, WRITE);
-        let n = c!(libc::select(1 << 20, null_mut(), &mut write, null_mut(), &mut millis(5)));
-        // SAFETY: within the set.
-        (n, unsafe { libc::FD_ISSET(fd, &write) })
-    }
-    assert_eq!(green(ask), (1, true));
-    assert_eq!(os(ask), (1, true));
+    const SIZE: usize = size_of::<libc::pollfd>();
+    let forms: [fn(&mut libc::pollfd) -> i64; 2] = [
+        |one| c!(__poll_chk(one, 1, -1, SIZE)),
+        |one| c!(__ppoll_chk(one, 1, std::ptr::null(), std::ptr::null(), SIZE)),
+    ];
+    let (here, mut there) = tcp_pair();
+    let fd = here.as_raw_fd();
+    let waiters = forms.map(|form| {
+        greenroom::spawn(move || {
+            let mut one = libc::pollfd { fd, events: READ, revents: 0 };
+            (form(&mut one), one.revents)
+        })
+    });
+    settle();
+    green(|| ()); // the worker is free
+    assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
+    there.write_all(b"x").unwrap();
+    assert_eq!(all_done(waiters), [(1, READ); 2]);
 }
 
 /// A small event loop: many connections on one epoll, edge-triggered and not,

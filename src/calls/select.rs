@@ -1,7 +1,8 @@
 //! `select` and `pselect`.
 //!
 //! The kernel answers in the sets that it was asked with. So they are copied
-//! first, each look has copies of its own, and the last one's go back.
+//! first, each look has copies of its own, and the last one's go back. It is the
+//! kernel that copies, so that a set at a wrong address is EFAULT here as well.
 
 use super::masked::{Mask, NO_TIME};
 use super::poll::{Ask, until_some};
@@ -10,7 +11,7 @@ use crate::sched::entry::Dir;
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
 use crate::sys::raw;
-use libc::{c_int, fd_set};
+use libc::{SYS_process_vm_readv, SYS_process_vm_writev, c_int, c_long, fd_set, iovec};
 use std::ptr;
 
 /// To read, to write, in exceptional state.
@@ -21,7 +22,7 @@ const BITS: usize = u64::BITS as usize;
 /// As `pselect`; with no mask, as `select`. `None`: leave it to libc.
 ///
 /// # Safety
-/// The sets are null, or valid for `count` bits.
+/// The sets are null, or valid for `count` bits, unless the kernel can tell.
 pub(crate) unsafe fn select(
     count: c_int,
     sets: [*mut fd_set; 3],
@@ -30,8 +31,11 @@ pub(crate) unsafe fn select(
 ) -> Option<Result<usize, Errno>> {
     let count = clamped(count)?;
     let words = count.div_ceil(BITS);
+    let mut asked: Sets = sets.map(|set| (!set.is_null()).then(|| vec![0; words]));
     // SAFETY: the caller's promise.
-    let asked: Sets = sets.map(|set| unsafe { copied(set, words) });
+    if let Err(e) = unsafe { copy(SYS_process_vm_readv, &mut asked, sets) } {
+        return Some(Err(e));
+    }
     let mut answer = asked.clone();
     let look = || {
         answer.clone_from(&asked);
@@ -46,24 +50,47 @@ pub(crate) unsafe fn select(
         unsafe { raw::syscall(libc::SYS_pselect6, args) }
     };
     let result = until_some(deadline, mask, look, || asks(&asked));
-    if result.is_ok() {
-        for (set, answer) in sets.into_iter().zip(&answer) {
-            let Some(answer) = answer else { continue };
-            // SAFETY: the caller's promise; not null, as there is a copy.
-            unsafe { ptr::copy_nonoverlapping(answer.as_ptr(), set.cast(), words) };
-        }
-    }
-    Some(result)
+    // SAFETY: the caller's promise.
+    Some(result.and_then(|n| unsafe { copy(SYS_process_vm_writev, &mut answer, sets) }.map(|()| n)))
 }
 
+/// Reads the caller's sets into ours, or writes ours into them.
+///
+/// # Errors
+/// EFAULT if the kernel finds that the caller's are not there.
+///
 /// # Safety
-/// `set` is null, or valid for that many words.
-unsafe fn copied(set: *mut fd_set, words: usize) -> Option<Vec<u64>> {
-    if set.is_null() {
-        return None;
+/// The sets are null where ours are none, else valid for as many words, unless
+/// the kernel can tell.
+unsafe fn copy(call: c_long, ours: &mut Sets, theirs: [*mut fd_set; 3]) -> Result<(), Errno> {
+    let pair = |(our, set): (&mut Option<Vec<u64>>, *mut fd_set)| {
+        let our = our.as_mut()?;
+        let iov_len = size_of_val(our.as_slice());
+        let here = iovec { iov_base: our.as_mut_ptr().cast(), iov_len };
+        Some((here, iovec { iov_base: set.cast(), iov_len }))
+    };
+    let (here, there): (Vec<_>, Vec<_>) = ours.iter_mut().zip(theirs).filter_map(pair).unzip();
+    let bytes: usize = here.iter().map(|part: &iovec| part.iov_len).sum();
+    if bytes == 0 {
+        return Ok(());
     }
-    // SAFETY: the caller's promise; libc's sets consist of such words.
-    Some(unsafe { std::slice::from_raw_parts(set.cast::<u64>(), words) }.to_vec())
+    let [here, there] = [&here, &there].map(|parts| (parts.as_ptr().addr(), parts.len()));
+    let process = std::process::id() as usize;
+    let args = [process, here.0, here.1, there.0, there.1, 0];
+    // SAFETY: ours are borrowed mutably; the kernel checks the caller's.
+    match unsafe { raw::syscall(call, args) } {
+        Ok(n) if n == bytes => return Ok(()),
+        Ok(_) | Err(Errno::FAULT) => return Err(Errno::FAULT),
+        Err(_) => {} // a kernel, or a sandbox, that has no such call
+    }
+    for (our, set) in ours.iter_mut().zip(theirs) {
+        let Some(our) = our else { continue };
+        let (our, set, words) = (our.as_mut_ptr(), set.cast::<u64>(), our.len());
+        let (from, to) = if call == SYS_process_vm_readv { (set, our) } else { (our, set) };
+        // SAFETY: the caller's promise; not null, as there is one of ours.
+        unsafe { ptr::copy_nonoverlapping(from, to, words) };
+    }
+    Ok(())
 }
 
 /// How many bits the kernel looks at; `None`: it refuses. Old programs pass a
