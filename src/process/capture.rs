@@ -19,8 +19,11 @@ pub(super) fn both(
     match (stdout, stderr) {
         (Some(mut stdout), Some(mut stderr)) => {
             if together(&mut stdout, &mut out, &mut stderr, &mut err)? {
+                // As std: somebody may have made it non-blocking.
+                stderr.0.set_nonblocking(false)?;
                 stderr.read_to_end(&mut err)?;
             } else {
+                stdout.0.set_nonblocking(false)?;
                 stdout.read_to_end(&mut out)?;
             }
         }
