@@ -51,7 +51,7 @@ pub(crate) mod stack;
 pub(crate) mod green;
 pub(crate) mod sched;
 pub(crate) mod time;
-pub(crate) mod sync;
+pub(crate) mod futex;
 pub(crate) mod task;
 pub(crate) mod offload;
 pub(crate) mod calls;

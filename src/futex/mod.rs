@@ -1,4 +1,5 @@
-//! Layer 6: synchronisation, all of it suspending through `green/park` alone.
+//! Layer 6: futexes and C's locks, all of it suspending through `green/park`
+//! alone.
 
 pub(crate) mod waiter;
 pub(crate) mod shard;
