@@ -52,6 +52,8 @@ pub(crate) mod green;
 pub(crate) mod sched;
 pub(crate) mod time;
 pub(crate) mod futex;
+pub mod sync;
+pub mod queue;
 pub(crate) mod task;
 pub(crate) mod offload;
 pub(crate) mod calls;

@@ -1,0 +1,20 @@
+//! Locks and signals between threads, green and plain: a green thread that
+//! waits parks, an OS thread blocks.
+//!
+//! All serve those who wait in the order in which they came, and hand over
+//! directly: who comes later does not overtake. Nothing is poisoned: a panic
+//! while a lock is held just releases it. Guards may be held across any wait.
+
+mod line;
+mod place;
+pub(crate) mod permits;
+mod mutex;
+mod condvar;
+mod semaphore;
+mod event;
+
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use event::Event;
+pub(crate) use line::Outcome;
+pub use mutex::{Mutex, MutexGuard};
+pub use semaphore::{Semaphore, SemaphoreGuard};
