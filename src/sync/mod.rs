@@ -12,9 +12,17 @@ mod mutex;
 mod condvar;
 mod semaphore;
 mod event;
+mod rwlock;
+mod barrier;
+mod once;
+mod async_result;
 
+pub use async_result::AsyncResult;
+pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::Event;
 pub(crate) use line::Outcome;
 pub use mutex::{Mutex, MutexGuard};
+pub use once::{Once, OnceLock};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Semaphore, SemaphoreGuard};

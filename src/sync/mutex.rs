@@ -78,7 +78,7 @@ impl<T: ?Sized> Mutex<T> {
         self.lock_by(Some(clock::after(timeout)))
     }
 
-    fn lock_by(&self, deadline: Option<Nanos>) -> Option<MutexGuard<'_, T>> {
+    pub(super) fn lock_by(&self, deadline: Option<Nanos>) -> Option<MutexGuard<'_, T>> {
         (self.permit.acquire(deadline) == Outcome::Granted).then(|| self.guard())
     }
 
