@@ -4,7 +4,7 @@
 pub(crate) mod waiter;
 pub(crate) mod shard;
 pub(crate) mod table;
-pub(crate) mod futex;
+pub(crate) mod word;
 pub(crate) mod pthread_lock;
 pub(crate) mod pthread_cond;
 pub(crate) mod pthread_once;

@@ -7,7 +7,7 @@
 
 use super::family::{Family, is_patched};
 use super::gate::Shim;
-use crate::futex::futex::{self, ANY, Waited};
+use crate::futex::word::{self as futex, ANY, Waited};
 use crate::green::current;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;

@@ -213,7 +213,9 @@ impl<T, B: Order<T>> Drop for Pushing<'_, '_, T, B> {
         if self.content.buffer.len() > self.before {
             self.content.unfinished += 1;
             self.items.release();
-            self.room.take().map(Held::used);
+            if let Some(room) = self.room.take() {
+                room.used();
+            }
         }
     }
 }
