@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::gate::{Shim, deadline, minds_locks, parks, until};
-use crate::sync::{pthread_cond, pthread_lock};
+use crate::futex::{pthread_cond, pthread_lock};
 use crate::sys::real;
 use libc::{
     CLOCK_MONOTONIC, CLOCK_REALTIME, c_int, clockid_t, pthread_cond_t, pthread_mutex_t, timespec,

@@ -3,8 +3,8 @@
 
 use super::family::Family;
 use super::gate::{Shim, int, minds_locks, parks, until};
-use crate::sync::pthread_once::{self, Init};
-use crate::sync::{pthread_barrier, pthread_lock};
+use crate::futex::pthread_once::{self, Init};
+use crate::futex::{pthread_barrier, pthread_lock};
 use crate::sys::errno::Errno;
 use crate::sys::real;
 use libc::{

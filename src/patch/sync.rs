@@ -7,8 +7,8 @@
 
 use super::family::{Family, is_patched};
 use super::gate::Shim;
+use crate::futex::word::{self as futex, ANY, Waited};
 use crate::green::current;
-use crate::sync::futex::{self, ANY, Waited};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::{raw, real};

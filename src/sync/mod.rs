@@ -1,10 +1,28 @@
-//! Layer 6: synchronisation, all of it suspending through `green/park` alone.
+//! Locks and signals between threads, green and plain: a green thread that
+//! waits parks, an OS thread blocks.
+//!
+//! All serve those who wait in the order in which they came, and hand over
+//! directly: who comes later does not overtake. Nothing is poisoned: a panic
+//! while a lock is held just releases it. Guards may be held across any wait.
 
-pub(crate) mod waiter;
-pub(crate) mod shard;
-pub(crate) mod table;
-pub(crate) mod futex;
-pub(crate) mod pthread_lock;
-pub(crate) mod pthread_cond;
-pub(crate) mod pthread_once;
-pub(crate) mod pthread_barrier;
+mod line;
+mod place;
+pub(crate) mod permits;
+mod mutex;
+mod condvar;
+mod semaphore;
+mod event;
+mod rwlock;
+mod barrier;
+mod once;
+mod async_result;
+
+pub use async_result::AsyncResult;
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use event::Event;
+pub(crate) use line::Outcome;
+pub use mutex::{Mutex, MutexGuard};
+pub use once::{Once, OnceLock};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use semaphore::{Semaphore, SemaphoreGuard};

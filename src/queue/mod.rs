@@ -1,0 +1,12 @@
+//! Queues between threads, green and plain: whoever waits, for an item or for
+//! room, is served in the order in which he came.
+//!
+//! A clone is another handle to the same queue.
+
+mod error;
+mod order;
+mod shared;
+mod handle;
+
+pub use error::{GetError, PutError};
+pub use handle::{IntoIter, LifoQueue, PriorityQueue, Queue};

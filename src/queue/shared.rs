@@ -1,0 +1,221 @@
+//! What the handles of one queue share.
+//!
+//! `items` counts what may be got and `room` what may be put, both first come,
+//! first served; whoever holds a permit finds an item, or room, in `content`.
+//! An item's permit is released while `content` is locked, so under that lock
+//! there are as many items as permits, free and taken. `content` is a parking
+//! mutex: the users' `Ord` runs under it. It is locked by no one who waits for a
+//! permit.
+
+use super::error::{GetError, PutError};
+use super::order::Order;
+use crate::sync::permits::{MOST, Permits};
+use crate::sync::{Condvar, Mutex, MutexGuard, Outcome};
+use crate::sys::clock::Nanos;
+use std::marker::PhantomData;
+
+pub(super) struct Shared<T, B> {
+    items: Permits,
+    room: Permits,
+    content: Mutex<Content<B>>,
+    all_done: Condvar,
+    bound: Option<usize>,
+    _items: PhantomData<T>,
+}
+
+struct Content<B> {
+    buffer: B,
+    /// Put, and not reported done.
+    unfinished: usize,
+    shut: bool,
+}
+
+/// A permit that goes back unless it was used.
+struct Held<'a>(&'a Permits);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Held<'_> {
+    fn used(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl<T, B: Order<T>> Shared<T, B> {
+    pub(super) fn new(bound: Option<usize>) -> Shared<T, B> {
+        let room = bound.unwrap_or(MOST).min(MOST);
+        let content = Content { buffer: B::default(), unfinished: 0, shut: false };
+        Shared {
+            items: Permits::new(0, MOST),
+            room: Permits::new(room, room),
+            content: Mutex::new(content),
+            all_done: Condvar::new(),
+            bound,
+            _items: PhantomData,
+        }
+    }
+
+    pub(super) fn try_put(&self, item: T) -> Result<(), PutError<T>> {
+        if self.bound.is_some() && !self.room.try_acquire() {
+            let shut = self.content.lock().shut;
+            return Err(if shut { PutError::Shutdown(item) } else { PutError::Full(item) });
+        }
+        self.store(item)
+    }
+
+    pub(super) fn put(&self, item: T, deadline: Option<Nanos>) -> Result<(), PutError<T>> {
+        if self.bound.is_some() {
+            match self.room.acquire(deadline) {
+                Outcome::Granted => {}
+                Outcome::Refused => return Err(PutError::Shutdown(item)),
+                Outcome::TimedOut => return Err(PutError::Timeout(item)),
+            }
+        }
+        self.store(item)
+    }
+
+    /// Puts, with a permit for the room.
+    fn store(&self, item: T) -> Result<(), PutError<T>> {
+        let room = self.bound.is_some().then(|| Held(&self.room));
+        let mut content = self.content.lock();
+        if content.shut {
+            return Err(PutError::Shutdown(item));
+        }
+        let before = content.buffer.len();
+        let (content, items) = (&mut content, &self.items);
+        let pushing = Pushing { before, content, items, room, _items: PhantomData };
+        pushing.content.buffer.push(item);
+        Ok(())
+    }
+
+    pub(super) fn try_get(&self) -> Result<T, GetError> {
+        if self.items.try_acquire() {
+            return self.take();
+        }
+        let shut = self.content.lock().shut;
+        Err(if shut { GetError::Shutdown } else { GetError::Empty })
+    }
+
+    pub(super) fn get(&self, deadline: Option<Nanos>) -> Result<T, GetError> {
+        self.await_item(deadline)?;
+        self.take()
+    }
+
+    fn await_item(&self, deadline: Option<Nanos>) -> Result<(), GetError> {
+        match self.items.acquire(deadline) {
+            Outcome::Granted => Ok(()),
+            Outcome::Refused => Err(GetError::Shutdown),
+            Outcome::TimedOut => Err(GetError::Timeout),
+        }
+    }
+
+    /// Gets, with a permit for an item; there is none left after an immediate
+    /// shutdown.
+    fn take(&self) -> Result<T, GetError> {
+        let held = Held(&self.items);
+        let item = self.content.lock().buffer.pop();
+        held.used();
+        let item = item.ok_or(GetError::Shutdown)?;
+        if self.bound.is_some() {
+            self.room.release();
+        }
+        Ok(item)
+    }
+
+    pub(super) fn try_peek(&self) -> Result<T, GetError>
+    where
+        T: Clone,
+    {
+        let content = self.content.lock();
+        let none = if content.shut { GetError::Shutdown } else { GetError::Empty };
+        content.buffer.peek().cloned().ok_or(none)
+    }
+
+    pub(super) fn peek(&self, deadline: Option<Nanos>) -> Result<T, GetError>
+    where
+        T: Clone,
+    {
+        self.await_item(deadline)?;
+        let held = Held(&self.items);
+        let content = self.content.lock();
+        let item = content.buffer.peek().cloned();
+        if item.is_none() {
+            held.used();
+        }
+        item.ok_or(GetError::Shutdown)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.content.lock().buffer.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bound.is_some_and(|bound| self.len() >= bound)
+    }
+
+    pub(super) fn task_done(&self) {
+        let mut content = self.content.lock();
+        let left = content.unfinished.checked_sub(1);
+        content.unfinished = left.expect("task_done was called more often than items were put");
+        if content.unfinished == 0 {
+            self.all_done.notify_all();
+        }
+    }
+
+    fn busy(content: &mut Content<B>) -> bool {
+        content.unfinished > 0
+    }
+
+    pub(super) fn join(&self) {
+        drop(self.all_done.wait_while(self.content.lock(), Self::busy));
+    }
+
+    pub(super) fn join_timeout(&self, d: std::time::Duration) -> bool {
+        let waited = self.all_done.wait_timeout_while(self.content.lock(), d, Self::busy);
+        !waited.1.timed_out()
+    }
+
+    pub(super) fn shutdown(&self, immediate: bool) {
+        let mut dropped = B::default();
+        let mut content = self.content.lock();
+        content.shut = true;
+        if immediate {
+            std::mem::swap(&mut dropped, &mut content.buffer);
+            // Those whose permits are taken already find nothing.
+            while self.items.try_acquire() {}
+            content.unfinished = content.unfinished.saturating_sub(dropped.len());
+            if content.unfinished == 0 {
+                self.all_done.notify_all();
+            }
+        }
+        self.items.close();
+        self.room.close();
+        // The items are dropped after this, without the lock.
+        drop(content);
+    }
+}
+
+/// A push that may panic in the user's `Ord`: what is in the buffer then counts.
+struct Pushing<'a, 'b, T, B: Order<T>> {
+    before: usize,
+    content: &'a mut MutexGuard<'b, Content<B>>,
+    items: &'a Permits,
+    room: Option<Held<'a>>,
+    _items: PhantomData<T>,
+}
+
+impl<T, B: Order<T>> Drop for Pushing<'_, '_, T, B> {
+    fn drop(&mut self) {
+        if self.content.buffer.len() > self.before {
+            self.content.unfinished += 1;
+            self.items.release();
+            if let Some(room) = self.room.take() {
+                room.used();
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The line in which all who wait for a primitive stand.
+//!
+//! A node lies on its waiter's stack. Line and nodes are reached under the
+//! primitive's lock, but for `outcome`:
+//!
+//! | outcome | means | left by |
+//! |---|---|---|
+//! | `WAITING` | in line | granter (to `GRANTED` or `REFUSED`), or the waiter, who leaves the line |
+//! | `GRANTED` | out of line, and has what it waited for | nobody |
+//! | `REFUSED` | out of line, and will not get it | nobody |
+//!
+//! Both moves are made under the lock, so exactly one of them happens. The
+//! store of the outcome is the granter's last touch of the node (Release), and
+//! the waiter may go as soon as it sees it (Acquire), without the lock.
+
+use crate::green::park::Waiting;
+use crate::sys::atomic::AtomicU32;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::Ordering::*;
+
+const WAITING: u32 = 0;
+const GRANTED: u32 = 1;
+const REFUSED: u32 = 2;
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It has what it waited for.
+    Granted,
+    /// It will not get it: closed.
+    Refused,
+    /// It gave up at its deadline, and left no trace.
+    TimedOut,
+}
+
+/// One waiter's place.
+pub(crate) struct Node<W = Waiting> {
+    who: Cell<Option<W>>,
+    outcome: AtomicU32,
+    number: Cell<u64>,
+    next: Cell<*const Node<W>>,
+    prev: Cell<*const Node<W>>,
+}
+
+impl<W> Node<W> {
+    pub(crate) fn new(who: W) -> Node<W> {
+        Node {
+            who: Cell::new(Some(who)),
+            outcome: AtomicU32::new(WAITING),
+            number: Cell::new(0),
+            next: Cell::new(ptr::null()),
+            prev: Cell::new(ptr::null()),
+        }
+    }
+
+    /// `None`: still in line, or so it seems without the lock.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self.outcome.load(Acquire) {
+            WAITING => None,
+            GRANTED => Some(Outcome::Granted),
+            _ => Some(Outcome::Refused),
+        }
+    }
+}
+
+/// Waiters in the order in which they came.
+pub(crate) struct Line<W = Waiting> {
+    first: *const Node<W>,
+    last: *const Node<W>,
+    /// How many have ever stood here.
+    count: u64,
+}
+
+// SAFETY: the nodes are reached under the lock around the line.
+unsafe impl<W: Send> Send for Line<W> {}
+
+impl<W> Line<W> {
+    pub(crate) const fn new() -> Line<W> {
+        Line { first: ptr::null(), last: ptr::null(), count: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// The number of the one that came last; whoever comes later has a higher.
+    pub(crate) fn newest(&self) -> u64 {
+        self.count
+    }
+
+    /// # Safety
+    /// `node` was in no line, and stays where it is until it has an outcome or
+    /// has left.
+    pub(crate) unsafe fn push(&mut self, node: &Node<W>) {
+        self.count += 1;
+        node.number.set(self.count);
+        let last = std::mem::replace(&mut self.last, node);
+        node.prev.set(last);
+        // SAFETY: those in line are alive.
+        match unsafe { last.as_ref() } {
+            Some(last) => last.next.set(node),
+            None => self.first = node,
+        }
+    }
+
+    /// Takes `node` out, unless it has its outcome; whether it did.
+    ///
+    /// # Safety
+    /// `node` was pushed to this line.
+    pub(crate) unsafe fn leave(&mut self, node: &Node<W>) -> bool {
+        let waits = node.outcome().is_none();
+        if waits {
+            // SAFETY: without an outcome it is in line.
+            unsafe { self.unlink(node) };
+        }
+        waits
+    }
+
+    /// Grants the first, if its number is not above `newest`.
+    pub(crate) fn grant<R>(&mut self, newest: u64, wake: impl FnOnce(W) -> R) -> Option<R> {
+        self.settle(newest, GRANTED, wake)
+    }
+
+    /// Refuses the first.
+    pub(crate) fn refuse<R>(&mut self, wake: impl FnOnce(W) -> R) -> Option<R> {
+        self.settle(u64::MAX, REFUSED, wake)
+    }
+
+    fn settle<R>(&mut self, newest: u64, as_: u32, wake: impl FnOnce(W) -> R) -> Option<R> {
+        // SAFETY: those in line are alive.
+        let node = unsafe { self.first.as_ref() }.filter(|n| n.number.get() <= newest)?;
+        // SAFETY: it is in line.
+        unsafe { self.unlink(node) };
+        let told = node.who.take().map(wake);
+        // The last touch: see above.
+        node.outcome.store(as_, Release);
+        told
+    }
+
+    /// # Safety
+    /// `node` is in this line.
+    unsafe fn unlink(&mut self, node: &Node<W>) {
+        let (next, prev) = (node.next.get(), node.prev.get());
+        // SAFETY: neighbours in line are alive.
+        match unsafe { prev.as_ref() } {
+            Some(prev) => prev.next.set(next),
+            None => self.first = next,
+        }
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            Some(next) => next.prev.set(prev),
+            None => self.last = prev,
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::{Arc, Mutex};
+
+    struct Shared {
+        line: Mutex<Line<u32>>,
+        nodes: [Node<u32>; 2],
+    }
+    // SAFETY: nodes are reached under the lock, but for their outcomes.
+    unsafe impl Sync for Shared {}
+    // SAFETY: nothing is tied to a thread.
+    unsafe impl Send for Shared {}
+
+    /// A granter meets the first one's deadline: exactly one of the two waiters
+    /// gets the grant, and the first one only if it did not leave.
+    #[test]
+    fn loom_grant_against_deadline() {
+        loom::model(|| {
+            let nodes = [Node::new(0), Node::new(1)];
+            let shared = Arc::new(Shared { line: Mutex::new(Line::new()), nodes });
+            for node in &shared.nodes {
+                // SAFETY: in the `Arc` until the end.
+                unsafe { shared.line.lock().unwrap().push(node) };
+            }
+            let theirs = shared.clone();
+            let granter =
+                loom::thread::spawn(move || theirs.line.lock().unwrap().grant(u64::MAX, |who| who));
+            // SAFETY: pushed above.
+            let left = unsafe { shared.line.lock().unwrap().leave(&shared.nodes[0]) };
+            if !left {
+                assert_eq!(shared.nodes[0].outcome(), Some(Outcome::Granted));
+            }
+            let granted = granter.join().unwrap();
+            assert_eq!(granted, Some(u32::from(left)));
+            assert_eq!(shared.nodes[1].outcome().is_some(), left);
+            assert_eq!(shared.line.lock().unwrap().is_empty(), left);
+        });
+    }
+}

@@ -1,0 +1,50 @@
+//! Waiting in a line: the one place where the primitives park.
+
+use super::line::{Node, Outcome};
+use crate::green::park::{Waiting, Wake, park};
+use crate::sys::clock::Nanos;
+
+/// What a primitive does for one that ends its wait by itself.
+pub(crate) trait Place {
+    /// Under the lock, takes `node` out of line, unless it has its outcome;
+    /// whether it did.
+    fn leave(&self, node: &Node) -> bool;
+
+    /// Hands on what was granted to one that does not want it any more.
+    fn pass_on(&self);
+}
+
+/// A node for the calling thread.
+pub(crate) fn node() -> Node {
+    Node::new(Waiting::current())
+}
+
+/// Waits until `node`, which is in line, has its outcome, or until `deadline`.
+/// A grant that comes together with the deadline counts.
+pub(crate) fn wait(place: &impl Place, node: &Node, deadline: Option<Nanos>) -> Outcome {
+    let frame = Frame { place, node };
+    let outcome = loop {
+        if let Some(outcome) = node.outcome() {
+            break outcome;
+        }
+        if park(deadline) == Wake::TimedOut && place.leave(node) {
+            break Outcome::TimedOut;
+        }
+    };
+    std::mem::forget(frame);
+    outcome
+}
+
+/// If the wait unwinds, the node must not stay in line, nor a grant be lost.
+struct Frame<'a, P: Place> {
+    place: &'a P,
+    node: &'a Node,
+}
+
+impl<P: Place> Drop for Frame<'_, P> {
+    fn drop(&mut self) {
+        if !self.place.leave(self.node) && self.node.outcome() == Some(Outcome::Granted) {
+            self.place.pass_on();
+        }
+    }
+}
