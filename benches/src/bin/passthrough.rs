@@ -64,7 +64,10 @@ fn main() {
     // SAFETY (all): libc's functions, by their C signatures.
     // SAFETY: as above.
     let (read, poll) = unsafe {
-        (transmute::<*mut c_void, Read>(libcs(c"read")), transmute::<_, Poll>(libcs(c"poll")))
+        (
+            transmute::<*mut c_void, Read>(libcs(c"read")),
+            transmute::<*mut c_void, Poll>(libcs(c"poll")),
+        )
     };
     // SAFETY: as above.
     let (lock, unlock, syscall) = unsafe {
