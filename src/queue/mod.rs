@@ -7,6 +7,8 @@ mod error;
 mod order;
 mod shared;
 mod handle;
+mod channel;
 
+pub use channel::{Channel, ChannelIter};
 pub use error::{GetError, PutError};
 pub use handle::{IntoIter, LifoQueue, PriorityQueue, Queue};
