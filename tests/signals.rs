@@ -188,3 +188,36 @@ fn interrupted_as_by_the_kernel() {
     assert_eq!((result, errno), (-1, Some(libc::EINTR)));
     SEEN.store(0, SeqCst);
 }
+
+/// A signalfd is read as a pipe is: others run meanwhile.
+#[test]
+fn reading_a_signalfd() {
+    let _alone = ready();
+    let waits = || {
+        // SAFETY: a set of one signal; buffers of that length.
+        unsafe {
+            let mut set = zeroed();
+            libc::sigemptyset(&mut set);
+            libc::sigaddset(&mut set, libc::SIGURG);
+            assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &set, null_mut()), 0);
+            let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC);
+            let other = greenroom::spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                let (me, worker) = (libc::getpid(), libc::syscall(libc::SYS_gettid));
+                assert_eq!(libc::syscall(libc::SYS_tgkill, me, worker, libc::SIGURG), 0);
+            });
+            let mut info: libc::signalfd_siginfo = zeroed();
+            let size = size_of::<libc::signalfd_siginfo>();
+            let read = libc::read(fd, (&raw mut info).cast(), size);
+            other.join().unwrap();
+            libc::close(fd);
+            assert_eq!(libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut()), 0);
+            (read, info.ssi_signo)
+        }
+    };
+    let size = size_of::<libc::signalfd_siginfo>() as isize;
+    let reader = greenroom::spawn(waits);
+    let limit = Duration::from_secs(60);
+    let read = reader.join_timeout(limit).expect("it was woken").unwrap();
+    assert_eq!(read, (size, libc::SIGURG as u32));
+}
