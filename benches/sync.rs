@@ -10,42 +10,31 @@
 )]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use criterion::Criterion;
 use greenroom::queue::{Channel, Queue};
 use greenroom::spawn;
 use greenroom_bench::run;
 
-/// A partner sends back what it gets, until the end.
-fn round_trips(n: u64) -> Duration {
-    let (there, back) = (Queue::bounded(1), Queue::bounded(1));
-    let (theirs, answers) = (there.clone(), back.clone());
-    let partner = spawn(move || theirs.into_iter().for_each(|v| answers.put(v).unwrap()));
-    let start = Instant::now();
-    for v in 0..n {
-        there.put(v).unwrap();
-        assert_eq!(back.get(), Ok(v));
-    }
-    let took = start.elapsed();
-    there.shutdown(false);
-    partner.join().unwrap();
-    took
-}
-
-fn rendezvous(n: u64) -> Duration {
-    let (there, back) = (Channel::new(), Channel::new());
-    let (theirs, answers) = (there.clone(), back.clone());
-    let partner = spawn(move || theirs.into_iter().for_each(|v| answers.put(v).unwrap()));
-    let start = Instant::now();
-    for v in 0..n {
-        there.put(v).unwrap();
-        assert_eq!(back.get(), Ok(v));
-    }
-    let took = start.elapsed();
-    there.shutdown(false);
-    partner.join().unwrap();
-    took
+/// Items that go to a partner, which sends them back until the end.
+macro_rules! round_trips {
+    ($new:expr) => {
+        |n: u64| {
+            let (there, back) = ($new, $new);
+            let (theirs, answers) = (there.clone(), back.clone());
+            let partner = spawn(move || theirs.into_iter().for_each(|v| answers.put(v).unwrap()));
+            let start = Instant::now();
+            for v in 0..n {
+                there.put(v).unwrap();
+                assert_eq!(back.get(), Ok(v));
+            }
+            let took = start.elapsed();
+            there.shutdown(false);
+            partner.join().unwrap();
+            took
+        }
+    };
 }
 
 fn locks(c: &mut Criterion) {
@@ -93,8 +82,11 @@ fn queues(c: &mut Criterion) {
             get.recv().unwrap()
         })
     });
-    group.bench_function("round trip/greenroom", |b| b.iter_custom(round_trips));
-    group.bench_function("round trip/greenroom channel", |b| b.iter_custom(rendezvous));
+    group
+        .bench_function("round trip/greenroom", |b| b.iter_custom(round_trips!(Queue::bounded(1))));
+    group.bench_function("round trip/greenroom channel", |b| {
+        b.iter_custom(round_trips!(Channel::new()))
+    });
     group.finish();
 }
 

@@ -37,9 +37,11 @@
 //! ```
 //!
 //! Everything that waits works on green threads, which park, and on plain OS
-//! threads, which block. The runtime starts with the first spawn; [`Config`]
-//! and the `GREENROOM_*` variables set it up. The README says what is patched,
-//! and what to know about thread-locals.
+//! threads, which block. What can be patched can also be called by name, from
+//! [`net`], [`process`] and [`io`]; [`sync`] has locks and what goes with them,
+//! [`queue`] queues. The runtime starts with the first spawn; [`Config`] and the
+//! `GREENROOM_*` variables set it up. The README says what is patched, and what
+//! to know about thread-locals.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
 

@@ -3,16 +3,12 @@
 //! cannot be asked to try; so a thread apart from the others waits.
 
 use super::call::Socket;
-use crate::offload::everyone::{Apart, try_apart};
+use crate::offload::everyone::{Apart, PAUSE, try_apart};
 use crate::sched::entry::{Dir, Kind};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use crate::time;
 use libc::{SPLICE_F_NONBLOCK, c_int, c_uint};
-use std::time::Duration;
-
-/// Between two tries when all threads wait.
-const PAUSE: Duration = Duration::from_millis(5);
 
 impl Socket {
     pub(super) fn is_terminal(self) -> bool {
@@ -34,8 +30,7 @@ pub(super) fn apart(
 ) -> Result<usize, Errno> {
     loop {
         let moved = try_apart(Apart::Terminals, move || {
-            let open = ends.iter().all(|end| end.entry.generation() == end.generation);
-            if open { call() } else { Err(Errno::BADF) }
+            if ends.iter().all(|end| end.is_open()) { call() } else { Err(Errno::BADF) }
         });
         match moved {
             Some(moved) => return moved,

@@ -24,6 +24,10 @@ impl Socket {
         deadline: Option<Nanos>,
     ) -> Result<usize, Errno> {
         let most = most.min(libc::UIO_MAXIOV as usize);
+        if most == 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { self.recv_at_once(list, 0, flags) }; // the pending error
+        }
         let mut done = 0;
         while done < most {
             // SAFETY: the caller's promise.

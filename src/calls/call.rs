@@ -82,6 +82,11 @@ impl Socket {
         Some(Socket { fd, entry, generation: entry.generation() })
     }
 
+    /// Whether its number still means what it did when the operation began.
+    pub(super) fn is_open(self) -> bool {
+        self.entry.generation() == self.generation
+    }
+
     /// Before each attempt. Meanwhile the number may have been closed, and mean
     /// another file now.
     #[inline]

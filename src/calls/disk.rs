@@ -15,9 +15,20 @@ pub(super) const PIECE: usize = 4 << 20;
 /// Where a transfer begins: at the file's own position, or here.
 pub(super) type Place = Option<i64>;
 
+/// A system call on all of `ends`, by a thread that may wait. A number may be
+/// closed before that thread comes to it, and mean another file.
+///
+/// # Errors
+/// Those of the call; EBADF.
+pub(super) fn elsewhere<T: Send + 'static, const N: usize>(
+    ends: [Socket; N],
+    call: impl FnOnce() -> Result<T, Errno> + Send + 'static,
+) -> Result<T, Errno> {
+    libc_call(move || if ends.iter().all(|end| end.is_open()) { call() } else { Err(Errno::BADF) })
+}
+
 impl Socket {
-    /// A system call on it, by a thread that may wait. The number may be closed
-    /// before that thread comes to it, and mean another file.
+    /// A system call on it, by a thread that may wait.
     ///
     /// # Errors
     /// Those of the call; EBADF.
@@ -25,12 +36,7 @@ impl Socket {
         self,
         call: impl FnOnce(usize) -> Result<usize, Errno> + Send + 'static,
     ) -> Result<usize, Errno> {
-        libc_call(move || {
-            if self.entry.generation() != self.generation {
-                return Err(Errno::BADF);
-            }
-            call(self.fd as usize)
-        })
+        elsewhere([self], move || call(self.fd as usize))
     }
 
     /// `fsync` and its like: a call that takes no pointer.
@@ -72,7 +78,7 @@ impl Socket {
     }
 
     fn read_here(self, memory: Moved, at: Place, flags: i32) -> Result<(usize, Moved), Errno> {
-        if self.entry.generation() != self.generation {
+        if !self.is_open() {
             return Err(Errno::BADF);
         }
         in_place(Dir::Read, self.fd as usize, &memory, at, flags).map(|n| (n, memory))

@@ -6,15 +6,11 @@
 //! is tried again and again, since it may be the one that the others wait for.
 
 use super::call::Socket;
-use crate::offload::everyone::{Apart, try_apart};
+use crate::offload::everyone::{Apart, PAUSE, try_apart};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use crate::time;
 use libc::{F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, LOCK_NB, SYS_fcntl, SYS_flock, c_int, flock};
-use std::time::Duration;
-
-/// Between two tries when all threads wait.
-const PAUSE: Duration = Duration::from_millis(5);
 
 impl Socket {
     /// As `flock`, which waits.
@@ -63,17 +59,15 @@ impl Socket {
                 Err(Errno::AGAIN | Errno(libc::EACCES)) => {}
                 other => return other.map(|_| 0),
             }
-            let waiting = try_apart(Apart::Others, move || {
-                match self.entry.generation() == self.generation {
-                    true => call(fd, true),
-                    false => Err(Errno::BADF),
-                }
+            let waiting = try_apart(Apart::Others, move || match self.is_open() {
+                true => call(fd, true),
+                false => Err(Errno::BADF),
             });
             match waiting {
                 Some(locked) => return locked.map(|_| 0),
                 None => time::sleep(PAUSE),
             }
-            if self.entry.generation() != self.generation {
+            if !self.is_open() {
                 return Err(Errno::BADF);
             }
         }

@@ -19,17 +19,13 @@
 //! Devices that wait when they are opened (a modem line without a carrier) keep
 //! their worker: use O_NONBLOCK, or [`offload`](crate::offload()).
 
-use crate::offload::everyone::{Apart, try_apart};
+use crate::offload::everyone::{Apart, PAUSE, try_apart};
 use crate::sched::fds;
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use crate::time;
 use libc::{O_NONBLOCK, O_PATH, c_char, c_int, mode_t};
 use std::ffi::CStr;
-use std::time::Duration;
-
-/// Between two tries when all threads wait.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// As `openat`; `None`: it does not wait for anybody.
 ///

@@ -3,6 +3,7 @@
 
 use super::apart::{self, apart};
 use super::call::Socket;
+use super::disk::elsewhere;
 use super::plain;
 use super::splice::{PIECE, splice};
 use crate::sched::entry::{Dir, Kind};
@@ -66,7 +67,9 @@ pub(crate) unsafe fn send_file(
             let may_wait = to.is_terminal() || !to.is_ready(Dir::Write);
             may_wait.then(|| apart([from, to], move || between_files(from, to, start, count)))?
         }
-        Kind::File => from.elsewhere(move |_| between_files(from, to, start, count.min(PIECE))),
+        Kind::File => {
+            elsewhere([from, to], move || between_files(from, to, start, count.min(PIECE)))
+        }
         _ => copy(from, to, start, count)?,
     };
     if let Ok(done) = result {

@@ -10,6 +10,7 @@
 //! read only hinders waiting for it, not for room in the pipe.
 
 use super::call::{Limit, Socket};
+use super::disk::elsewhere;
 use crate::sched::entry::{Dir, Kind, LOW_WATER};
 use crate::sched::kinds;
 use crate::sys::errno::Errno;
@@ -176,14 +177,15 @@ pub(crate) unsafe fn copy_file_range(
     len: usize,
     flags: c_uint,
 ) -> Option<Result<usize, Errno>> {
-    let (from, to) = (Socket::any(from)?, to as usize);
+    let (from, to) = (Socket::any(from)?, Socket::any(to)?);
     // SAFETY: the caller's promise.
     let mut at = unsafe { [from_at.as_ref().copied(), to_at.as_ref().copied()] };
-    let moved = crate::offload::everyone::libc_call(move || {
+    let moved = elsewhere([from, to], move || {
         let place =
             |at: &mut Option<i64>| at.as_mut().map_or(0, |at| std::ptr::from_mut(at).addr());
         let [in_at, out_at] = at.each_mut().map(place);
-        let args = [from.fd as usize, in_at, to, out_at, len.min(PIECE), flags as usize];
+        let args =
+            [from.fd as usize, in_at, to.fd as usize, out_at, len.min(PIECE), flags as usize];
         // SAFETY: places that live here.
         unsafe { raw::syscall(libc::SYS_copy_file_range as c_long, args) }.map(|n| (n, at))
     });

@@ -86,6 +86,9 @@ pub(crate) enum Apart {
     Others,
 }
 
+/// Between two tries when all threads apart wait.
+pub(crate) const PAUSE: Duration = Duration::from_millis(5);
+
 /// Runs a call that may wait for what only another offloaded call can bring, on
 /// threads apart; `None` if none of those is free.
 pub(crate) fn try_apart<T: Send + 'static>(

@@ -14,103 +14,36 @@ pub(super) static SHIMS: &[Shim] = &[
     Shim::new(__recvfrom_chk as *const ()),
 ];
 
-/// As the call that it is named after.
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn __read_chk(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    room: size_t,
-) -> ssize_t {
-    if len > room {
-        // SAFETY: libc ends the process.
-        return unsafe { real::__read_chk(fd, buf, len, room) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { transfer::read(fd, buf, len) }
+/// `name(arguments, room) = call`, which `len > room` ends.
+macro_rules! fortified {
+    ($($name:ident($($arg:ident: $type:ty),*; $len:ident > $room:ident) = $call:expr;)*) => {$(
+        /// As the call that it is named after.
+        ///
+        /// # Safety
+        /// As libc's.
+        #[cfg_attr(not(miri), unsafe(no_mangle))]
+        unsafe extern "C" fn $name($($arg: $type),*) -> ssize_t {
+            if $len > $room {
+                // SAFETY: libc ends the process.
+                return unsafe { real::$name($($arg),*) };
+            }
+            // SAFETY: the caller's promise.
+            unsafe { $call }
+        }
+    )*};
 }
 
-/// As the call that it is named after.
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn __pread_chk(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    at: off64_t,
-    room: size_t,
-) -> ssize_t {
-    if len > room {
-        // SAFETY: libc ends the process.
-        return unsafe { real::__pread_chk(fd, buf, len, at, room) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { file::pread(fd, buf, len, at) }
-}
-
-/// As the call that it is named after.
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn __pread64_chk(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    at: off64_t,
-    room: size_t,
-) -> ssize_t {
-    if len > room {
-        // SAFETY: libc ends the process.
-        return unsafe { real::__pread64_chk(fd, buf, len, at, room) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { file::pread(fd, buf, len, at) }
-}
-
-/// As the call that it is named after.
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn __recv_chk(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    room: size_t,
-    flags: c_int,
-) -> ssize_t {
-    if len > room {
-        // SAFETY: libc ends the process.
-        return unsafe { real::__recv_chk(fd, buf, len, room, flags) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { transfer::recv(fd, buf, len, flags) }
-}
-
-/// As the call that it is named after.
-///
-/// # Safety
-/// As libc's.
-#[cfg_attr(not(miri), unsafe(no_mangle))]
-pub(super) unsafe extern "C" fn __recvfrom_chk(
-    fd: c_int,
-    buf: *mut c_void,
-    len: size_t,
-    room: size_t,
-    flags: c_int,
-    addr: *mut sockaddr,
-    addr_len: *mut socklen_t,
-) -> ssize_t {
-    if len > room {
-        // SAFETY: libc ends the process.
-        return unsafe { real::__recvfrom_chk(fd, buf, len, room, flags, addr, addr_len) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { transfer::recvfrom(fd, buf, len, flags, addr, addr_len) }
+fortified! {
+    __read_chk(fd: c_int, buf: *mut c_void, len: size_t, room: size_t; len > room)
+        = transfer::read(fd, buf, len);
+    __pread_chk(fd: c_int, buf: *mut c_void, len: size_t, at: off64_t, room: size_t; len > room)
+        = file::pread(fd, buf, len, at);
+    __pread64_chk(fd: c_int, buf: *mut c_void, len: size_t, at: off64_t, room: size_t; len > room)
+        = file::pread(fd, buf, len, at);
+    __recv_chk(fd: c_int, buf: *mut c_void, len: size_t, room: size_t, flags: c_int; len > room)
+        = transfer::recv(fd, buf, len, flags);
+    __recvfrom_chk(
+        fd: c_int, buf: *mut c_void, len: size_t, room: size_t, flags: c_int,
+        addr: *mut sockaddr, addr_len: *mut socklen_t; len > room
+    ) = transfer::recvfrom(fd, buf, len, flags, addr, addr_len);
 }
