@@ -12,7 +12,7 @@ pub enum JoinError {
     /// It panicked, with this payload.
     #[error("the green thread panicked: {}", panic_text(.0))]
     Panicked(Box<dyn Any + Send + 'static>),
-    /// It was killed before it could return. Nothing kills in this version yet.
+    /// It was killed before it could return.
     #[error("the green thread was killed")]
     Killed,
     /// It never ran: there was no stack for it, or no runtime.

@@ -67,7 +67,8 @@ pub mod patch;
 
 pub use config::{Config, ThreadLocals};
 pub use error::{ConfigError, JoinError, PatchError, PoolError};
-pub use green::handle::{GreenThread, current, park, park_timeout, yield_now};
+pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
+pub use green::kill::uncancellable;
 pub use offload::everyone::offload;
 pub use offload::job::Job;
 pub use offload::pool::ThreadPool;

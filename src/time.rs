@@ -1,7 +1,7 @@
 //! Sleeping.
 
-use crate::green::current;
 use crate::green::park::{give_way, park};
+use crate::green::{current, kill};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::real;
@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 pub fn sleep(d: Duration) {
     if d.is_zero() {
         // No timer for what is due at once.
-        return give_way();
+        give_way();
+        return kill::check();
     }
-    until(clock::after(d));
+    until_or_end(clock::after(d));
 }
 
 /// Waits until `t`; returns at once if that is past.
@@ -35,10 +36,28 @@ pub fn sleep(d: Duration) {
 /// assert!(Instant::now() >= t);
 /// ```
 pub fn sleep_until(t: Instant) {
-    until(clock::at(t));
+    until_or_end(clock::at(t));
 }
 
-/// Waits until `deadline`.
+/// Waits until `deadline`, or unwinds if it is killed.
+pub(crate) fn until_or_end(deadline: Nanos) {
+    if current::get().is_none() {
+        return until_os(deadline);
+    }
+    while clock::now() < deadline {
+        if kill::park_or_end(Some(deadline)).is_none() {
+            kill::raise();
+        }
+    }
+    kill::check();
+}
+
+/// As `sleep`, for callers that may be C: it never unwinds.
+pub(crate) fn pause(d: Duration) {
+    if d.is_zero() { give_way() } else { until(clock::after(d)) }
+}
+
+/// Waits until `deadline`; never unwinds.
 pub(crate) fn until(deadline: Nanos) {
     if current::get().is_none() {
         return until_os(deadline);
@@ -96,7 +115,7 @@ pub(crate) fn clock_sleep(
     }
     let Some(time) = duration(time) else { return Some(Err(Errno::INVAL)) };
     match (clock, absolute) {
-        (_, false) => sleep(time),
+        (_, false) => pause(time),
         (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
         (_, true) => until_on(clock, time),
     }
@@ -113,7 +132,7 @@ fn until_on(clock: libc::clockid_t, time: Duration) {
         let now = Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec as u32);
         match time.checked_sub(now) {
             None | Some(Duration::ZERO) => return,
-            Some(left) => sleep(left.min(Duration::from_secs(1))),
+            Some(left) => pause(left.min(Duration::from_secs(1))),
         }
     }
 }

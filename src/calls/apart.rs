@@ -34,7 +34,7 @@ pub(super) fn apart(
         });
         match moved {
             Some(moved) => return moved,
-            None => time::sleep(PAUSE),
+            None => time::pause(PAUSE),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) unsafe fn fifo(
         let path = path.clone();
         match try_apart(whose, move || open(dir, &path, flags, mode)) {
             Some(opened) => break opened,
-            None => time::sleep(PAUSE),
+            None => time::pause(PAUSE),
         }
     };
     // The number may have been closed behind our back.

@@ -1,8 +1,8 @@
 //! The public handle of a green thread, and parking as `std::thread` has it.
 
-use super::current;
 use super::park::{self, Wake};
 use super::record::RecordRef;
+use super::{current, kill};
 use crate::sys::clock;
 use std::fmt;
 use std::time::Duration;
@@ -37,6 +37,33 @@ impl GreenThread {
     /// visible after that `park`.
     pub fn unpark(&self) {
         self.0.unpark_with_token();
+    }
+
+    /// Ends it, and waits until it has ended. One that has not started never
+    /// does, and one that waits in [`park`], [`yield_now`], `join` or
+    /// [`sleep`](crate::sleep), or comes to one, unwinds from there, so
+    /// its destructors run; `catch_unwind` does not keep it alive. Its joiner
+    /// gets [`JoinError::Killed`](crate::JoinError), unless its closure returned
+    /// or panicked before.
+    ///
+    /// All else that waits, above all patched calls of libc's, is not
+    /// interrupted: it ends at the first of those waits after it. Those that `std::thread::spawn` made are not killed at all,
+    /// and not waited for. A green thread that kills itself unwinds here.
+    ///
+    /// ```
+    /// let green = greenroom::spawn(greenroom::park);
+    /// green.thread().kill();
+    /// assert!(green.is_finished());
+    /// assert!(green.join().unwrap_err().is_killed());
+    /// ```
+    pub fn kill(&self) {
+        self.request_kill();
+        kill::wait_for_end(&self.0);
+    }
+
+    /// As [`kill`](GreenThread::kill), but does not wait, also on itself.
+    pub fn request_kill(&self) {
+        kill::request(&self.0);
     }
 }
 
@@ -79,9 +106,25 @@ pub fn park() {
     let Some(record) = current::get() else {
         return std::thread::park();
     };
+    kill::check();
     while !record.state.take_token() {
-        park::park(None);
+        if kill::park_or_end(None).is_none() {
+            kill::raise();
+        }
     }
+}
+
+/// Kills all of them, then waits for their ends; see [`GreenThread::kill`].
+///
+/// ```
+/// let greens: Vec<_> = (0..3).map(|_| greenroom::spawn(greenroom::park)).collect();
+/// greenroom::killall(greens.iter().map(|g| g.thread().clone()));
+/// assert!(greens.iter().all(|g| g.is_finished()));
+/// ```
+pub fn killall(threads: impl IntoIterator<Item = GreenThread>) {
+    let threads: Vec<_> = threads.into_iter().collect();
+    threads.iter().for_each(GreenThread::request_kill);
+    threads.iter().for_each(|thread| kill::wait_for_end(&thread.0));
 }
 
 /// As [`park`], but for `timeout` at most.
@@ -96,10 +139,15 @@ pub fn park_timeout(timeout: Duration) {
         return std::thread::park_timeout(timeout);
     };
     let deadline = clock::after(timeout);
+    kill::check();
     while !record.state.take_token() {
-        if park::park(Some(deadline)) == Wake::TimedOut {
-            record.state.take_token();
-            return;
+        match kill::park_or_end(Some(deadline)) {
+            Some(Wake::Notified) => {}
+            Some(Wake::TimedOut) => {
+                record.state.take_token();
+                return;
+            }
+            None => kill::raise(),
         }
     }
 }
@@ -113,4 +161,5 @@ pub fn park_timeout(timeout: Duration) {
 #[inline]
 pub fn yield_now() {
     park::give_way();
+    kill::check();
 }

@@ -9,6 +9,7 @@ pub(crate) mod current;
 pub(crate) mod locals;
 pub(crate) mod start;
 pub(crate) mod park;
+pub(crate) mod kill;
 pub(crate) mod handle;
 pub(crate) mod overflow;
 pub(crate) mod report;

@@ -37,6 +37,8 @@ pub(crate) struct Own {
     pub(crate) worker: Cell<*const ()>,
     /// Its calls are not to be caught for now.
     pub(super) native: Cell<bool>,
+    /// How many `uncancellable` it is in.
+    pub(super) shields: Cell<u32>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
     /// The guard page of its stack, for the fault handler.
     pub(super) guard: Cell<Option<(usize, usize)>>,
@@ -59,6 +61,7 @@ impl Own {
             timed_out: Cell::new(false),
             budget: Cell::new(BUDGET),
             native: Cell::new(false),
+            shields: Cell::new(0),
         }
     }
 }

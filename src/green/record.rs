@@ -224,7 +224,7 @@ impl Record {
 }
 
 /// One that was woken, and is in no queue yet. Holds the scheduler's reference.
-pub(crate) struct Woken(RecordRef);
+pub(crate) struct Woken(pub(super) RecordRef);
 
 impl Woken {
     /// Hands it back to its worker.

@@ -7,7 +7,8 @@
 //! | `PARKED` | it waits; whoever sets `NOTIFIED` must queue it |
 //! | `PARKED`+`NOTIFIED` | it was woken and stands in a queue or inbox |
 //! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
-//! | `DONE` | it ended; nothing changes any more |
+//! | `KILLED` | beside the others: it is to end at its next wait; stays |
+//! | `DONE` | it ended; nothing that happens now matters |
 //!
 //! | move | by | ordering |
 //! |---|---|---|
@@ -15,6 +16,7 @@
 //! | set `PARKED` (`commit_park`) | the worker that ran it, once its stack is saved | AcqRel: its stack and record are seen by whoever queues it |
 //! | clear `PARKED`, `NOTIFIED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees all that any notifier did, also those who found it queued already |
 //! | clear `NOTIFIED` (`take_notice`) | itself, before it suspends | Acquire, likewise |
+//! | set `KILLED` and `NOTIFIED` (`kill`) | anybody | as `notify` |
 //! | set `DONE` | the worker that ran it | Release |
 //!
 //! Exactly one of several notifiers finds `PARKED` without `NOTIFIED`, so a
@@ -28,6 +30,7 @@ const PARKED: u32 = 1;
 const NOTIFIED: u32 = 2;
 const TOKEN: u32 = 4;
 const DONE: u32 = 8;
+const KILLED: u32 = 16;
 
 /// One green thread's state.
 pub(crate) struct State(AtomicU32);
@@ -48,6 +51,17 @@ impl State {
     /// As `notify`, and leaves the user's token.
     pub(crate) fn notify_with_token(&self) -> bool {
         self.0.fetch_or(NOTIFIED | TOKEN, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+    }
+
+    /// As `notify`, and marks it as killed.
+    pub(crate) fn kill(&self) -> bool {
+        self.0.fetch_or(NOTIFIED | KILLED, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+    }
+
+    /// Whether it was killed. For itself: what wakes it has been acquired.
+    #[inline]
+    pub(crate) fn is_killed(&self) -> bool {
+        self.0.load(Relaxed) & KILLED != 0
     }
 
     /// It has suspended to wait; false if it was notified before, and then the

@@ -76,7 +76,7 @@ pub(super) unsafe extern "C" fn nanosleep(req: *const timespec, rem: *mut timesp
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
     if parks(Family::Sleep) {
-        time::sleep(Duration::from_micros(u64::from(micros)));
+        time::pause(Duration::from_micros(u64::from(micros)));
         return 0;
     }
     // SAFETY: the caller's promise.
@@ -90,7 +90,7 @@ pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
     if parks(Family::Sleep) {
-        time::sleep(Duration::from_secs(u64::from(seconds)));
+        time::pause(Duration::from_secs(u64::from(seconds)));
         return 0;
     }
     // SAFETY: the caller's promise.

@@ -13,8 +13,8 @@
 
 use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
-use crate::green::locals;
 use crate::green::record::{Body, Record, RecordRef};
+use crate::green::{kill, locals};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
@@ -122,7 +122,12 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     let Some(closure) = (unsafe { (*task.closure.get()).take() }) else {
         return;
     };
-    let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
+    let result = if task.packet.record.state.is_killed() {
+        drop_quietly(closure); // before it started
+        Err(JoinError::Killed)
+    } else {
+        catch_unwind(AssertUnwindSafe(closure)).map_err(kill::why_it_ended)
+    };
     if task.packet.join.is_detached() {
         drop_quietly(result);
         return locals::end();

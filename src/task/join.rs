@@ -3,9 +3,9 @@
 use super::body::Packet;
 use super::join_state::JoinState;
 use crate::error::JoinError;
-use crate::green::current;
 use crate::green::handle::GreenThread;
 use crate::green::park::{Waiting, Wake, park};
+use crate::green::{current, kill};
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
@@ -46,6 +46,19 @@ impl<T> JoinHandle<T> {
     /// The green thread itself, to unpark it or to tell it from others.
     pub fn thread(&self) -> &GreenThread {
         &self.thread
+    }
+
+    /// Ends it, and waits until it has ended; its result is here to be taken as
+    /// ever. See [`GreenThread::kill`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let late = greenroom::spawn(|| greenroom::sleep(Duration::from_secs(3600)));
+    /// late.kill();
+    /// assert!(late.join().unwrap_err().is_killed());
+    /// ```
+    pub fn kill(&self) {
+        self.thread.kill();
     }
 
     /// Whether it has ended, so that `join` would return at once.
@@ -100,7 +113,7 @@ impl<T> JoinHandle<T> {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.
-        if unsafe { wait_for(join, deadline) } { Waited::Done } else { Waited::TimedOut }
+        if unsafe { wait_or_end(join, deadline) } { Waited::Done } else { Waited::TimedOut }
     }
 
     /// Takes the result of one that is done.
@@ -144,6 +157,34 @@ pub(super) unsafe fn wait_for(join: &JoinState, deadline: Option<Nanos>) -> bool
         if wake == Wake::TimedOut && unsafe { join.give_up() } {
             return false;
         }
+    }
+}
+
+/// As `wait_for`, but unwinds if the caller is killed.
+///
+/// # Safety
+/// As `wait_for`.
+unsafe fn wait_or_end(join: &JoinState, deadline: Option<Nanos>) -> bool {
+    // SAFETY: the caller's promise.
+    if !unsafe { join.wait(Waiting::current()) } {
+        return true;
+    }
+    loop {
+        let wake = kill::park_or_end(deadline);
+        if join.has_come() {
+            return true;
+        }
+        if wake == Some(Wake::Notified) {
+            continue;
+        }
+        // SAFETY: it waits.
+        if !unsafe { join.give_up() } {
+            return true; // the result was first, and `give_up` has waited for it
+        }
+        if wake.is_none() {
+            kill::raise();
+        }
+        return false;
     }
 }
 

@@ -52,7 +52,7 @@ where
     let at = crate::sys::clock::after(delay);
     spawn_or_refuse(
         move || {
-            time::until(at);
+            time::until_or_end(at);
             f()
         },
         Location::caller(),
