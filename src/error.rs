@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::io;
 use std::panic::Location;
+use std::time::Duration;
 
 /// Why a green thread has no result.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,11 @@ pub(crate) fn panic_text<'a>(payload: &'a Box<dyn Any + Send + 'static>) -> &'a 
         _ => "Box<dyn Any>",
     }
 }
+
+/// A [`timeout`](crate::timeout) of that duration cut something short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not done within {0:?}")]
+pub struct Elapsed(pub(crate) Duration);
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -66,7 +66,7 @@ pub mod process;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};
-pub use error::{ConfigError, JoinError, PatchError, PoolError};
+pub use error::{ConfigError, Elapsed, JoinError, PatchError, PoolError};
 pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
 pub use green::kill::uncancellable;
 pub use offload::everyone::offload;
@@ -75,4 +75,5 @@ pub use offload::pool::ThreadPool;
 pub use patch::patch_all;
 pub use task::join::{JoinHandle, joinall};
 pub use task::spawn::{Builder, spawn, spawn_later};
+pub use task::timeout::{time_left, timeout};
 pub use time::{sleep, sleep_until};

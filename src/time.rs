@@ -1,7 +1,8 @@
 //! Sleeping.
 
-use crate::green::park::{give_way, park};
-use crate::green::{current, kill};
+use crate::green::cancel::{check, limit, park_or_end, park_or_fail, raise, refused};
+use crate::green::current;
+use crate::green::park::give_way;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::real;
@@ -22,7 +23,7 @@ pub fn sleep(d: Duration) {
     if d.is_zero() {
         // No timer for what is due at once.
         give_way();
-        return kill::check();
+        return check();
     }
     until_or_end(clock::after(d));
 }
@@ -39,36 +40,47 @@ pub fn sleep_until(t: Instant) {
     until_or_end(clock::at(t));
 }
 
-/// Waits until `deadline`, or unwinds if it is killed.
+/// Waits until `deadline`, or unwinds if it is cancelled.
 pub(crate) fn until_or_end(deadline: Nanos) {
     if current::get().is_none() {
-        return until_os(deadline);
+        check();
+        until_os(limit().map_or(deadline, |limit| limit.min(deadline)));
+        return check();
     }
     loop {
         // Also when it is due already: the others run once.
-        if kill::park_or_end(Some(deadline)).is_none() {
-            kill::raise();
-        }
+        park_or_end(Some(deadline)).unwrap_or_else(|end| raise(end));
         if clock::now() >= deadline {
             return;
         }
     }
 }
 
-/// As `sleep`, for callers that may be C: it never unwinds.
-pub(crate) fn pause(d: Duration) {
-    if d.is_zero() { give_way() } else { until(clock::after(d)) }
+/// As `sleep`, for callers that may be C.
+///
+/// # Errors
+/// As `park_or_fail`.
+pub(crate) fn pause(d: Duration) -> Result<(), Errno> {
+    if !d.is_zero() {
+        return until(clock::after(d));
+    }
+    give_way();
+    refused()
 }
 
 /// Waits until `deadline`; never unwinds.
-pub(crate) fn until(deadline: Nanos) {
+///
+/// # Errors
+/// As `park_or_fail`.
+pub(crate) fn until(deadline: Nanos) -> Result<(), Errno> {
     if current::get().is_none() {
-        return until_os(deadline);
+        until_os(deadline);
+        return Ok(());
     }
     loop {
-        park(Some(deadline));
+        park_or_fail(Some(deadline))?;
         if clock::now() >= deadline {
-            return;
+            return Ok(());
         }
     }
 }
@@ -106,8 +118,8 @@ pub(crate) fn deadline(realtime: bool, time: Duration) -> Nanos {
 /// `clock_nanosleep` on a green thread.
 ///
 /// # Errors
-/// EINVAL for an impossible time; `None` for a clock that is the kernel's to
-/// wait for (of CPU time) or to refuse.
+/// EINVAL for an impossible time, and as `park_or_fail`; `None` for a clock that
+/// is the kernel's to wait for (of CPU time) or to refuse.
 pub(crate) fn clock_sleep(
     clock: libc::clockid_t,
     absolute: bool,
@@ -117,25 +129,24 @@ pub(crate) fn clock_sleep(
         return None; // a clock is refused before a time is
     }
     let Some(time) = duration(time) else { return Some(Err(Errno::INVAL)) };
-    match (clock, absolute) {
+    Some(match (clock, absolute) {
         (_, false) => pause(time),
         (libc::CLOCK_MONOTONIC, true) => until(clock::nanos(time)),
         (_, true) => until_on(clock, time),
-    }
-    Some(Ok(()))
+    })
 }
 
 /// Until another clock than ours shows `time`: it may be set meanwhile, so we
 /// look at least every second.
-fn until_on(clock: libc::clockid_t, time: Duration) {
+fn until_on(clock: libc::clockid_t, time: Duration) -> Result<(), Errno> {
     loop {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: a valid out pointer.
         unsafe { libc::clock_gettime(clock, &mut now) };
         let now = Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec as u32);
         match time.checked_sub(now) {
-            None | Some(Duration::ZERO) => return,
-            Some(left) => pause(left.min(Duration::from_secs(1))),
+            None | Some(Duration::ZERO) => return Ok(()),
+            Some(left) => pause(left.min(Duration::from_secs(1)))?,
         }
     }
 }

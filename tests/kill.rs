@@ -163,25 +163,6 @@ fn a_shield_lets_it_finish() {
     });
 }
 
-#[test]
-fn a_patched_sleep_is_not_unwound_through() {
-    workers(1, || {
-        greenroom::patch_all().unwrap();
-        let (at, after) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (comes, passes) = (at.clone(), after.clone());
-        let green = spawn(move || {
-            comes.fetch_add(1, SeqCst);
-            std::thread::sleep(Duration::from_millis(20));
-            passes.fetch_add(1, SeqCst);
-            park();
-        });
-        until(|| at.load(SeqCst) == 1);
-        green.kill();
-        assert_eq!(after.load(SeqCst), 1);
-        assert!(green.join().unwrap_err().is_killed());
-    });
-}
-
 /// A kill against a completion, a wake-up and a panic: one outcome each, and
 /// what the closure held goes once.
 #[test]

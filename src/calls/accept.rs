@@ -47,7 +47,7 @@ impl Socket {
             }
             Err(e) => {
                 if let libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM = e.0 {
-                    time::until(clock::now() + BACK_OFF);
+                    let _ = time::until(clock::now() + BACK_OFF);
                 }
                 Err(e)
             }

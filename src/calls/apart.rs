@@ -34,7 +34,7 @@ pub(super) fn apart(
         });
         match moved {
             Some(moved) => return moved,
-            None => time::pause(PAUSE),
+            None => time::pause(PAUSE)?,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! *Try; if it would block, wait; try again*: the shape of every operation.
 
+use crate::green::cancel::refused;
 use crate::green::current;
 use crate::green::park::give_way;
 use crate::sched::entry::{Dir, Entry, Kind, Seen, USER_NONBLOCK};
@@ -99,7 +100,8 @@ impl Socket {
     /// the socket's timeout, and then EAGAIN is the answer, as the kernel's.
     ///
     /// # Errors
-    /// Those of `attempt`; EAGAIN at the timeout; EBADF if it was closed.
+    /// Those of `attempt`; EAGAIN at the timeout; EBADF if it was closed; those
+    /// of `refused`.
     #[inline(always)] // see `wait_one`
     pub(crate) fn retry<T>(
         self,
@@ -107,6 +109,7 @@ impl Socket {
         limit: &Limit,
         mut attempt: impl FnMut(Seen) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
+        refused()?;
         let seen = self.look(dir)?;
         if !seen.drained() {
             match attempt(seen) {
@@ -166,13 +169,14 @@ impl Socket {
         limit: &Limit,
         attempt: impl Fn() -> Result<T, Errno>,
     ) -> Result<T, Errno> {
+        refused()?;
         let deadline = limit.fix(self, dir);
         loop {
             self.look(dir)?;
             match attempt() {
                 Err(Errno::AGAIN) if deadline.is_none_or(|at| clock::now() < at) => {
                     let next = clock::now() + LOOK_EVERY;
-                    time::until(deadline.map_or(next, |at| at.min(next)));
+                    time::until(deadline.map_or(next, |at| at.min(next)))?;
                 }
                 other => return other,
             }

@@ -65,7 +65,7 @@ impl Socket {
             });
             match waiting {
                 Some(locked) => return locked.map(|_| 0),
-                None => time::pause(PAUSE),
+                None => time::pause(PAUSE)?,
             }
             if !self.is_open() {
                 return Err(Errno::BADF);

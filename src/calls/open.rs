@@ -56,7 +56,11 @@ pub(crate) unsafe fn fifo(
         let path = path.clone();
         match try_apart(whose, move || open(dir, &path, flags, mode)) {
             Some(opened) => break opened,
-            None => time::pause(PAUSE),
+            None => {
+                if let Err(e) = time::pause(PAUSE) {
+                    break Err(e);
+                }
+            }
         }
     };
     // The number may have been closed behind our back.

@@ -125,7 +125,7 @@ fn watch(asks: &[Ask]) -> Result<Watched, Errno> {
 fn wait_for_change(watched: &Watched, deadline: Option<Nanos>) -> Result<bool, Errno> {
     if watched.is_empty() {
         // Nothing can become ready.
-        time::until(deadline.unwrap_or(Nanos::MAX));
+        time::until(deadline.unwrap_or(Nanos::MAX))?;
         return Ok(false);
     }
     let targets: Vec<_> = watched

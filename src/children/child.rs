@@ -6,6 +6,7 @@
 //! way the look that reaps is the caller's own, so none is reaped for somebody
 //! who does not want it any more.
 
+use crate::green::cancel::refused;
 use crate::offload::everyone::libc_call;
 use crate::sched::entry::Dir;
 use crate::sched::fds;
@@ -89,10 +90,12 @@ fn until_some<T>(
             libc::P_PIDFD if ends_only => watch(id as i32),
             _ => Err(Errno::INVAL),
         };
+        if watched.is_ok() {
+            continue;
+        }
+        refused()?;
         // No descriptors left, or no such child, which the pool is told then.
-        if watched.is_err()
-            && let Err(why) = ask_the_pool(which, id, events)
-        {
+        if let Err(why) = ask_the_pool(which, id, events) {
             return match look()? {
                 (answer, true) => Ok(answer),
                 _ => Err(why),

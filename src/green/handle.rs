@@ -1,5 +1,6 @@
 //! The public handle of a green thread, and parking as `std::thread` has it.
 
+use super::cancel::{check, limit, park_or_end, raise};
 use super::park::{self, Wake};
 use super::record::RecordRef;
 use super::{current, kill};
@@ -39,16 +40,30 @@ impl GreenThread {
         self.0.unpark_with_token();
     }
 
-    /// Ends it, and waits until it has ended. One that has not started never
-    /// does, and one that waits in [`park`], [`yield_now`], `join` or
-    /// [`sleep`](crate::sleep), or comes to one, unwinds from there, so
-    /// its destructors run; `catch_unwind` does not keep it alive. Its joiner
-    /// gets [`JoinError::Killed`](crate::JoinError), unless its closure returned
-    /// or panicked before.
+    /// Ends it, and waits until it has ended. Its joiner gets
+    /// [`JoinError::Killed`](crate::JoinError), unless its closure returned or
+    /// panicked before.
     ///
-    /// All else that waits, above all patched calls of libc's, is not
-    /// interrupted: it ends at the first of those waits after it. Those that `std::thread::spawn` made are not killed at all,
-    /// and not waited for. A green thread that kills itself unwinds here.
+    /// * One that has not started never does.
+    /// * One that waits in greenroom's own calls ([`park`], [`yield_now`],
+    ///   [`sleep`](crate::sleep), `join`, locks, queues), or comes to one, unwinds
+    ///   from there: destructors run, locks are released.
+    /// * The patched calls, and those of [`net`](crate::net), [`io`](crate::io)
+    ///   and [`process`](crate::process), fail with `ECANCELED`, the present one
+    ///   and all further ones. `std::thread::sleep` unwinds.
+    /// * What cannot fail is not interrupted: computing, std's locks and
+    ///   channels, file locks, work in the offload pool, and all inside
+    ///   [`uncancellable`](crate::uncancellable).
+    ///
+    /// So a loop that takes no error for an answer, as `for stream in
+    /// listener.incoming().flatten()`, does not end, and this waits for it;
+    /// [`request_kill`](GreenThread::request_kill) does not. `catch_unwind` does
+    /// not keep it alive: its next wait unwinds again.
+    ///
+    /// A green thread that kills itself unwinds here. What `std::thread::spawn`
+    /// made is not killed, and not waited for: C may be below it. In a program
+    /// with `panic = "abort"` unwinding aborts; there, kill only what waits in
+    /// patched calls.
     ///
     /// ```
     /// let green = greenroom::spawn(greenroom::park);
@@ -101,17 +116,26 @@ pub fn current() -> Option<GreenThread> {
 /// sleeper.thread().unpark();
 /// sleeper.join().unwrap();
 /// ```
-#[allow(clippy::disallowed_methods, reason = "on an OS thread, std's is what is promised")]
 pub fn park() {
     let Some(record) = current::get() else {
-        return std::thread::park();
+        return park_os(None);
     };
-    kill::check();
+    check();
     while !record.state.take_token() {
-        if kill::park_or_end(None).is_none() {
-            kill::raise();
-        }
+        park_or_end(None).unwrap_or_else(|end| raise(end));
     }
+}
+
+/// What std promises, but for a limit.
+#[allow(clippy::disallowed_methods, reason = "on an OS thread, std's is what is promised")]
+fn park_os(timeout: Option<Duration>) {
+    check();
+    let left = limit().map(|at| Duration::from_nanos(at.saturating_sub(clock::now())));
+    match timeout.into_iter().chain(left).min() {
+        Some(timeout) => std::thread::park_timeout(timeout),
+        None => std::thread::park(),
+    }
+    check();
 }
 
 /// Kills all of them, then waits for their ends; see [`GreenThread::kill`].
@@ -133,21 +157,20 @@ pub fn killall(threads: impl IntoIterator<Item = GreenThread>) {
 /// use std::time::Duration;
 /// greenroom::spawn(|| greenroom::park_timeout(Duration::from_millis(1))).join().unwrap();
 /// ```
-#[allow(clippy::disallowed_methods, reason = "on an OS thread, std's is what is promised")]
 pub fn park_timeout(timeout: Duration) {
     let Some(record) = current::get() else {
-        return std::thread::park_timeout(timeout);
+        return park_os(Some(timeout));
     };
     let deadline = clock::after(timeout);
-    kill::check();
+    check();
     while !record.state.take_token() {
-        match kill::park_or_end(Some(deadline)) {
-            Some(Wake::Notified) => {}
-            Some(Wake::TimedOut) => {
+        match park_or_end(Some(deadline)) {
+            Ok(Wake::Notified) => {}
+            Ok(Wake::TimedOut) => {
                 record.state.take_token();
                 return;
             }
-            None => kill::raise(),
+            Err(end) => raise(end),
         }
     }
 }
@@ -161,5 +184,5 @@ pub fn park_timeout(timeout: Duration) {
 #[inline]
 pub fn yield_now() {
     park::give_way();
-    kill::check();
+    check();
 }

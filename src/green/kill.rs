@@ -1,89 +1,24 @@
-//! Killing a green thread: who marks it, where it notices, how it ends.
+//! Killing a green thread.
 //!
-//! A killer sets `KILLED` in the state and notifies, in one step. The bit stays
-//! until the end. The victim looks at it at its own waits, before it waits and
-//! after each wake-up, and unwinds from there with a private payload, so that
-//! its destructors run. Nobody else ends it: what decides between a kill and a
-//! completion is alone whether the closure returns or unwinds.
-//!
-//! It never unwinds from a patched call, whose callers may be C; nor while it
-//! unwinds already, or is shielded. Then its waits wait, and the next one after
-//! that raises: so `catch_unwind` does not keep it alive.
-//!
-//! Pthreads are not killed: below them may be frames of C.
+//! A killer sets `KILLED` in the state and notifies, in one step; the victim
+//! does the rest (`cancel`). Pthreads are not killed: below them may be frames
+//! of C, which nothing may unwind.
 
+use super::cancel::{check, is_kill, park_or_end, raise, with};
 use super::current;
-use super::park::{Wake, give_way, park};
+use super::park::give_way;
 use super::record::{Record, RecordRef, Woken};
 use crate::error::JoinError;
 use crate::sys::clock::{self, Nanos};
 use std::any::Any;
-use std::panic::resume_unwind;
 
-/// What a killed green thread unwinds with.
-struct Killed;
-
-/// While the kill cannot be delivered, how often to look again. With shared
-/// thread-locals std counts panics per worker: the one that unwinds may be
-/// another green thread, which parked in a destructor.
-const AGAIN: Nanos = 1_000_000;
+/// Between two looks at whether it has ended.
+const LOOK_EVERY: Nanos = 1_000_000;
 
 /// What unwound the closure of a green thread.
 #[cold]
 pub(crate) fn why_it_ended(payload: Box<dyn Any + Send>) -> JoinError {
-    if payload.is::<Killed>() { JoinError::Killed } else { JoinError::Panicked(payload) }
-}
-
-/// Whether the current green thread, killed, is to end here.
-#[cold]
-fn is_deliverable(record: &Record) -> bool {
-    record.own.shields.get() == 0 && !std::thread::panicking()
-}
-
-/// Unwinds the current green thread.
-#[cold]
-pub(crate) fn raise() -> ! {
-    // One that catches this in a loop never ends, but the others run.
-    give_way();
-    resume_unwind(Box::new(Killed))
-}
-
-/// Ends the current green thread if it was killed.
-#[inline]
-pub(crate) fn check() {
-    if let Some(record) = current::get()
-        && record.state.is_killed()
-        && is_deliverable(record)
-    {
-        raise();
-    }
-}
-
-/// As `park`; `None`: it was killed, and the caller is to leave what it stands
-/// in and `raise`.
-#[inline]
-pub(crate) fn park_or_end(deadline: Option<Nanos>) -> Option<Wake> {
-    let Some(record) = current::get() else { return Some(park(deadline)) };
-    if record.state.is_killed() {
-        return park_killed(record, deadline);
-    }
-    let wake = park(deadline);
-    let ends = record.state.is_killed() && is_deliverable(record);
-    (!ends).then_some(wake)
-}
-
-#[cold]
-fn park_killed(record: &Record, deadline: Option<Nanos>) -> Option<Wake> {
-    if is_deliverable(record) {
-        return None;
-    }
-    let again = clock::now().saturating_add(AGAIN);
-    if deadline.is_some_and(|d| d <= again) {
-        return Some(park(deadline));
-    }
-    park(Some(again));
-    let ends = is_deliverable(record);
-    (!ends).then_some(Wake::Notified)
+    if is_kill(&*payload) { JoinError::Killed } else { JoinError::Panicked(payload) }
 }
 
 /// Marks `victim`, and wakes it if it waits.
@@ -106,17 +41,16 @@ pub(crate) fn wait_for_end(victim: &RecordRef) {
         if turns < 16 {
             give_way();
         } else {
-            let again = clock::now().saturating_add(AGAIN);
-            if park_or_end(Some(again)).is_none() {
-                raise();
-            }
+            let next = clock::now().saturating_add(LOOK_EVERY);
+            park_or_end(Some(next)).unwrap_or_else(|end| raise(end));
         }
         turns = turns.saturating_add(1);
     }
 }
 
-/// Lets `f` finish: a kill that comes meanwhile takes effect at the first wait
-/// after it. On a plain OS thread, only calls `f`.
+/// Lets `f` finish: a kill that comes meanwhile, or the end of a
+/// [`timeout`](crate::timeout) around it, takes effect at the first wait after
+/// it. For clean-up that must not be cut short.
 ///
 /// ```
 /// let green = greenroom::spawn(|| {
@@ -128,18 +62,13 @@ pub(crate) fn wait_for_end(victim: &RecordRef) {
 /// assert!(green.join().is_err_and(|e| e.is_killed()));
 /// ```
 pub fn uncancellable<T>(f: impl FnOnce() -> T) -> T {
-    struct Shield<'a>(Option<&'a Record>);
-    impl Drop for Shield<'_> {
+    struct Shield;
+    impl Drop for Shield {
         fn drop(&mut self) {
-            if let Some(record) = self.0 {
-                record.own.shields.set(record.own.shields.get() - 1);
-            }
+            with(|marks, _| marks.unshield());
         }
     }
-    let record = current::get();
-    if let Some(record) = record {
-        record.own.shields.set(record.own.shields.get() + 1);
-    }
-    let _shield = Shield(record);
+    with(|marks, _| marks.shield());
+    let _shield = Shield;
     f()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod state;
 mod id;
+pub(crate) mod limit;
 mod own;
 pub(crate) mod record;
 pub(crate) mod face;
@@ -9,6 +10,7 @@ pub(crate) mod current;
 pub(crate) mod locals;
 pub(crate) mod start;
 pub(crate) mod park;
+pub(crate) mod cancel;
 pub(crate) mod kill;
 pub(crate) mod handle;
 pub(crate) mod overflow;

@@ -1,5 +1,6 @@
 //! What belongs to a green thread's worker, and to itself while it runs there.
 
+use super::limit::Marks;
 use crate::stack::GreenStack;
 use crate::sys::clock::Nanos;
 use crate::sys::tls::Block;
@@ -28,6 +29,8 @@ pub(crate) struct Own {
     pub(crate) budget: Cell<u32>,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
+    /// What may end its waits.
+    pub(super) marks: Marks,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
     /// About where its stack ended when it last suspended.
     pub(crate) frame: Cell<*const u8>,
@@ -37,8 +40,6 @@ pub(crate) struct Own {
     pub(crate) worker: Cell<*const ()>,
     /// Its calls are not to be caught for now.
     pub(super) native: Cell<bool>,
-    /// How many `uncancellable` it is in.
-    pub(super) shields: Cell<u32>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
     /// The guard page of its stack, for the fault handler.
     pub(super) guard: Cell<Option<(usize, usize)>>,
@@ -61,7 +62,7 @@ impl Own {
             timed_out: Cell::new(false),
             budget: Cell::new(BUDGET),
             native: Cell::new(false),
-            shields: Cell::new(0),
+            marks: Marks::new(),
         }
     }
 }

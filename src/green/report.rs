@@ -1,10 +1,10 @@
 //! What is said on stderr about a green thread: its panic, its overflow, and
 //! that it could not start.
 
-use super::current;
 use super::face::{self, Face};
 use super::overflow;
 use super::record::Record;
+use super::{cancel, current};
 use crate::sys::{fault, raw};
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
@@ -90,6 +90,9 @@ fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
 
 /// What std prints, with the green thread's name.
 fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
+    if info.payload_as_str().is_some_and(cancel::is_end_of_sleep) {
+        return; // no failure
+    }
     // A pthread has a name that std knows.
     let Some(record) = current::get().filter(|r| !r.is_pthread()) else {
         return default(info);

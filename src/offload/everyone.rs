@@ -3,6 +3,7 @@
 use super::crew::{Crew, Rules, is_member};
 use crate::error::JoinError;
 use crate::green::current::Inside;
+use crate::green::kill::uncancellable;
 use std::panic::resume_unwind;
 use std::ptr;
 use std::sync::Arc;
@@ -97,16 +98,21 @@ pub(crate) fn try_apart<T: Send + 'static>(
 ) -> Option<T> {
     static APART: [Slot; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
     let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP };
-    Some(result(crew(&APART[whose as usize], rules).try_spawn(call).ok()?.join()))
+    let handle = crew(&APART[whose as usize], rules).try_spawn(call).ok()?;
+    // Its caller may be C, and the call cannot be taken back.
+    Some(uncancellable(|| result(handle.join())))
 }
 
 /// Runs a call of libc that may block, for the current thread. It owns all that
 /// it reads and writes, so it may go on when nobody waits for it any more. If it
 /// has to run on a green thread, what libc calls inside is not caught.
 pub(crate) fn libc_call<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
-    offload(move || {
-        let _inside = Inside::enter();
-        call()
+    // The caller may be C.
+    uncancellable(|| {
+        offload(move || {
+            let _inside = Inside::enter();
+            call()
+        })
     })
 }
 

@@ -2,7 +2,9 @@
 
 use super::family::{Family, PROBE};
 use super::gate::{Shim, int, parks};
+use crate::green::cancel::failed_in_sleep;
 use crate::green::park::give_way;
+use crate::sys::clock;
 use crate::sys::errno::Errno;
 use crate::sys::real;
 use crate::time;
@@ -31,11 +33,12 @@ unsafe fn green(
         return None;
     }
     // SAFETY: the caller's promise; null is libc's to refuse.
-    time::clock_sleep(clock, absolute, *unsafe { req.as_ref() }?)
+    let slept = time::clock_sleep(clock, absolute, *unsafe { req.as_ref() }?)?;
+    Some(slept.inspect_err(|_| failed_in_sleep()))
 }
 
-/// See clock_nanosleep(2). A green thread's sleep is never interrupted, so
-/// `rem` is not written.
+/// See clock_nanosleep(2). A green thread's sleep is not interrupted by signals,
+/// so `rem` is not written.
 ///
 /// # Safety
 /// As libc's.
@@ -76,8 +79,7 @@ pub(super) unsafe extern "C" fn nanosleep(req: *const timespec, rem: *mut timesp
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
     if parks(Family::Sleep) {
-        time::pause(Duration::from_micros(u64::from(micros)));
-        return 0;
+        return int(time::pause(Duration::from_micros(u64::from(micros))).map(|()| 0));
     }
     // SAFETY: the caller's promise.
     unsafe { real::usleep(micros) }
@@ -90,8 +92,12 @@ pub(super) unsafe extern "C" fn usleep(micros: c_uint) -> c_int {
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
     if parks(Family::Sleep) {
-        time::pause(Duration::from_secs(u64::from(seconds)));
-        return 0;
+        let end = clock::after(Duration::from_secs(u64::from(seconds)));
+        return match time::until(end) {
+            Ok(()) => 0,
+            // What is left, and that is not nothing.
+            Err(_) => (end.saturating_sub(clock::now()) / 1_000_000_000) as c_uint + 1,
+        };
     }
     // SAFETY: the caller's promise.
     unsafe { real::sleep(seconds) }

@@ -8,6 +8,7 @@
 use super::family::{Family, is_patched};
 use super::gate::{Shim, parks};
 use crate::green::current;
+use crate::green::kill::uncancellable;
 use crate::sched::start;
 use crate::stack::SizeClass;
 use crate::sys::clock::{self, Nanos};
@@ -151,7 +152,9 @@ unsafe fn join_os_thread(
         if deadline.is_some_and(|at| at <= now) {
             return libc::ETIMEDOUT;
         }
-        time::until(deadline.unwrap_or(Nanos::MAX).min(now + pause));
+        let next = deadline.unwrap_or(Nanos::MAX).min(now + pause);
+        // It has no way to fail that its callers know.
+        let _ = uncancellable(|| time::until(next));
         pause = (pause * 2).min(5_000_000);
     }
 }

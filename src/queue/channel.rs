@@ -6,6 +6,7 @@
 //! if none is left, a putter has taken its, and is about to deliver.
 
 use super::error::{GetError, PutError};
+use crate::green::kill::uncancellable;
 use crate::green::park::give_way;
 use crate::sync::permits::{MOST, Permits};
 use crate::sync::{Mutex, Outcome};
@@ -129,7 +130,7 @@ impl<T> Shared<T> {
     }
 
     fn deliver(&self, item: T) {
-        self.passing.lock().push_back(item);
+        uncancellable(|| self.passing.lock()).push_back(item);
         self.handed.release();
     }
 
@@ -138,23 +139,41 @@ impl<T> Shared<T> {
             return Err(GetError::Shutdown);
         }
         self.wanted.release();
-        let why = match self.handed.acquire(deadline) {
+        let wish = Wish(self);
+        let handed = self.handed.acquire(deadline);
+        std::mem::forget(wish);
+        let why = match handed {
             Outcome::Granted => return Ok(self.take()),
             Outcome::Refused => GetError::Shutdown,
             Outcome::TimedOut => GetError::Timeout,
         };
+        self.withdraw().ok_or(why)
+    }
+
+    /// Takes a wish back; if a putter has it already, its item comes.
+    fn withdraw(&self) -> Option<T> {
         if self.wanted.try_acquire() {
-            return Err(why);
+            return None;
         }
-        // A putter has the wish. Closed, the permits let nobody wait.
-        while self.handed.acquire(None) != Outcome::Granted {
+        // Closed, the permits let nobody wait.
+        while uncancellable(|| self.handed.acquire(None)) != Outcome::Granted {
             give_way();
         }
-        Ok(self.take())
+        Some(self.take())
     }
 
     fn take(&self) -> T {
-        self.passing.lock().pop_front().expect("delivered before it was handed")
+        let mut passing = uncancellable(|| self.passing.lock());
+        passing.pop_front().expect("delivered before it was handed")
+    }
+}
+
+/// Of one that waits. If its wait unwinds, what was delivered to it goes too.
+struct Wish<'a, T>(&'a Shared<T>);
+
+impl<T> Drop for Wish<'_, T> {
+    fn drop(&mut self) {
+        drop(self.0.withdraw());
     }
 }
 

@@ -3,8 +3,9 @@
 use super::entry::{Dir, Entry, Locked, Seen};
 use super::line::{Status, Waiter};
 use super::{fds, local};
+use crate::green::cancel::park_or_fail;
 use crate::green::current;
-use crate::green::park::{Wake, park};
+use crate::green::park::Wake;
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
 
@@ -113,14 +114,14 @@ pub(crate) fn wait_one(target: &Target<'_>, deadline: Option<Nanos>) -> Result<O
         return Ok(Outcome::Ready);
     }
     loop {
-        let wake = park(deadline);
+        let wake = park_or_fail(deadline);
         if let Some(outcome) = target.outcome() {
             return Ok(outcome);
         }
-        if wake == Wake::TimedOut {
+        if wake != Ok(Wake::Notified) {
             target.leave();
             // Between the look and the leaving an event may have come.
-            return Ok(target.outcome().unwrap_or(Outcome::TimedOut));
+            return target.outcome().map_or(wake.map(|_| Outcome::TimedOut), Ok);
         }
         // A wake-up that was meant for something else.
     }
@@ -130,7 +131,7 @@ pub(crate) fn wait_one(target: &Target<'_>, deadline: Option<Nanos>) -> Result<O
 ///
 /// # Errors
 /// The descriptor cannot be waited for (EPERM: a regular file), is not open,
-/// or the kernel has no memory left for it.
+/// or the kernel has no memory left for it; and as `park_or_fail`.
 pub(crate) fn wait(targets: &[Target<'_>], deadline: Option<Nanos>) -> Result<Outcome, Errno> {
     for (i, target) in targets.iter().enumerate() {
         // SAFETY: `targets` is borrowed until all have left.
@@ -143,9 +144,9 @@ pub(crate) fn wait(targets: &[Target<'_>], deadline: Option<Nanos>) -> Result<Ou
         }
     }
     loop {
-        let wake = park(deadline);
+        let wake = park_or_fail(deadline);
         let found = targets.iter().find_map(Target::outcome);
-        if found.is_none() && wake == Wake::Notified {
+        if found.is_none() && wake == Ok(Wake::Notified) {
             continue; // a wake-up that was meant for something else
         }
         // One that was notified has left the line already; the others must
@@ -154,8 +155,7 @@ pub(crate) fn wait(targets: &[Target<'_>], deadline: Option<Nanos>) -> Result<Ou
             targets.iter().for_each(Target::leave);
         }
         // Between the look and the leaving an event may have come.
-        return Ok(found
-            .or_else(|| targets.iter().find_map(Target::outcome))
-            .unwrap_or(Outcome::TimedOut));
+        let found = found.or_else(|| targets.iter().find_map(Target::outcome));
+        return found.map_or(wake.map(|_| Outcome::TimedOut), Ok);
     }
 }

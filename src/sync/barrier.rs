@@ -47,8 +47,26 @@ impl Barrier {
             self.round_over.notify_all();
             return BarrierWaitResult(true);
         }
+        let leaves = Leaves { barrier: self, round };
         drop(self.round_over.wait_while(state, |state| state.1 == round));
+        std::mem::forget(leaves);
         BarrierWaitResult(false)
+    }
+}
+
+/// One whose wait unwinds does not stand here any more.
+struct Leaves<'a> {
+    barrier: &'a Barrier,
+    round: u64,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        // It unwinds already, so this waits.
+        let mut state = self.barrier.state.lock();
+        if state.1 == self.round {
+            state.0 -= 1;
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Waiting in a line: the one place where the primitives park.
 
 use super::line::{Node, Outcome};
-use crate::green::park::{Waiting, Wake, park};
+use crate::green::cancel::{park_or_end, raise};
+use crate::green::park::{Waiting, Wake};
 use crate::sys::clock::Nanos;
 
 /// What a primitive does for one that ends its wait by itself.
@@ -21,14 +22,23 @@ pub(crate) fn node() -> Node {
 
 /// Waits until `node`, which is in line, has its outcome, or until `deadline`.
 /// A grant that comes together with the deadline counts.
+///
+/// Unwinds if the thread is killed, or at the end of a `timeout`.
 pub(crate) fn wait(place: &impl Place, node: &Node, deadline: Option<Nanos>) -> Outcome {
     let frame = Frame { place, node };
     let outcome = loop {
         if let Some(outcome) = node.outcome() {
             break outcome;
         }
-        if park(deadline) == Wake::TimedOut && place.leave(node) {
-            break Outcome::TimedOut;
+        match park_or_end(deadline) {
+            Ok(Wake::Notified) => {}
+            Ok(Wake::TimedOut) if !place.leave(node) => {}
+            Ok(Wake::TimedOut) => break Outcome::TimedOut,
+            // A grant that came together with it is handed on.
+            Err(end) => {
+                drop(frame);
+                raise(end);
+            }
         }
     };
     std::mem::forget(frame);

@@ -122,12 +122,7 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     let Some(closure) = (unsafe { (*task.closure.get()).take() }) else {
         return;
     };
-    let result = if task.packet.record.state.is_killed() {
-        drop_quietly(closure); // before it started
-        Err(JoinError::Killed)
-    } else {
-        catch_unwind(AssertUnwindSafe(closure)).map_err(kill::why_it_ended)
-    };
+    let result = run_unless_killed(&task.packet.record, closure);
     if task.packet.join.is_detached() {
         drop_quietly(result);
         return locals::end();
@@ -138,6 +133,15 @@ unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     unsafe { store(&task.packet, result) };
 }
 
+#[inline(always)] // as `store`
+fn run_unless_killed<T>(record: &Record, closure: impl FnOnce() -> T) -> Result<T, JoinError> {
+    if record.state.is_killed() {
+        drop_quietly(closure); // before it started
+        return Err(JoinError::Killed);
+    }
+    catch_unwind(AssertUnwindSafe(closure)).map_err(kill::why_it_ended)
+}
+
 /// # Safety
 /// `record` heads a `Task<F, T>`; once. The thread that runs it goes on, so its
 /// thread-locals stay.
@@ -146,7 +150,7 @@ unsafe fn run_job<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
     // SAFETY: only this run touches the closure.
     if let Some(closure) = unsafe { (*task.closure.get()).take() } {
-        let result = catch_unwind(AssertUnwindSafe(closure)).map_err(JoinError::Panicked);
+        let result = run_unless_killed(&task.packet.record, closure);
         // SAFETY: the result is the finisher's until `finish`, which comes once.
         unsafe { store(&task.packet, result) };
     }

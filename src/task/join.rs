@@ -3,9 +3,10 @@
 use super::body::Packet;
 use super::join_state::JoinState;
 use crate::error::JoinError;
+use crate::green::cancel::{park_or_end, raise};
+use crate::green::current;
 use crate::green::handle::GreenThread;
 use crate::green::park::{Waiting, Wake, park};
-use crate::green::{current, kill};
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
@@ -170,21 +171,21 @@ unsafe fn wait_or_end(join: &JoinState, deadline: Option<Nanos>) -> bool {
         return true;
     }
     loop {
-        let wake = kill::park_or_end(deadline);
+        let wake = park_or_end(deadline);
         if join.has_come() {
             return true;
         }
-        if wake == Some(Wake::Notified) {
+        if wake == Ok(Wake::Notified) {
             continue;
         }
         // SAFETY: it waits.
         if !unsafe { join.give_up() } {
             return true; // the result was first, and `give_up` has waited for it
         }
-        if wake.is_none() {
-            kill::raise();
+        match wake {
+            Err(end) => raise(end),
+            Ok(_) => return false,
         }
-        return false;
     }
 }
 

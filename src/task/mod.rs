@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod join;
 pub(crate) mod named;
 pub(crate) mod spawn;
+pub(crate) mod timeout;
 pub(crate) mod registry;
 pub(crate) mod pthread;
 pub(crate) mod whose;

@@ -1,0 +1,248 @@
+//! Ending a wait before what it waits for: by a kill, or by a `timeout`.
+//!
+//! Two marks: `KILLED` in a green thread's state, set by anybody, which stays;
+//! and the thread's [`Limit`]s, one for each `timeout` that it is in, linked on
+//! its own stack. Nobody interrupts a thread. It looks itself, before each wait
+//! and after, and bounds each park by its limit.
+//!
+//! * greenroom's own waits unwind with a private payload, so that destructors
+//!   run. What decides between a kill and a completion is alone whether the
+//!   closure returns or unwinds. While it unwinds already they wait, as before.
+//! * Patched calls, whose callers may be C, are never unwound: they fail, with
+//!   ECANCELED or ETIMEDOUT.
+//! * What came together with the end of a wait counts; the next wait fails.
+//! * Under a shield neither happens.
+//!
+//! All of that lasts until the thread ends or has left the `timeout`, so
+//! `catch_unwind` does not help.
+
+use super::current;
+use super::limit::{End, Limit, Marks};
+use super::park::{Wake, give_way, park};
+use super::record::Record;
+use super::state::State;
+use crate::sys::clock::{self, Nanos};
+use crate::sys::errno::Errno;
+use std::any::Any;
+use std::panic::resume_unwind;
+use std::ptr;
+
+/// What a wait unwinds with. The pointer only tells limits apart.
+struct Ended(Option<usize>);
+
+thread_local! {
+    /// Of a plain OS thread.
+    static OS: Marks = const { Marks::new() };
+}
+
+/// While an end cannot be delivered, how often to look again. With shared
+/// thread-locals std counts panics per worker: the one that unwinds may be
+/// another green thread, which parked in a destructor.
+const AGAIN: Nanos = 1_000_000;
+/// After so many failed calls each takes `AGAIN`: a loop that takes no error
+/// for an answer must not take all of a worker, too.
+const PATIENT: u16 = 128;
+
+fn again() -> Nanos {
+    clock::now().saturating_add(AGAIN)
+}
+
+/// Whether nothing can end the waits of `record`.
+#[inline]
+fn is_free(record: &Record) -> bool {
+    !record.state.is_killed() && record.own.marks.limit.get().is_null()
+}
+
+/// With the marks of this thread, and the state of a green one. They stay where
+/// they are, whatever `f` waits for.
+pub(super) fn with<T>(f: impl FnOnce(&Marks, Option<&State>) -> T) -> T {
+    match current::get() {
+        Some(record) => f(&record.own.marks, Some(&record.state)),
+        None => OS.with(|marks| f(marks, None)),
+    }
+}
+
+/// Unwinds this thread from its wait.
+#[cold]
+pub(crate) fn raise(end: End) -> ! {
+    // One that catches this in a loop never ends, but the others run.
+    give_way();
+    let whose = match end {
+        End::Killed => None,
+        End::Elapsed(limit) => Some(limit.addr()),
+    };
+    resume_unwind(Box::new(Ended(whose)))
+}
+
+/// Unwinds this thread if it is to end here.
+#[inline]
+pub(crate) fn check() {
+    if current::get().is_some_and(is_free) {
+        return;
+    }
+    let end = with(|marks, state| marks.end(state));
+    if let Some(end) = end.filter(|_| !std::thread::panicking()) {
+        raise(end);
+    }
+}
+
+/// As `park`, for greenroom's own waits. After an error the caller is to leave
+/// what it stands in and `raise`.
+///
+/// # Errors
+/// This thread is to end, or has reached its limit.
+#[inline]
+pub(crate) fn park_or_end(deadline: Option<Nanos>) -> Result<Wake, End> {
+    match current::get() {
+        Some(record) if is_free(record) => {
+            let wake = park(deadline);
+            if record.state.is_killed() { woken(wake) } else { Ok(wake) }
+        }
+        _ => park_within(deadline),
+    }
+}
+
+#[cold]
+fn woken(wake: Wake) -> Result<Wake, End> {
+    let end = with(|marks, state| marks.end(state)).filter(|_| !std::thread::panicking());
+    end.map_or(Ok(wake), Err)
+}
+
+#[cold]
+fn park_within(deadline: Option<Nanos>) -> Result<Wake, End> {
+    let bound = match with(|marks, state| marks.end(state)) {
+        Some(end) if !std::thread::panicking() => return Err(end),
+        Some(_) => Some(again()),
+        None => limit(),
+    };
+    let bound = bound.filter(|bound| deadline.is_none_or(|deadline| *bound < deadline));
+    match woken(park(bound.or(deadline)))? {
+        Wake::TimedOut if bound.is_some() => Ok(Wake::Notified),
+        wake => Ok(wake),
+    }
+}
+
+/// As `park`, in a patched call.
+///
+/// # Errors
+/// ECANCELED: this green thread was killed. ETIMEDOUT: its limit is past.
+#[inline(always)] // see `wait_one`
+pub(crate) fn park_or_fail(deadline: Option<Nanos>) -> Result<Wake, Errno> {
+    match current::get() {
+        Some(record) if is_free(record) => {
+            let wake = park(deadline);
+            if record.state.is_killed() { failed(record).map(|()| wake) } else { Ok(wake) }
+        }
+        Some(record) => park_or_fail_within(record, deadline),
+        None => Ok(park(deadline)),
+    }
+}
+
+#[cold]
+fn park_or_fail_within(record: &Record, deadline: Option<Nanos>) -> Result<Wake, Errno> {
+    failed(record)?;
+    let limit = record.own.marks.limit().map(|limit| limit.until.get());
+    let bound = limit.filter(|limit| deadline.is_none_or(|deadline| *limit < deadline));
+    let wake = park(bound.or(deadline));
+    failed(record)?;
+    Ok(if bound.is_some() { Wake::Notified } else { wake })
+}
+
+/// Before a patched call that may wait.
+///
+/// # Errors
+/// As `park_or_fail`.
+#[inline]
+pub(crate) fn refused() -> Result<(), Errno> {
+    match current::get() {
+        Some(record) if !is_free(record) => failed(record),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn failed(record: &Record) -> Result<(), Errno> {
+    let marks = &record.own.marks;
+    marks.in_sleep.set(false);
+    let why = match marks.end(Some(&record.state)) {
+        None => return Ok(()),
+        Some(End::Killed) => Errno(libc::ECANCELED),
+        Some(End::Elapsed(owner)) => {
+            // SAFETY: this thread is in it, so it is on this stack.
+            unsafe { &*owner }.struck.set(true);
+            Errno(libc::ETIMEDOUT)
+        }
+    };
+    let refusals = marks.refusals.get();
+    marks.refusals.set(refusals.saturating_add(1));
+    if refusals < PATIENT {
+        give_way();
+    } else {
+        park(Some(again()));
+    }
+    Err(why)
+}
+
+/// A sleep of libc's failed. That of std asserts that it does not, and panics.
+pub(crate) fn failed_in_sleep() {
+    with(|marks, _| marks.in_sleep.set(true));
+}
+
+/// Whether that panic is only how std's sleep ends.
+pub(super) fn is_end_of_sleep(text: &str) -> bool {
+    with(|marks, _| marks.in_sleep.get()) && text.starts_with("assertion `left == right` failed")
+}
+
+fn ended_in_sleep(payload: &(dyn Any + Send)) -> bool {
+    payload.downcast_ref::<String>().is_some_and(|text| is_end_of_sleep(text))
+}
+
+/// Whether `payload` is how a killed green thread ends.
+pub(crate) fn is_kill(payload: &(dyn Any + Send)) -> bool {
+    match payload.downcast_ref::<Ended>() {
+        Some(ended) => ended.0.is_none(),
+        None => ended_in_sleep(payload) && with(|_, state| state.is_some_and(State::is_killed)),
+    }
+}
+
+impl Limit {
+    /// Calls `f`, whose waits end with this limit at the latest.
+    pub(crate) fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        struct Entered<'a>(&'a Limit);
+        impl Drop for Entered<'_> {
+            fn drop(&mut self) {
+                with(|marks, _| {
+                    marks.limit.set(self.0.outer.get());
+                    marks.refusals.set(0);
+                });
+            }
+        }
+        with(|marks, _| {
+            let outer = marks.limit.replace(self);
+            self.outer.set(outer);
+            self.owner.set(self);
+            // SAFETY: this thread is in it, so it is on this stack.
+            if let Some(outer) = unsafe { outer.as_ref() }
+                && outer.until.get() <= self.until.get()
+            {
+                self.until.set(outer.until.get());
+                self.owner.set(outer.owner.get());
+            }
+        });
+        let _entered = Entered(self);
+        f()
+    }
+
+    /// Whether `payload` says that this limit is past.
+    pub(crate) fn is_end(&self, payload: &(dyn Any + Send)) -> bool {
+        match payload.downcast_ref::<Ended>() {
+            Some(ended) => ended.0 == Some(ptr::from_ref(self).addr()),
+            None => self.struck.get() && ended_in_sleep(payload),
+        }
+    }
+}
+
+/// When this thread's waits end at the latest.
+pub(crate) fn limit() -> Option<Nanos> {
+    with(|marks, _| marks.limit().map(|limit| limit.until.get()))
+}

@@ -1,0 +1,89 @@
+//! What may end a thread's waits early, as that thread knows it; see `cancel`.
+
+use super::state::State;
+use crate::sys::clock::{self, Nanos};
+use std::cell::Cell;
+use std::ptr;
+
+/// Why a wait is over before its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Killed,
+    /// That limit is past.
+    Elapsed(*const Limit),
+}
+
+/// One `timeout` that a thread is in, on the stack of that thread.
+pub(crate) struct Limit {
+    /// When the first of this one and those around it ends.
+    pub(super) until: Cell<Nanos>,
+    /// Whose end that is.
+    pub(super) owner: Cell<*const Limit>,
+    pub(super) outer: Cell<*const Limit>,
+    /// It has ended a wait.
+    pub(super) struck: Cell<bool>,
+}
+
+/// What a thread knows of its own cancellation.
+pub(crate) struct Marks {
+    /// The innermost limit, or null.
+    pub(super) limit: Cell<*const Limit>,
+    /// How many `uncancellable` it is in.
+    shields: Cell<u32>,
+    /// Calls that failed; see `refuse`.
+    pub(super) refusals: Cell<u16>,
+    /// The last one to fail was a sleep.
+    pub(super) in_sleep: Cell<bool>,
+}
+
+impl Limit {
+    pub(crate) fn new(until: Nanos) -> Limit {
+        Limit {
+            until: Cell::new(until),
+            owner: Cell::new(ptr::null()),
+            outer: Cell::new(ptr::null()),
+            struck: Cell::new(false),
+        }
+    }
+
+    /// Whether it has made a patched call fail.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.struck.get()
+    }
+}
+
+impl Marks {
+    pub(super) const fn new() -> Marks {
+        Marks {
+            limit: Cell::new(ptr::null()),
+            shields: Cell::new(0),
+            refusals: Cell::new(0),
+            in_sleep: Cell::new(false),
+        }
+    }
+
+    /// The limit that holds here.
+    pub(super) fn limit(&self) -> Option<&Limit> {
+        if self.shields.get() > 0 {
+            return None;
+        }
+        // SAFETY: on this thread's stack until `Limit::enter`'s caller has left.
+        unsafe { self.limit.get().as_ref() }
+    }
+
+    pub(super) fn end(&self, state: Option<&State>) -> Option<End> {
+        if self.shields.get() == 0 && state.is_some_and(State::is_killed) {
+            return Some(End::Killed);
+        }
+        let limit = self.limit()?;
+        (clock::now() >= limit.until.get()).then(|| End::Elapsed(limit.owner.get()))
+    }
+
+    pub(super) fn shield(&self) {
+        self.shields.set(self.shields.get() + 1);
+    }
+
+    pub(super) fn unshield(&self) {
+        self.shields.set(self.shields.get() - 1);
+    }
+}
