@@ -67,12 +67,14 @@ pub mod patch;
 
 pub use config::{Config, ThreadLocals};
 pub use error::{ConfigError, Elapsed, JoinError, PatchError, PoolError};
+pub use green::ending::Ending;
 pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
 pub use green::kill::uncancellable;
 pub use offload::everyone::offload;
 pub use offload::job::Job;
 pub use offload::pool::ThreadPool;
 pub use patch::patch_all;
+pub use task::finish::OnFinish;
 pub use task::join::{JoinHandle, joinall};
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};

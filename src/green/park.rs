@@ -8,8 +8,10 @@
 use super::current;
 use super::record::{Record, RecordRef, Suspend, Woken};
 use crate::sys::clock::{self, Nanos};
+use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
-use std::ptr::NonNull;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 /// Why a park ended.
@@ -55,7 +57,7 @@ fn park_os(deadline: Option<Nanos>) -> Wake {
             }
             let ms = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
             // SAFETY: a valid duration, no remainder asked for.
-            unsafe { crate::sys::real::nanosleep(&ms, std::ptr::null_mut()) };
+            unsafe { crate::sys::real::nanosleep(&ms, ptr::null_mut()) };
             Wake::Notified
         }
     }
@@ -105,6 +107,8 @@ impl Unparker {
 pub(crate) enum Waiting {
     Green(NonNull<Record>),
     Os(Arc<Parker>),
+    /// One that waits for several things, of which this is one.
+    Slot(NonNull<Slot>),
 }
 
 // SAFETY: records may be woken from any thread.
@@ -136,7 +140,67 @@ impl Waiting {
                 record.wake().map_or(Told::Nothing, Told::Green)
             }
             Waiting::Os(parker) => Told::Os(parker),
+            // SAFETY: slots stay until they are told or have left.
+            Waiting::Slot(slot) => unsafe { slot.as_ref() }.tell(),
         }
+    }
+}
+
+/// What has come, for one that waits for several things, in that order.
+pub(crate) struct Ready(pub(super) Lock<Come>);
+
+/// See `Ready`; under its lock.
+pub(crate) struct Come {
+    first: *const Slot,
+    last: *const Slot,
+    /// Who waits, while nothing has come.
+    pub(super) waiter: Option<Waiting>,
+}
+
+// SAFETY: slots are reached under the lock, or by who has them to himself.
+unsafe impl Send for Come {}
+
+impl Ready {
+    pub(crate) const fn new() -> Ready {
+        Ready(Lock::new(Come { first: ptr::null(), last: ptr::null(), waiter: None }))
+    }
+}
+
+impl Come {
+    /// The number of what came first.
+    pub(super) fn take(&mut self) -> Option<usize> {
+        // SAFETY: those that have come stay until whoever waits is done.
+        let slot = unsafe { self.first.as_ref() }?;
+        self.first = slot.next.get();
+        Some(slot.number)
+    }
+}
+
+/// One of the things that somebody waits for: told once at most.
+pub(crate) struct Slot {
+    ready: *const Ready,
+    number: usize,
+    next: Cell<*const Slot>,
+}
+
+impl Slot {
+    /// The `number`th thing that comes to `ready`, which outlives it.
+    pub(crate) fn new(ready: &Ready, number: usize) -> Slot {
+        Slot { ready, number, next: Cell::new(ptr::null()) }
+    }
+
+    /// It has come.
+    pub(crate) fn tell(&self) -> Told {
+        // SAFETY: by the promise of `new`.
+        let mut come = unsafe { (*self.ready).0.lock() };
+        match come.first.is_null() {
+            true => come.first = self,
+            // SAFETY: as in `take`, and this one is the last.
+            false => unsafe { (*come.last).next.set(self) },
+        }
+        come.last = self;
+        // SAFETY: it leaves under this lock, so it has not been told.
+        come.waiter.take().map_or(Told::Nothing, |waiter| unsafe { waiter.wake() })
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Body {
     pub(crate) free: unsafe fn(NonNull<Record>),
     /// Of a pthread: keeps its stack until joined. Once, ended, on its worker.
     pub(crate) ended: Option<KeepStack>,
+    /// How far into the allocation lies its joining state, and its place in a group.
+    pub(crate) join_at: usize,
+    pub(crate) member_at: Option<usize>,
 }
 type KeepStack = unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>;
 
@@ -57,7 +60,7 @@ pub(crate) struct Record {
     /// Itself, but as a pointer to the whole allocation: one that comes from a
     /// `&Record` may neither reach what lies behind the record nor free it.
     whole: Cell<NonNull<Record>>,
-    body: &'static Body,
+    pub(crate) body: &'static Body,
     id: u64,
     name: Option<Box<str>>,
     class: SizeClass,
@@ -88,7 +91,6 @@ impl Record {
     }
 
     /// Tells it what it heads.
-    ///
     /// # Safety
     /// `this` is where it lies, and may be used for the whole allocation. Once,
     /// before anybody else knows it.
@@ -120,7 +122,7 @@ impl Record {
         self.body.ended.is_some()
     }
 
-    /// Its stack, if that is free now.
+    /// Its stack, if that is free.
     /// # Safety
     /// Once, by the worker that ran it to its end.
     pub(crate) unsafe fn ended(&self, stack: GreenStack) -> Option<GreenStack> {
@@ -143,8 +145,7 @@ impl Record {
     /// until then it does not run.
     #[inline]
     pub(crate) fn wake(&self) -> Option<Woken> {
-        // SAFETY: winning `notify` gives the caller the scheduler's reference,
-        // which nobody held while it was parked.
+        // SAFETY: who wins `notify` gets the scheduler's reference, nobody's while it parked.
         self.state.notify().then(|| Woken(unsafe { RecordRef::from_raw(self.whole()) }))
     }
 
@@ -172,7 +173,7 @@ impl Record {
     /// # Safety
     /// Once, on its own stack.
     pub(super) unsafe fn run(&self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's.
         unsafe { (self.body.run)(self.whole()) }
     }
 
@@ -262,10 +263,9 @@ impl RecordRef {
 impl Clone for RecordRef {
     #[inline]
     fn clone(&self) -> RecordRef {
-        // Relaxed, as in `Arc`: whoever clones has a reference already.
-        let before = self.refs.fetch_add(1, Relaxed);
-        // As `Arc`: a panic could be caught, and the count overflowed all the same.
-        if before > usize::MAX / 2 {
+        // Relaxed, as in `Arc`: whoever clones has a reference already. And as there, no
+        // panic: it could be caught, and the count overflowed all the same.
+        if self.refs.fetch_add(1, Relaxed) > usize::MAX / 2 {
             std::process::abort();
         }
         RecordRef(self.0)

@@ -170,8 +170,15 @@ mod tests {
     use crate::green::record::Body;
     use crate::stack::SizeClass;
 
-    static BODY: Body =
-        Body { run: |_| {}, refuse: |_, _| {}, discard: |_| {}, free: |_| {}, ended: None };
+    static BODY: Body = Body {
+        run: |_| {},
+        refuse: |_, _| {},
+        discard: |_| {},
+        free: |_| {},
+        ended: None,
+        join_at: 0,
+        member_at: None,
+    };
 
     /// Fresh: waking it only sets its state.
     fn record() -> Record {

@@ -2,23 +2,26 @@
 //! closure in one piece.
 //!
 //! ```text
-//! ┌────────┬───────────┬───────────┬─────────┐
-//! │ Record │ JoinState │ result: T │ closure │  Task<F, T>
-//! └────────┴───────────┴───────────┴─────────┘
+//! ┌────────┬───────────┬───────────┬─────────┬────────┐
+//! │ Record │ JoinState │ result: T │ closure │ beside │  Task<F, T, B>
+//! └────────┴───────────┴───────────┴─────────┴────────┘
 //! └────────────── Packet<T> ───────┘
 //! ```
 //! The scheduler knows the `Record`, a `JoinHandle<T>` the `Packet<T>`, and
 //! only the functions in `Body` know `F`. Both structs are `repr(C)`, so a
-//! pointer to one is a pointer to its head.
+//! pointer to one is a pointer to its head. `beside` is nothing, or the place
+//! in a group.
 
 use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
+use crate::green::ending::Ending;
 use crate::green::record::{Body, Record, RecordRef};
-use crate::green::{kill, locals};
+use crate::green::{kill, links, locals};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::io;
+use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
@@ -32,10 +35,29 @@ pub(crate) struct Packet<T> {
 }
 
 #[repr(C)]
-struct Task<F, T> {
+struct Task<F, T, B = ()> {
     packet: Packet<T>,
     /// Taken by the first run.
     closure: UnsafeCell<Option<F>>,
+    beside: B,
+}
+
+/// What takes part in a green thread's end.
+pub(crate) trait Beside: Send + 'static {
+    /// Whether `Body::member_at` is to lead to it.
+    const IS_MEMBER: bool;
+    /// It has no result, and this is why. Before anybody is told.
+    fn failed(&self, thread: &Record, why: &JoinError);
+    /// It has ended, and everybody else was told. Once, the last thing it does.
+    fn ended(&self);
+}
+
+impl Beside for () {
+    const IS_MEMBER: bool = false;
+    #[inline]
+    fn failed(&self, _: &Record, _: &JoinError) {}
+    #[inline]
+    fn ended(&self) {}
 }
 
 /// Allocates a fresh green thread; two references to it, the scheduler's and
@@ -43,6 +65,7 @@ struct Task<F, T> {
 ///
 /// # Errors
 /// No memory; `closure` is dropped.
+#[inline]
 pub(crate) fn new<F, T>(
     closure: F,
     name: Option<Box<str>>,
@@ -52,16 +75,26 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let body = const {
-        &Body {
-            run: run::<F, T>,
-            refuse: refuse::<F, T>,
-            discard: discard::<F, T>,
-            free: free::<F, T>,
-            ended: None,
-        }
-    };
-    allocate::<F, T>(body, closure, name, class)
+    new_beside(closure, name, class, ())
+}
+
+/// As `new`, with something beside it.
+///
+/// # Errors
+/// As `new`.
+#[inline]
+pub(crate) fn new_beside<F, T, B: Beside>(
+    closure: F,
+    name: Option<Box<str>>,
+    class: SizeClass,
+    beside: B,
+) -> io::Result<(RecordRef, RecordRef)>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let body = const { &body::<F, T, B>(run::<F, T, B>) };
+    allocate::<F, T, B>(body, closure, name, class, beside)
 }
 
 /// As `new`, for `Record::run_as_job`: it gets no stack and no thread-locals,
@@ -74,28 +107,34 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let body = const {
-        &Body {
-            run: run_job::<F, T>,
-            refuse: refuse::<F, T>,
-            discard: discard::<F, T>,
-            free: free::<F, T>,
-            ended: None,
-        }
-    };
-    allocate::<F, T>(body, closure, None, SizeClass::DEFAULT)
+    let body = const { &body::<F, T, ()>(run_job::<F, T>) };
+    allocate::<F, T, ()>(body, closure, None, SizeClass::DEFAULT, ())
+}
+
+const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
+    let member_at = offset_of!(Task<F, T, B>, beside);
+    Body {
+        run,
+        refuse: refuse::<F, T, B>,
+        discard: discard::<F, T, B>,
+        free: free::<F, T, B>,
+        ended: None,
+        join_at: offset_of!(Packet<T>, join),
+        member_at: if B::IS_MEMBER { Some(member_at) } else { None },
+    }
 }
 
 #[inline]
-fn allocate<F, T>(
+fn allocate<F, T, B>(
     body: &'static Body,
     closure: F,
     name: Option<Box<str>>,
     class: SizeClass,
+    beside: B,
 ) -> io::Result<(RecordRef, RecordRef)> {
-    let layout = Layout::new::<Task<F, T>>();
+    let layout = Layout::new::<Task<F, T, B>>();
     // SAFETY: a task is never of size zero.
-    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T>>()) else {
+    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T, B>>()) else {
         return Err(io::ErrorKind::OutOfMemory.into());
     };
     // SAFETY: freshly allocated for this type. A new record counts two
@@ -107,6 +146,7 @@ fn allocate<F, T>(
         (&raw mut (*at).packet.join).write(JoinState::new());
         (&raw mut (*at).packet.result).write(UnsafeCell::new(None));
         (&raw mut (*at).closure).write(UnsafeCell::new(Some(closure)));
+        (&raw mut (*at).beside).write(beside);
         let record = task.cast::<Record>();
         record.as_ref().lies_at(record);
         Ok((RecordRef::from_raw(record), RecordRef::from_raw(record)))
@@ -114,23 +154,32 @@ fn allocate<F, T>(
 }
 
 /// # Safety
-/// `record` heads a `Task<F, T>`; once, on its green thread.
-unsafe fn run<F: FnOnce() -> T, T>(record: NonNull<Record>) {
+/// `record` heads a `Task<F, T, B>`; once, on its green thread.
+unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
     // SAFETY: by the caller's promise; the scheduler's reference keeps it.
-    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    let task = unsafe { record.cast::<Task<F, T, B>>().as_ref() };
     // SAFETY: only this run touches the closure.
     let Some(closure) = (unsafe { (*task.closure.get()).take() }) else {
         return;
     };
-    let result = run_unless_killed(&task.packet.record, closure);
+    let record = &task.packet.record;
+    let result = run_unless_killed(record, closure);
+    let how = Ending::of(&result);
+    if let Err(why) = &result {
+        task.beside.failed(record, why);
+    }
+    // The thread-locals end before anybody who joins goes on, as with OS threads.
     if task.packet.join.is_detached() {
         drop_quietly(result);
-        return locals::end();
+        locals::end();
+        // SAFETY: the result is the finisher's until `finish`, which comes once.
+        unsafe { store(&task.packet, how, None) };
+    } else {
+        locals::end();
+        // SAFETY: as above.
+        unsafe { store(&task.packet, how, Some(result)) };
     }
-    // Before anybody who joins goes on, as with OS threads.
-    locals::end();
-    // SAFETY: the result is the finisher's until `finish`, which comes once.
-    unsafe { store(&task.packet, result) };
+    task.beside.ended();
 }
 
 #[inline(always)] // as `store`
@@ -152,29 +201,32 @@ unsafe fn run_job<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     if let Some(closure) = unsafe { (*task.closure.get()).take() } {
         let result = run_unless_killed(&task.packet.record, closure);
         // SAFETY: the result is the finisher's until `finish`, which comes once.
-        unsafe { store(&task.packet, result) };
+        unsafe { store(&task.packet, Ending::of(&result), Some(result)) };
     }
 }
 
 /// # Safety
 /// As `run`, instead of it, on the worker.
-unsafe fn refuse<F, T>(record: NonNull<Record>, why: io::Error) {
+unsafe fn refuse<F, T, B: Beside>(record: NonNull<Record>, why: io::Error) {
     // SAFETY: as in `run`.
-    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    let task = unsafe { record.cast::<Task<F, T, B>>().as_ref() };
+    let why = JoinError::NotStarted(why);
+    task.beside.failed(&task.packet.record, &why);
     // What the closure holds may wait when it is dropped, and this may be a
     // worker: it is left to the joiner, unless there is none.
     // SAFETY: as in `run`.
-    if unsafe { store(&task.packet, Err(JoinError::NotStarted(why))) } {
+    if unsafe { store(&task.packet, Ending::NotStarted, Some(Err(why))) } {
         // SAFETY: detached, so it is the finisher's.
-        unsafe { discard::<F, T>(record) };
+        unsafe { discard::<F, T, B>(record) };
     }
+    task.beside.ended();
 }
 
 /// # Safety
-/// `record` heads a `Task<F, T>` that was refused; once.
-unsafe fn discard<F, T>(record: NonNull<Record>) {
+/// `record` heads a `Task<F, T, B>` that was refused; once.
+unsafe fn discard<F, T, B>(record: NonNull<Record>) {
     // SAFETY: the caller's promise.
-    let task = unsafe { record.cast::<Task<F, T>>().as_ref() };
+    let task = unsafe { record.cast::<Task<F, T, B>>().as_ref() };
     // SAFETY: as above.
     drop_quietly(unsafe { (*task.closure.get()).take() });
 }
@@ -184,20 +236,27 @@ unsafe fn discard<F, T>(record: NonNull<Record>) {
 /// # Safety
 /// Once, by the finisher.
 #[inline(always)] // else the result is put together elsewhere and copied
-unsafe fn store<T>(packet: &Packet<T>, result: Result<T, JoinError>) -> bool {
+unsafe fn store<T>(packet: &Packet<T>, how: Ending, result: Option<Result<T, JoinError>>) -> bool {
     // SAFETY: the result is the finisher's until `finish`.
-    unsafe { *packet.result.get() = Some(result) };
+    unsafe { *packet.result.get() = result };
     // SAFETY: once, by the caller's promise.
-    match unsafe { packet.join.finish(|joiner| joiner.wake()) } {
-        Finished::Nobody => {}
-        Finished::Woke(joiner) => joiner.finish(),
-        Finished::Detached => {
-            // SAFETY: nobody will ask for it, so it is still the finisher's.
-            drop_quietly(unsafe { (*packet.result.get()).take() });
-            return true;
+    let (found, linked) = unsafe { packet.join.finish(how, |joiner| joiner.wake()) };
+    let detached = match found {
+        Finished::Nobody => false,
+        Finished::Woke(joiner) => {
+            joiner.finish();
+            false
         }
+        Finished::Detached => true,
+    };
+    if linked {
+        links::fire(&packet.record, how);
     }
-    false
+    if detached {
+        // SAFETY: nobody will ask for it, so it is still the finisher's.
+        drop_quietly(unsafe { (*packet.result.get()).take() });
+    }
+    detached
 }
 
 /// A panic in the destructor of what nobody wants has nobody to go to; the
@@ -211,89 +270,16 @@ fn drop_quietly<T>(value: T) {
 
 /// # Safety
 /// The last reference to a `Task<F, T>` is gone.
-unsafe fn free<F, T>(record: NonNull<Record>) {
-    let task = record.cast::<Task<F, T>>().as_ptr();
+unsafe fn free<F, T, B>(record: NonNull<Record>) {
+    let task = record.cast::<Task<F, T, B>>().as_ptr();
     // SAFETY: allocated by `new` with this layout; closure and result were
     // taken out by those that own them.
     unsafe {
         ptr::drop_in_place(task);
-        dealloc(task.cast(), Layout::new::<Task<F, T>>());
+        dealloc(task.cast(), Layout::new::<Task<F, T, B>>());
     }
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::green::handle::GreenThread;
-    use crate::green::record::Home;
-    use crate::task::join::JoinHandle;
-    use std::sync::Mutex;
-
-    /// Keeps what is queued on it.
-    struct Shelf(Mutex<Vec<RecordRef>>);
-    impl Home for Shelf {
-        fn enqueue(&self, thread: RecordRef) {
-            self.0.lock().unwrap().push(thread);
-        }
-    }
-
-    /// Runs without a stack, as the coroutine's main would.
-    fn ends(thread: RecordRef) {
-        // SAFETY: fresh, once, and alive until it returns.
-        unsafe { thread.run_here() };
-        thread.state.finish();
-    }
-
-    #[test]
-    fn miri_a_result_reaches_the_handle() {
-        let (thread, handle) = new(|| vec![1, 2], Some("x".into()), SizeClass::DEFAULT).unwrap();
-        // SAFETY: made for this type, one handle.
-        let handle = unsafe { JoinHandle::<Vec<i32>>::new(GreenThread(handle)) };
-        let t = std::thread::spawn(move || ends(thread));
-        assert_eq!(handle.join().unwrap(), [1, 2]);
-        t.join().unwrap();
-    }
-
-    #[test]
-    fn miri_a_detached_result_is_dropped() {
-        let a = std::sync::Arc::new(1);
-        let b = a.clone();
-        let (thread, handle) = new(move || b, None, SizeClass::DEFAULT).unwrap();
-        // SAFETY: made for this type, one handle.
-        drop(unsafe { JoinHandle::<std::sync::Arc<i32>>::new(GreenThread(handle)) });
-        ends(thread);
-        assert_eq!(std::sync::Arc::strong_count(&a), 1);
-    }
-
-    /// The scheduler's reference goes through `unpark` and is the last one.
-    #[test]
-    fn miri_woken_and_freed_by_the_scheduler() {
-        static SHELF: Shelf = Shelf(Mutex::new(Vec::new()));
-        let (thread, handle) = new(|| vec![1], Some("x".into()), SizeClass::DEFAULT).unwrap();
-        thread.live_at(&SHELF);
-        thread.state.begin_run();
-        assert!(thread.state.commit_park());
-        thread.into_raw();
-        handle.unpark();
-        let woken = SHELF.0.lock().unwrap().pop().unwrap();
-        woken.state.begin_run();
-        drop(handle);
-        ends(woken);
-    }
-
-    #[test]
-    fn miri_counted_and_refused() {
-        let (thread, handle) = new(|| vec![1], None, SizeClass::DEFAULT).unwrap();
-        crate::green::current::enter(&thread);
-        let counted = crate::green::current::counted().unwrap();
-        crate::green::current::leave();
-        thread.state.finish();
-        // SAFETY: never run.
-        unsafe { thread.refuse(std::io::ErrorKind::OutOfMemory.into()) };
-        drop(thread);
-        // SAFETY: made for this type, one handle.
-        let handle = unsafe { JoinHandle::<Vec<i32>>::new(GreenThread(handle)) };
-        assert!(handle.join().is_err());
-        drop(counted);
-    }
-}
+#[path = "body_tests.rs"]
+mod tests;

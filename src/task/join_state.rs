@@ -5,8 +5,9 @@
 //! | `OPEN` | it runs, nobody waits | anybody |
 //! | `WAITING` | the joiner has left itself in the cell | finisher, or the joiner at its deadline |
 //! | `ENDING` | the result is stored; the finisher wakes whom it found | finisher |
-//! | `DONE` | likewise, and the finisher is done with the joiner | nobody |
+//! | `DONE` | likewise, and the finisher is done with the joiner; how it ended is added | nobody |
 //! | `DETACHED` | the handle is gone; the result is the finisher's to drop | finisher |
+//! | `LINKED` | beside the first three: `green/links.rs` knows whom else to tell | finisher |
 //!
 //! The cell belongs to the joiner in `OPEN`, and to the finisher once its swap
 //! has found `WAITING`. What stands in it counts no reference: a joiner that
@@ -15,16 +16,19 @@
 //! `DONE` is a read-modify-write with AcqRel or stronger than it needs, so that
 //! cell and result are published with it.
 
+use crate::green::ending::Ending;
 use crate::green::park::Waiting;
 use crate::sys::atomic::AtomicU32;
 use std::cell::UnsafeCell;
 use std::sync::atomic::Ordering::*;
 
 const OPEN: u32 = 0;
-const WAITING: u32 = 1;
-const DETACHED: u32 = 2;
-const ENDING: u32 = 3;
-const DONE: u32 = 4;
+const LINKED: u32 = 1;
+const WAITING: u32 = 2;
+const DETACHED: u32 = 4;
+const ENDING: u32 = 6;
+/// And above: plus an `Ending`.
+const DONE: u32 = 8;
 
 /// One green thread's joining state.
 pub(crate) struct JoinState<U = Waiting> {
@@ -50,7 +54,41 @@ impl<U> JoinState<U> {
 
     /// The handle is gone already: nobody will ask for the result.
     pub(crate) fn is_detached(&self) -> bool {
-        self.state.load(Relaxed) == DETACHED
+        self.state.load(Relaxed) & !LINKED == DETACHED
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.is_done().then(|| {
+            self.has_come();
+            Ending::of_code(self.state.load(Acquire) - DONE)
+        })
+    }
+
+    /// Has the finisher look for links; false if it does not any more. Under the
+    /// lock of those links: so a finisher that does finds them there.
+    pub(crate) fn link(&self) -> bool {
+        let mut state = self.state.load(Acquire);
+        while state < ENDING && state & LINKED == 0 {
+            match self.state.compare_exchange(state, state | LINKED, AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
+        state < ENDING
+    }
+
+    /// A move of the joiner's: `LINKED` stays as it is.
+    #[inline]
+    fn shift(&self, from: u32, to: u32) -> bool {
+        let found = self.state.compare_exchange(from, to, AcqRel, Acquire);
+        found.is_ok() || found == Err(from | LINKED) && self.shift_linked(from, to)
+    }
+
+    /// Once linked it stays so, until it ends.
+    #[cold]
+    fn shift_linked(&self, from: u32, to: u32) -> bool {
+        self.state.compare_exchange(from | LINKED, to | LINKED, AcqRel, Acquire).is_ok()
     }
 
     /// Whether the result is there, for one that waits: then it need not wait,
@@ -64,7 +102,7 @@ impl<U> JoinState<U> {
             spin(&mut turns);
             state = self.state.load(Acquire);
         }
-        state == DONE
+        state >= DONE
     }
 
     /// The joiner leaves itself; false if the result is there already.
@@ -74,7 +112,7 @@ impl<U> JoinState<U> {
     pub(crate) unsafe fn wait(&self, waiter: U) -> bool {
         // SAFETY: OPEN or DONE, and either way the cell is the joiner's.
         unsafe { *self.waiter.get() = Some(waiter) };
-        self.state.compare_exchange(OPEN, WAITING, AcqRel, Acquire).is_ok()
+        self.shift(OPEN, WAITING)
     }
 
     /// The joiner gives up; false if the result came first.
@@ -82,7 +120,7 @@ impl<U> JoinState<U> {
     /// # Safety
     /// Only the handle's owner, after `wait`.
     pub(crate) unsafe fn give_up(&self) -> bool {
-        if self.state.compare_exchange(WAITING, OPEN, AcqRel, Acquire).is_err() {
+        if !self.shift(WAITING, OPEN) {
             self.has_come();
             return false;
         }
@@ -93,13 +131,18 @@ impl<U> JoinState<U> {
 
     /// The result is stored. If somebody waits, `wake` touches it for the last
     /// time; what that leaves to do comes back, or that nobody will come for
-    /// the result.
+    /// the result. And whether there are links, which is the caller's to tell.
     ///
     /// # Safety
     /// Once, by the finisher.
     #[inline]
-    pub(crate) unsafe fn finish<R>(&self, wake: impl FnOnce(U) -> R) -> Finished<R> {
-        let found = match self.state.swap(ENDING, AcqRel) {
+    pub(crate) unsafe fn finish<R>(
+        &self,
+        how: Ending,
+        wake: impl FnOnce(U) -> R,
+    ) -> (Finished<R>, bool) {
+        let state = self.state.swap(ENDING, AcqRel);
+        let found = match state & !LINKED {
             // SAFETY: found WAITING: the cell is the finisher's.
             WAITING => match unsafe { (*self.waiter.get()).take() } {
                 Some(waiter) => Finished::Woke(wake(waiter)),
@@ -108,8 +151,8 @@ impl<U> JoinState<U> {
             DETACHED => Finished::Detached,
             _ => Finished::Nobody,
         };
-        self.state.store(DONE, Release);
-        found
+        self.state.store(DONE + how.code(), Release);
+        (found, state & LINKED != 0)
     }
 
     /// The handle goes; true if the result is there and now the caller's to
@@ -118,7 +161,7 @@ impl<U> JoinState<U> {
     /// # Safety
     /// Once, by the handle's owner, who does not wait.
     pub(crate) unsafe fn detach(&self) -> bool {
-        self.state.compare_exchange(OPEN, DETACHED, AcqRel, Acquire).is_err()
+        !self.shift(OPEN, DETACHED)
     }
 }
 
@@ -148,112 +191,6 @@ fn spin(turns: &mut u32) {
     *turns = turns.saturating_add(1);
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_order_of_events() {
-        // SAFETY: one thread plays both sides, in legal orders.
-        unsafe {
-            let s = JoinState::new();
-            assert!(s.wait(7));
-            assert!(matches!(s.finish(|u| u), Finished::Woke(7)));
-            assert!(s.is_done());
-
-            let s = JoinState::new();
-            assert!(matches!(s.finish(|u| u), Finished::Nobody));
-            assert!(!s.wait(7));
-            assert!(s.detach(), "the result is the handle's to drop");
-
-            let s = JoinState::new();
-            assert!(s.wait(7));
-            assert!(s.give_up());
-            assert!(!s.detach());
-            assert!(matches!(s.finish(|u| u), Finished::Detached));
-
-            let s = JoinState::new();
-            assert!(s.wait(7));
-            assert!(matches!(s.finish(|u| u), Finished::Woke(7)));
-            assert!(!s.give_up());
-        }
-    }
-}
-
-#[cfg(all(test, loom))]
-mod loom_tests {
-    use super::*;
-    use loom::cell::UnsafeCell as Tracked;
-    use loom::sync::Arc;
-
-    type Shared = Arc<(JoinState<u32>, Tracked<u32>)>;
-
-    fn finisher(shared: &Shared) -> loom::thread::JoinHandle<u32> {
-        let shared = shared.clone();
-        loom::thread::spawn(move || {
-            // SAFETY: the result is the finisher's until `finish`.
-            shared.1.with_mut(|r| unsafe { *r = 7 });
-            // SAFETY: once.
-            match unsafe { shared.0.finish(|u| u) } {
-                Finished::Nobody => 0,
-                Finished::Woke(_) => 1,
-                // SAFETY: the result is the finisher's again.
-                Finished::Detached => shared.1.with(|r| unsafe { *r }) + 3,
-            }
-        })
-    }
-
-    fn read(shared: &Shared) {
-        // SAFETY: done, so the result is the joiner's.
-        assert_eq!(shared.1.with(|r| unsafe { *r }), 7);
-    }
-
-    #[test]
-    fn loom_wait_against_finish() {
-        loom::model(|| {
-            let shared: Shared = Arc::new((JoinState::new(), Tracked::new(0)));
-            let t = finisher(&shared);
-            // SAFETY: the only joiner.
-            let waits = unsafe { shared.0.wait(1) };
-            if !waits {
-                read(&shared);
-            }
-            let unparked = t.join().unwrap() == 1;
-            assert_eq!(waits, unparked, "one who waits is unparked, once");
-        });
-    }
-
-    #[test]
-    fn loom_deadline_against_finish() {
-        loom::model(|| {
-            let shared: Shared = Arc::new((JoinState::new(), Tracked::new(0)));
-            let t = finisher(&shared);
-            // SAFETY: the only joiner, in a legal order.
-            unsafe {
-                if shared.0.wait(1) && shared.0.give_up() {
-                    if shared.0.wait(2) {
-                        assert_eq!(t.join().unwrap(), 1);
-                        return;
-                    }
-                }
-            }
-            read(&shared);
-            t.join().unwrap();
-        });
-    }
-
-    #[test]
-    fn loom_detach_against_finish() {
-        loom::model(|| {
-            let shared: Shared = Arc::new((JoinState::new(), Tracked::new(0)));
-            let t = finisher(&shared);
-            // SAFETY: once.
-            let mine = unsafe { shared.0.detach() };
-            if mine {
-                read(&shared);
-            }
-            let finishers = t.join().unwrap() == 10;
-            assert!(mine != finishers, "exactly one drops the result");
-        });
-    }
-}
+#[cfg(test)]
+#[path = "join_state_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod join;
 pub(crate) mod named;
 pub(crate) mod spawn;
 pub(crate) mod timeout;
+pub(crate) mod finish;
 pub(crate) mod registry;
 pub(crate) mod pthread;
 pub(crate) mod whose;

@@ -16,9 +16,10 @@ use super::join::wait_for;
 use super::join_state::{Finished, JoinState};
 use super::registry::{self, Entry};
 use crate::green::current::{self, Inside};
+use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
 use crate::green::record::{Body, Record, RecordRef};
-use crate::green::{locals, report, start};
+use crate::green::{links, locals, report, start};
 use crate::sched::{self, stacks};
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::clock::Nanos;
@@ -29,6 +30,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::io;
+use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -49,11 +51,9 @@ pub(crate) struct Pthread {
     stack: UnsafeCell<Option<GreenStack>>,
 }
 
-/// Nobody has used the right to join yet.
+// Of the right to join: nobody has used it; somebody joins; joined, or nobody may.
 const FREE: u32 = 0;
-/// Somebody joins.
 const JOINING: u32 = 1;
-/// Joined, or nobody may.
 const GONE: u32 = 2;
 
 // SAFETY: each field has its owner: see `JoinState`, and the comments above.
@@ -70,10 +70,8 @@ pub(crate) struct Wanted {
 }
 
 /// Starts a green thread; its handle is in `out` before it runs.
-///
 /// # Errors
 /// EAGAIN: no stack or no memory for it, or no runtime.
-///
 /// # Safety
 /// As `pthread_create`.
 #[track_caller]
@@ -105,7 +103,15 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
 
 /// A fresh one: the scheduler's reference and the registry's.
 fn new(wanted: Wanted) -> Option<(RecordRef, PthreadRef)> {
-    static BODY: Body = Body { run, refuse, discard: |_| {}, free, ended: Some(ended) };
+    static BODY: Body = Body {
+        run,
+        refuse,
+        discard: |_| {},
+        free,
+        ended: Some(ended),
+        join_at: offset_of!(Pthread, join),
+        member_at: None,
+    };
     let layout = Layout::new::<Pthread>();
     // SAFETY: not of size zero.
     let this = NonNull::new(unsafe { alloc(layout) }.cast::<Pthread>())?;
@@ -158,7 +164,7 @@ unsafe fn run(record: NonNull<Record>) {
 }
 
 /// # Safety
-/// Never: it comes with its stack, so nothing is left to fail.
+/// Never: it comes with its stack.
 unsafe fn refuse(_: NonNull<Record>, why: io::Error) {
     unreachable!("a pthread has its stack from the beginning: {why}")
 }
@@ -169,18 +175,20 @@ unsafe fn ended(record: NonNull<Record>, stack: GreenStack) -> Option<GreenStack
     // SAFETY: as in `run`.
     let this = unsafe { record.cast::<Pthread>().as_ref() };
     // SAFETY: the stack is the finisher's until `finish`, which comes once.
-    match unsafe {
+    let (found, linked) = unsafe {
         *this.stack.get() = Some(stack);
-        this.join.finish(|joiner| joiner.wake())
-    } {
-        Finished::Nobody => None,
-        Finished::Woke(joiner) => {
-            joiner.finish();
-            None
-        }
-        // SAFETY: nobody will join, so it is still the finisher's.
-        Finished::Detached => unsafe { this.leave() },
+        this.join.finish(Ending::Returned, |joiner| joiner.wake())
+    };
+    if linked {
+        links::fire(&this.record, Ending::Returned);
     }
+    match found {
+        Finished::Nobody => {}
+        Finished::Woke(joiner) => joiner.finish(),
+        // SAFETY: nobody will join, so it is still the finisher's.
+        Finished::Detached => return unsafe { this.leave() },
+    }
+    None
 }
 
 /// # Safety

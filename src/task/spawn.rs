@@ -32,7 +32,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    spawn_or_refuse(f, Location::caller())
+    spawn_from(f, Location::caller())
 }
 
 /// As [`spawn`], but `f` starts after `delay`.
@@ -50,7 +50,7 @@ where
     T: Send + 'static,
 {
     let at = crate::sys::clock::after(delay);
-    spawn_or_refuse(
+    spawn_from(
         move || {
             time::until_or_end(at);
             f()
@@ -59,7 +59,7 @@ where
     )
 }
 
-fn spawn_or_refuse<F, T>(f: F, by: &'static Location<'static>) -> JoinHandle<T>
+pub(super) fn spawn_from<F, T>(f: F, by: &'static Location<'static>) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -150,7 +150,7 @@ impl Builder {
             _ => body::new(f, name, class)?,
         };
         runtime.submit(thread);
-        // SAFETY: as in `spawn_or_refuse`.
+        // SAFETY: as in `spawn_from`.
         Ok(unsafe { JoinHandle::new(GreenThread(handle)) })
     }
 }
