@@ -235,3 +235,7 @@ impl Chain {
         link.whom.take()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "links_tests.rs"]
+mod tests;

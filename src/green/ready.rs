@@ -11,11 +11,6 @@ use super::park::{Ready, Waiting, Wake};
 use crate::sys::clock::Nanos;
 
 impl Ready {
-    /// What came first, if anything has come.
-    pub(crate) fn take(&self) -> Option<usize> {
-        self.0.lock().take()
-    }
-
     /// Waits for what comes first, at most until `deadline`: its number. Unwinds
     /// if the caller is killed, or at the end of a `timeout`.
     pub(crate) fn wait(&self, deadline: Option<Nanos>) -> Option<usize> {
@@ -48,6 +43,13 @@ impl Ready {
 mod tests {
     use super::*;
     use crate::green::park::Slot;
+
+    impl Ready {
+        /// What came first, if anything has come.
+        pub(crate) fn take(&self) -> Option<usize> {
+            self.0.lock().take()
+        }
+    }
 
     #[test]
     fn miri_what_comes_first_goes_first() {

@@ -173,7 +173,7 @@ impl Record {
     /// # Safety
     /// Once, on its own stack.
     pub(super) unsafe fn run(&self) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's promise.
         unsafe { (self.body.run)(self.whole()) }
     }
 

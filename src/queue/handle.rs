@@ -2,6 +2,7 @@
 
 use super::error::{GetError, PutError};
 use super::shared::Shared;
+use crate::sync::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -134,6 +135,21 @@ macro_rules! queue {
                 self.0.shutdown(immediate)
             }
         }
+
+        impl<T $(: $Bound)?> Watch for $Name<T> {
+            fn is_ready(&self) -> bool {
+                self.0.items().is_ready()
+            }
+            fn watch(&self, spot: &Spot) -> bool {
+                self.0.items().watch(spot)
+            }
+            fn unwatch(&self, spot: &Spot) {
+                self.0.items().unwatch(spot);
+            }
+        }
+
+        /// Ready when there is an item, or it was shut down; waiting takes none.
+        impl<T $(: $Bound)?> Waitable for $Name<T> {}
 
         impl<T $(: $Bound)?> Clone for $Name<T> {
             fn clone(&self) -> Self {

@@ -59,6 +59,10 @@ impl<T, B: Order<T>> Shared<T, B> {
         }
     }
 
+    pub(super) fn items(&self) -> &Permits {
+        &self.items
+    }
+
     pub(super) fn try_put(&self, item: T) -> Result<(), PutError<T>> {
         if self.bound.is_some() && !self.room.try_acquire() {
             let shut = self.content.lock().shut;

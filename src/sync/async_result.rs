@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::once::OnceLock;
+use super::waitable::{Spot, Waitable, Watch};
 use std::fmt;
 use std::time::Duration;
 
@@ -69,6 +70,21 @@ impl<T> AsyncResult<T> {
         self.value.into_inner()
     }
 }
+
+impl<T> Watch for AsyncResult<T> {
+    fn is_ready(&self) -> bool {
+        self.there.is_ready()
+    }
+    fn watch(&self, spot: &Spot) -> bool {
+        self.there.watch(spot)
+    }
+    fn unwatch(&self, spot: &Spot) {
+        self.there.unwatch(spot);
+    }
+}
+
+/// Ready when the value is there.
+impl<T> Waitable for AsyncResult<T> {}
 
 impl<T> Default for AsyncResult<T> {
     fn default() -> AsyncResult<T> {

@@ -2,6 +2,7 @@
 
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place};
+use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
@@ -87,6 +88,29 @@ impl Event {
         place::wait(self, &node, deadline) == Outcome::Granted
     }
 }
+
+impl Watch for Event {
+    fn is_ready(&self) -> bool {
+        self.is_set()
+    }
+
+    fn watch(&self, spot: &Spot) -> bool {
+        let mut line = self.line.lock();
+        let waits = !self.is_set();
+        if waits {
+            // SAFETY: spots stay until they were taken out by `unwatch`.
+            unsafe { line.push(spot.node()) };
+        }
+        waits
+    }
+
+    fn unwatch(&self, spot: &Spot) {
+        place::abandon(self, spot.node());
+    }
+}
+
+/// Ready when it is set.
+impl Waitable for Event {}
 
 impl Place for Event {
     fn leave(&self, node: &Node) -> bool {

@@ -7,6 +7,7 @@
 
 mod line;
 mod place;
+pub(crate) mod waitable;
 pub(crate) mod permits;
 mod mutex;
 mod reentrant;

@@ -9,6 +9,7 @@
 
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place};
+use super::waitable::{Spot, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
@@ -61,26 +62,35 @@ impl Permits {
     #[cold]
     fn stand_in_line(&self, deadline: Option<Nanos>) -> Outcome {
         let node = place::node();
-        {
-            let mut line = self.line.lock();
-            loop {
-                if self.try_acquire() {
-                    return Outcome::Granted;
-                }
-                let word = self.word.load(Relaxed);
-                if word & CLOSED != 0 {
-                    return Outcome::Refused;
-                }
-                let none = word < ONE;
-                if none && self.word.compare_exchange(word, word | WAITERS, AcqRel, Relaxed).is_ok()
-                {
-                    break;
-                }
-            }
-            // SAFETY: `wait` returns or unwinds when the node is out of line.
-            unsafe { line.push(&node) };
+        // SAFETY: `wait` returns or unwinds when the node is out of line.
+        match unsafe { self.enter(&node) } {
+            Some(outcome) => outcome,
+            None => place::wait(self, &node, deadline),
         }
-        place::wait(self, &node, deadline)
+    }
+
+    /// Puts `node` in line; else what it would have got there.
+    ///
+    /// # Safety
+    /// As `Line::push`.
+    unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
+        let mut line = self.line.lock();
+        loop {
+            if self.try_acquire() {
+                return Some(Outcome::Granted);
+            }
+            let word = self.word.load(Relaxed);
+            if word & CLOSED != 0 {
+                return Some(Outcome::Refused);
+            }
+            let none = word < ONE;
+            if none && self.word.compare_exchange(word, word | WAITERS, AcqRel, Relaxed).is_ok() {
+                break;
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { line.push(node) };
+        None
     }
 
     /// Gives one back; false if there are as many as there may be.
@@ -136,6 +146,30 @@ impl Permits {
                 None => return,
             }
         }
+    }
+}
+
+impl Watch for Permits {
+    fn is_ready(&self) -> bool {
+        self.word.load(Acquire) & !WAITERS != 0
+    }
+
+    /// It is granted a permit, and gives it back when it leaves.
+    fn watch(&self, spot: &Spot) -> bool {
+        // SAFETY: spots stay until they were taken out by `unwatch`.
+        match unsafe { self.enter(spot.node()) } {
+            None => true,
+            Some(outcome) => {
+                if outcome == Outcome::Granted {
+                    self.release();
+                }
+                false
+            }
+        }
+    }
+
+    fn unwatch(&self, spot: &Spot) {
+        place::abandon(self, spot.node());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::line::Outcome;
 use super::permits::{MOST, Permits};
+use super::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
 use std::fmt;
 use std::time::Duration;
@@ -75,6 +76,21 @@ impl Semaphore {
         self.permits.free()
     }
 }
+
+impl Watch for Semaphore {
+    fn is_ready(&self) -> bool {
+        self.permits.is_ready()
+    }
+    fn watch(&self, spot: &Spot) -> bool {
+        self.permits.watch(spot)
+    }
+    fn unwatch(&self, spot: &Spot) {
+        self.permits.unwatch(spot);
+    }
+}
+
+/// Ready when a permit is free; waiting takes none.
+impl Waitable for Semaphore {}
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ use crate::green::ending::Ending;
 use crate::green::handle::GreenThread;
 use crate::green::links::{self, Called};
 use crate::green::record::Record;
+use crate::sync::waitable::{Spot, Waitable, Watch};
 use std::fmt;
 use std::panic::Location;
 
@@ -69,6 +70,40 @@ impl GreenThread {
         join_state(&self.0).is_done()
     }
 }
+
+impl Watch for GreenThread {
+    fn is_ready(&self) -> bool {
+        self.is_finished()
+    }
+
+    fn watch(&self, spot: &Spot) -> bool {
+        let join = join_state(&self.0);
+        // SAFETY: spots stay until they were taken out by `unwatch`.
+        unsafe { spot.link(&self.0).enter(spot.waiting(), || join.link()) }
+    }
+
+    fn unwatch(&self, spot: &Spot) {
+        spot.link(&self.0).leave();
+    }
+}
+
+/// Ready when it has ended.
+impl Waitable for GreenThread {}
+
+impl<T> Watch for JoinHandle<T> {
+    fn is_ready(&self) -> bool {
+        self.is_finished()
+    }
+    fn watch(&self, spot: &Spot) -> bool {
+        self.thread().watch(spot)
+    }
+    fn unwatch(&self, spot: &Spot) {
+        self.thread().unwatch(spot);
+    }
+}
+
+/// Ready when its green thread has ended.
+impl<T> Waitable for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// As [`GreenThread::on_finish`]; the handle stays as it is.

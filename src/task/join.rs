@@ -98,11 +98,39 @@ impl<T> JoinHandle<T> {
     /// sleeper.join().unwrap();
     /// ```
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        match self.wait(Some(clock::after(timeout))) {
+        self.join_by(clock::after(timeout))
+    }
+
+    /// As `join_timeout`, until `deadline`.
+    pub(super) fn join_by(self, deadline: Nanos) -> Result<Result<T, JoinError>, Self> {
+        match self.wait(Some(deadline)) {
             Waited::Done => Ok(self.take()),
             Waited::Itself => Ok(Err(JoinError::Itself)),
             Waited::TimedOut => Err(self),
         }
+    }
+
+    /// Has `who` told when `join` would return at once; false if it would now.
+    ///
+    /// # Safety
+    /// Only for the handle's owner, who does not wait yet. `who` stays until
+    /// `unwatch`, and the handle until then is neither joined nor dropped.
+    pub(super) unsafe fn watch(&self, who: Waiting) -> bool {
+        // SAFETY: the caller's promise.
+        !self.is_current() && unsafe { self.packet().join.wait(who) }
+    }
+
+    /// Nobody is told, or being told, after this.
+    ///
+    /// # Safety
+    /// After `watch`, whatever that returned.
+    pub(super) unsafe fn unwatch(&self) {
+        // SAFETY: it waits, or it is done, or it never waited: then this fails.
+        unsafe { self.packet().join.give_up() };
+    }
+
+    fn is_current(&self) -> bool {
+        current::get().is_some_and(|me| ptr::eq(me, &*self.thread.0))
     }
 
     fn wait(&self, deadline: Option<Nanos>) -> Waited {
@@ -110,7 +138,7 @@ impl<T> JoinHandle<T> {
         if join.is_done() {
             return Waited::Done;
         }
-        if current::get().is_some_and(|me| ptr::eq(me, &*self.thread.0)) {
+        if self.is_current() {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.

@@ -7,6 +7,7 @@ pub(crate) mod named;
 pub(crate) mod spawn;
 pub(crate) mod timeout;
 pub(crate) mod finish;
+pub(crate) mod iwait;
 pub(crate) mod registry;
 pub(crate) mod pthread;
 pub(crate) mod whose;
