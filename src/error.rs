@@ -182,3 +182,24 @@ impl<F> std::fmt::Debug for PoolError<F> {
         })
     }
 }
+
+/// [`Pool::try_spawn`](crate::Pool::try_spawn) found no free place, or a closed
+/// pool; the closure comes back in it.
+///
+/// ```
+/// use greenroom::{Pool, PoolFull};
+/// let pool = Pool::new(1);
+/// let busy = pool.spawn(greenroom::park);
+/// let PoolFull(job) = pool.try_spawn(|| 7).unwrap_err();
+/// assert_eq!(job(), 7);
+/// busy.thread().unpark();
+/// ```
+#[derive(thiserror::Error)]
+#[error("the pool is full, or closed")]
+pub struct PoolFull<F>(pub F);
+
+impl<F> std::fmt::Debug for PoolFull<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PoolFull(..)")
+    }
+}

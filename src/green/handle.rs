@@ -82,6 +82,12 @@ impl GreenThread {
     }
 }
 
+impl AsRef<GreenThread> for GreenThread {
+    fn as_ref(&self) -> &GreenThread {
+        self
+    }
+}
+
 impl PartialEq for GreenThread {
     fn eq(&self, other: &GreenThread) -> bool {
         self.id() == other.id()

@@ -176,7 +176,8 @@ impl Come {
     }
 }
 
-/// One of the things that somebody waits for: told once at most.
+/// One of the things that somebody waits for: told once at most, until it was
+/// taken out.
 pub(crate) struct Slot {
     ready: *const Ready,
     number: usize,
@@ -193,6 +194,7 @@ impl Slot {
     pub(crate) fn tell(&self) -> Told {
         // SAFETY: by the promise of `new`.
         let mut come = unsafe { (*self.ready).0.lock() };
+        self.next.set(ptr::null());
         match come.first.is_null() {
             true => come.first = self,
             // SAFETY: as in `take`, and this one is the last.

@@ -5,8 +5,8 @@
 //! directly: who comes later does not overtake. Nothing is poisoned: a panic
 //! while a lock is held just releases it. Guards may be held across any wait.
 
-mod line;
-mod place;
+pub(crate) mod line;
+pub(crate) mod place;
 pub(crate) mod waitable;
 pub(crate) mod permits;
 mod mutex;

@@ -35,6 +35,11 @@ impl Permits {
         Permits { word: AtomicUsize::new(free * ONE), most, line: Lock::new(Line::new()) }
     }
 
+    /// How many there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// How many are free.
     pub(crate) fn free(&self) -> usize {
         self.word.load(Acquire) / ONE

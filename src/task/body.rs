@@ -48,7 +48,8 @@ pub(crate) trait Beside: Send + 'static {
     const IS_MEMBER: bool;
     /// It has no result, and this is why. Before anybody is told.
     fn failed(&self, thread: &Record, why: &JoinError);
-    /// It has ended, and everybody else was told. Once, the last thing it does.
+    /// It has ended, though nobody was told yet, and whoever looks waits for
+    /// this. Once.
     fn ended(&self);
 }
 
@@ -173,13 +174,12 @@ unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
         drop_quietly(result);
         locals::end();
         // SAFETY: the result is the finisher's until `finish`, which comes once.
-        unsafe { store(&task.packet, how, None) };
+        unsafe { store(task, how, None) };
     } else {
         locals::end();
         // SAFETY: as above.
-        unsafe { store(&task.packet, how, Some(result)) };
+        unsafe { store(task, how, Some(result)) };
     }
-    task.beside.ended();
 }
 
 #[inline(always)] // as `store`
@@ -201,7 +201,7 @@ unsafe fn run_job<F: FnOnce() -> T, T>(record: NonNull<Record>) {
     if let Some(closure) = unsafe { (*task.closure.get()).take() } {
         let result = run_unless_killed(&task.packet.record, closure);
         // SAFETY: the result is the finisher's until `finish`, which comes once.
-        unsafe { store(&task.packet, Ending::of(&result), Some(result)) };
+        unsafe { store(task, Ending::of(&result), Some(result)) };
     }
 }
 
@@ -215,11 +215,10 @@ unsafe fn refuse<F, T, B: Beside>(record: NonNull<Record>, why: io::Error) {
     // What the closure holds may wait when it is dropped, and this may be a
     // worker: it is left to the joiner, unless there is none.
     // SAFETY: as in `run`.
-    if unsafe { store(&task.packet, Ending::NotStarted, Some(Err(why))) } {
+    if unsafe { store(task, Ending::NotStarted, Some(Err(why))) } {
         // SAFETY: detached, so it is the finisher's.
         unsafe { discard::<F, T, B>(record) };
     }
-    task.beside.ended();
 }
 
 /// # Safety
@@ -236,11 +235,17 @@ unsafe fn discard<F, T, B>(record: NonNull<Record>) {
 /// # Safety
 /// Once, by the finisher.
 #[inline(always)] // else the result is put together elsewhere and copied
-unsafe fn store<T>(packet: &Packet<T>, how: Ending, result: Option<Result<T, JoinError>>) -> bool {
+unsafe fn store<F, T, B: Beside>(
+    task: &Task<F, T, B>,
+    how: Ending,
+    result: Option<Result<T, JoinError>>,
+) -> bool {
+    let packet = &task.packet;
     // SAFETY: the result is the finisher's until `finish`.
     unsafe { *packet.result.get() = result };
     // SAFETY: once, by the caller's promise.
-    let (found, linked) = unsafe { packet.join.finish(how, |joiner| joiner.wake()) };
+    let (found, linked) =
+        unsafe { packet.join.finish(how, || task.beside.ended(), |joiner| joiner.wake()) };
     let detached = match found {
         Finished::Nobody => false,
         Finished::Woke(joiner) => {

@@ -1,16 +1,11 @@
 //! Joining many: as they end, at most until a deadline, or until one fails.
-//!
-//! Each handle waits in its own joining state, as `join` does, only that a slot
-//! stands there for the caller.
 
+use super::ends::Ends;
 use super::join::JoinHandle;
 use crate::error::JoinError;
-use crate::green::park::{Ready, Slot, Waiting};
-use crate::sys::clock::{self, Nanos};
+use crate::sys::clock;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::ptr::NonNull;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// Waits for all of them, and gives each result, with the number of its handle,
@@ -29,37 +24,18 @@ use std::time::Duration;
 /// assert_eq!(ended, [1, 0]);
 /// ```
 pub fn iwait<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> IWait<T> {
-    IWait::new(handles.into_iter().map(Some).collect())
+    // All are spawned before the first is looked at, also if the iterator
+    // spawns as it goes.
+    let handles: Vec<_> = handles.into_iter().collect();
+    let mut ends = Ends::new();
+    handles.into_iter().for_each(|handle| ends.put(handle));
+    IWait(ends)
 }
 
 /// What [`iwait`] returns. Dropped early, it detaches those that are left.
-pub struct IWait<T> {
-    /// Those that have not been given out.
-    handles: Vec<Option<JoinHandle<T>>>,
-    // Told where they are, so they stay there; not in boxes, which would claim
-    // to have them alone.
-    slots: Rc<[Slot]>,
-    ready: Rc<Ready>,
-    left: usize,
-}
-
-// SAFETY: slots are told from anywhere, under their lock; the counts are never used.
-unsafe impl<T> Send for IWait<T> {}
+pub struct IWait<T>(Ends<T>);
 
 impl<T> IWait<T> {
-    fn new(handles: Vec<Option<JoinHandle<T>>>) -> IWait<T> {
-        let ready = Rc::new(Ready::new());
-        let slots = (0..handles.len()).map(|number| Slot::new(&ready, number)).collect();
-        let this = IWait { left: handles.len(), handles, slots, ready };
-        for (handle, slot) in this.handles.iter().flatten().zip(&*this.slots) {
-            // SAFETY: this has the handle, and the slot stays until it was left.
-            if !unsafe { handle.watch(Waiting::Slot(NonNull::from(slot))) } {
-                slot.tell().finish();
-            }
-        }
-        this
-    }
-
     /// As `next`, at most for `timeout`; `None`: nothing came in time, or
     /// nothing is left.
     ///
@@ -72,35 +48,14 @@ impl<T> IWait<T> {
     /// assert_eq!((number, handle.join().is_ok()), (0, true));
     /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<(usize, Result<T, JoinError>)> {
-        self.next_by(Some(clock::after(timeout)))
-    }
-
-    fn next_by(&mut self, deadline: Option<Nanos>) -> Option<(usize, Result<T, JoinError>)> {
-        if self.left == 0 {
-            return None;
-        }
-        let number = self.ready.wait(deadline)?;
-        let handle = self.handles[number].take()?;
-        self.left -= 1;
-        // SAFETY: `new` watched it.
-        unsafe { handle.unwatch() };
-        Some((number, handle.join()))
+        self.0.next_by(Some(clock::after(timeout)))
     }
 
     /// The handles that have not been given out, ended or not, with their
     /// numbers.
     pub fn into_rest(mut self) -> Vec<(usize, JoinHandle<T>)> {
-        self.leave();
-        let handles = std::mem::take(&mut self.handles);
+        let handles = self.0.take_all();
         handles.into_iter().enumerate().filter_map(|(n, handle)| Some((n, handle?))).collect()
-    }
-
-    /// Takes the slots out of the handles that are left.
-    fn leave(&mut self) {
-        for handle in self.handles.iter().flatten() {
-            // SAFETY: `new` watched it; once, as the handles go after this.
-            unsafe { handle.unwatch() };
-        }
     }
 }
 
@@ -108,26 +63,20 @@ impl<T> Iterator for IWait<T> {
     type Item = (usize, Result<T, JoinError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_by(None)
+        self.0.next_by(None)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.0.left(), Some(self.0.left()))
     }
 }
 
 impl<T> ExactSizeIterator for IWait<T> {}
 impl<T> FusedIterator for IWait<T> {}
 
-impl<T> Drop for IWait<T> {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
 impl<T> fmt::Debug for IWait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IWait").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("IWait").field("left", &self.0.left()).finish_non_exhaustive()
     }
 }
 

@@ -233,6 +233,12 @@ impl<T> Drop for JoinHandle<T> {
     }
 }
 
+impl<T> AsRef<GreenThread> for JoinHandle<T> {
+    fn as_ref(&self) -> &GreenThread {
+        &self.thread
+    }
+}
+
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")

@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | `OPEN` | it runs, nobody waits | anybody |
 //! | `WAITING` | the joiner has left itself in the cell | finisher, or the joiner at its deadline |
-//! | `ENDING` | the result is stored; the finisher wakes whom it found | finisher |
-//! | `DONE` | likewise, and the finisher is done with the joiner; how it ended is added | nobody |
+//! | `ENDING` | the result is stored; the finisher leaves its group and wakes whom it found; who looks waits for it | finisher |
+//! | `DONE` | likewise, and the finisher is done with that; how it ended is added | nobody |
 //! | `DETACHED` | the handle is gone; the result is the finisher's to drop | finisher |
 //! | `LINKED` | beside the first three: `green/links.rs` knows whom else to tell | finisher |
 //!
 //! The cell belongs to the joiner in `OPEN`, and to the finisher once its swap
 //! has found `WAITING`. What stands in it counts no reference: a joiner that
 //! waited stays until it sees `DONE`, the finisher's last touch of it. One that
-//! did not wait may take the result in `ENDING` already. Every move but that to
-//! `DONE` is a read-modify-write with AcqRel or stronger than it needs, so that
-//! cell and result are published with it.
+//! did not wait sees no end before `DONE` either, but may drop the result. Every
+//! move but that to `DONE` is a read-modify-write with AcqRel or stronger than it
+//! needs, so that cell and result are published with it.
 
 use crate::green::ending::Ending;
 use crate::green::park::Waiting;
@@ -46,10 +46,11 @@ impl<U> JoinState<U> {
         JoinState { state: AtomicU32::new(OPEN), waiter: UnsafeCell::new(None) }
     }
 
-    /// Whether the result is there.
+    /// Whether the result is there, and what comes with the end is done.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
-        self.state.load(Acquire) >= ENDING
+        let state = self.state.load(Acquire);
+        state >= DONE || state == ENDING && self.has_come()
     }
 
     /// The handle is gone already: nobody will ask for the result.
@@ -59,10 +60,7 @@ impl<U> JoinState<U> {
 
     /// How it ended, if it has.
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.is_done().then(|| {
-            self.has_come();
-            Ending::of_code(self.state.load(Acquire) - DONE)
-        })
+        self.is_done().then(|| Ending::of_code(self.state.load(Acquire) - DONE))
     }
 
     /// Has the finisher look for links; false if it does not any more. Under the
@@ -112,7 +110,10 @@ impl<U> JoinState<U> {
     pub(crate) unsafe fn wait(&self, waiter: U) -> bool {
         // SAFETY: OPEN or DONE, and either way the cell is the joiner's.
         unsafe { *self.waiter.get() = Some(waiter) };
-        self.shift(OPEN, WAITING)
+        self.shift(OPEN, WAITING) || {
+            self.has_come();
+            false
+        }
     }
 
     /// The joiner gives up; false if the result came first.
@@ -129,9 +130,10 @@ impl<U> JoinState<U> {
         true
     }
 
-    /// The result is stored. If somebody waits, `wake` touches it for the last
-    /// time; what that leaves to do comes back, or that nobody will come for
-    /// the result. And whether there are links, which is the caller's to tell.
+    /// The result is stored. Calls `leave`, which others see together with the
+    /// end. If somebody waits, `wake` touches it for the last time; what that
+    /// leaves to do comes back, or that nobody will come for the result. And
+    /// whether there are links, which is the caller's to tell.
     ///
     /// # Safety
     /// Once, by the finisher.
@@ -139,9 +141,11 @@ impl<U> JoinState<U> {
     pub(crate) unsafe fn finish<R>(
         &self,
         how: Ending,
+        leave: impl FnOnce(),
         wake: impl FnOnce(U) -> R,
     ) -> (Finished<R>, bool) {
         let state = self.state.swap(ENDING, AcqRel);
+        leave();
         let found = match state & !LINKED {
             // SAFETY: found WAITING: the cell is the finisher's.
             WAITING => match unsafe { (*self.waiter.get()).take() } {

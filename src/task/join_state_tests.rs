@@ -13,16 +13,16 @@ mod orders {
             assert!(s.link() && s.link());
             assert!(s.wait(7) && s.give_up() && s.wait(8));
             assert!(!s.is_done() && !s.is_detached() && s.ending().is_none());
-            assert!(matches!(s.finish(Panicked, |u| u), (Finished::Woke(8), true)));
+            assert!(matches!(s.finish(Panicked, || (), |u| u), (Finished::Woke(8), true)));
             assert!(s.has_come() && s.is_done() && !s.link());
             assert_eq!(s.ending(), Some(Panicked));
 
             let s = JoinState::<u32>::new();
             assert!(s.link() && !s.detach() && s.is_detached());
-            assert!(matches!(s.finish(Returned, |u| u), (Finished::Detached, true)));
+            assert!(matches!(s.finish(Returned, || (), |u| u), (Finished::Detached, true)));
 
             let s = JoinState::<u32>::new();
-            assert!(matches!(s.finish(Returned, |u| u), (Finished::Nobody, false)));
+            assert!(matches!(s.finish(Returned, || (), |u| u), (Finished::Nobody, false)));
             assert!(!s.link());
         }
     }
@@ -33,11 +33,11 @@ mod orders {
         unsafe {
             let s = JoinState::new();
             assert!(s.wait(7));
-            assert!(matches!(s.finish(Returned, |u| u).0, Finished::Woke(7)));
+            assert!(matches!(s.finish(Returned, || (), |u| u).0, Finished::Woke(7)));
             assert!(s.is_done());
 
             let s = JoinState::new();
-            assert!(matches!(s.finish(Returned, |u| u).0, Finished::Nobody));
+            assert!(matches!(s.finish(Returned, || (), |u| u).0, Finished::Nobody));
             assert!(!s.wait(7));
             assert!(s.detach(), "the result is the handle's to drop");
 
@@ -45,11 +45,11 @@ mod orders {
             assert!(s.wait(7));
             assert!(s.give_up());
             assert!(!s.detach());
-            assert!(matches!(s.finish(Returned, |u| u).0, Finished::Detached));
+            assert!(matches!(s.finish(Returned, || (), |u| u).0, Finished::Detached));
 
             let s = JoinState::new();
             assert!(s.wait(7));
-            assert!(matches!(s.finish(Returned, |u| u).0, Finished::Woke(7)));
+            assert!(matches!(s.finish(Returned, || (), |u| u).0, Finished::Woke(7)));
             assert!(!s.give_up());
         }
     }
@@ -69,7 +69,7 @@ mod loom_tests {
             // SAFETY: the result is the finisher's until `finish`.
             shared.1.with_mut(|r| unsafe { *r = 7 });
             // SAFETY: once.
-            match unsafe { shared.0.finish(Ending::Returned, |u| u).0 } {
+            match unsafe { shared.0.finish(Ending::Returned, || (), |u| u).0 } {
                 Finished::Nobody => 0,
                 Finished::Woke(_) => 1,
                 // SAFETY: the result is the finisher's again.
@@ -127,7 +127,7 @@ mod loom_tests {
             let theirs = shared.clone();
             let ends = loom::thread::spawn(move || {
                 // SAFETY: once.
-                let (found, linked) = unsafe { theirs.0.finish(Ending::Killed, |u| u) };
+                let (found, linked) = unsafe { theirs.0.finish(Ending::Killed, || (), |u| u) };
                 let told = if linked { std::mem::take(&mut *theirs.1.lock().unwrap()) } else { 0 };
                 (matches!(found, Finished::Woke(_)), told)
             });

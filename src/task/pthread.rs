@@ -177,7 +177,7 @@ unsafe fn ended(record: NonNull<Record>, stack: GreenStack) -> Option<GreenStack
     // SAFETY: the stack is the finisher's until `finish`, which comes once.
     let (found, linked) = unsafe {
         *this.stack.get() = Some(stack);
-        this.join.finish(Ending::Returned, |joiner| joiner.wake())
+        this.join.finish(Ending::Returned, || (), |joiner| joiner.wake())
     };
     if linked {
         links::fire(&this.record, Ending::Returned);

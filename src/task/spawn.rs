@@ -80,8 +80,13 @@ where
 }
 
 #[cold]
-fn refuse(thread: RecordRef, why: io::Error) {
+pub(super) fn refuse(thread: RecordRef, why: io::Error) {
     report::not_started(&thread, &why);
+    refuse_quietly(thread, why);
+}
+
+/// Its joiner alone is told why it never ran.
+pub(super) fn refuse_quietly(thread: RecordRef, why: io::Error) {
     thread.state.begin_run();
     thread.state.finish();
     // SAFETY: it was queued nowhere, so nobody else will start or refuse it.

@@ -1,0 +1,56 @@
+//! Spawning into a group or a pool.
+
+use super::body;
+use super::join::JoinHandle;
+use super::member::{Barred, Member, Members};
+use super::spawn::{refuse, refuse_quietly};
+use crate::config;
+use crate::error::JoinError;
+use crate::green::handle::GreenThread;
+use crate::sched::start;
+use crate::stack::SizeClass;
+use std::io;
+use std::panic::{Location, resume_unwind};
+use std::sync::Arc;
+
+/// Who is spawned.
+pub(super) struct Entry {
+    /// It has one of the pool's places already.
+    pub(super) holds: bool,
+    /// Not after a kill that came later than this.
+    pub(super) epoch: Option<u64>,
+    pub(super) by: &'static Location<'static>,
+}
+
+/// As `spawn`. If it is not let in, its joiner is told.
+pub(super) fn spawn_into<F, T>(members: &Arc<Members>, entry: Entry, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // Before the stack size is asked for: the first start settles it.
+    let runtime = start::runtime(entry.by);
+    let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
+    let member = Member::new(members.clone(), entry.holds);
+    let (thread, handle) = match body::new_beside(f, None, class, member) {
+        Ok(new) => new,
+        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
+    };
+    match (members.enter(&thread, entry.epoch), runtime) {
+        (Ok(()), Ok(runtime)) => runtime.submit(thread),
+        (Ok(()), Err(why)) => refuse(thread, why),
+        (Err(Barred::Closed), _) => refuse_quietly(thread, io::Error::other("the pool is closed")),
+        (Err(Barred::Killed), _) => refuse_quietly(thread, io::Error::other("the pool was killed")),
+    }
+    // SAFETY: `new_beside` made it for `T`, and this is its one handle.
+    unsafe { JoinHandle::new(GreenThread(handle)) }
+}
+
+/// The result of one that the caller cannot do without.
+pub(super) fn result<T>(joined: Result<T, JoinError>) -> T {
+    match joined {
+        Ok(value) => value,
+        Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+        Err(other) => panic!("a green thread of the pool has no result: {other}"),
+    }
+}

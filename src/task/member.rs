@@ -1,0 +1,289 @@
+//! The members of a group or a pool.
+//!
+//! One that is spawned into it carries its place in the list beside itself, so
+//! membership allocates nothing. The list and all places are reached under the
+//! list's lock:
+//!
+//! | member is | from | until |
+//! |---|---|---|
+//! | in the list | `enter`, before it is queued to run | its end, after its joiner was told; or `discard` |
+//! | holding one of a pool's places | before `enter`, or, if it was queued, before its closure | its end, under the same lock as it leaves |
+//!
+//! So a pool never has more members that run than places, and who finds the
+//! list empty finds all places free.
+//!
+//! A kill raises `epoch` as it collects its victims. A map enters its members
+//! with the epoch in which it began: each is a victim, or is not let in.
+
+use super::body::Beside;
+use super::failure::{Failure, GroupError};
+use super::finish::join_state;
+use super::roll::{Added, Place, Roll};
+use crate::error::JoinError;
+use crate::green::ending::Ending;
+use crate::green::handle::GreenThread;
+use crate::green::park::Waiting;
+use crate::green::record::Record;
+use crate::green::{cancel, current, links};
+use crate::sync::Outcome;
+use crate::sync::line::Node;
+use crate::sync::permits::Permits;
+use crate::sync::place;
+use crate::sync::waitable::wait_all;
+use crate::sys::clock::Nanos;
+use crate::sys::lock::{Guard, Lock};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::Arc;
+
+/// What handles to one group share.
+pub(super) struct Members {
+    list: Lock<Roll>,
+    /// A pool's; taken by its members.
+    pub(super) places: Option<Permits>,
+}
+
+/// The place of one that was spawned into a group: lies beside it.
+pub(super) struct Member {
+    of: Arc<Members>,
+    /// Used under the lock.
+    place: Place,
+    /// Has one of the pool's places. Its own, but for its creator before.
+    holds: Cell<bool>,
+}
+
+// SAFETY: as its comments say.
+unsafe impl Send for Member {}
+
+impl Beside for Member {
+    const IS_MEMBER: bool = true;
+
+    #[cold]
+    fn failed(&self, thread: &Record, why: &JoinError) {
+        if let Some(failure) = Failure::of(thread, why) {
+            let mut list = self.of.list.lock();
+            if self.place.is_in() {
+                list.failed.add(failure);
+            }
+        }
+    }
+
+    #[inline]
+    fn ended(&self) {
+        let mut list = self.of.list.lock();
+        // SAFETY: in no other list.
+        unsafe { list.strike(&self.place) };
+        if self.holds.get()
+            && let Some(places) = &self.of.places
+        {
+            places.release();
+        }
+        self.of.tell_if_empty(list);
+    }
+}
+
+impl Member {
+    pub(super) fn new(of: Arc<Members>, holds: bool) -> Member {
+        Member { of, place: Place::new(), holds: Cell::new(holds) }
+    }
+
+    /// Its place, if it was spawned into a group.
+    fn of_record(record: &Record) -> Option<&Member> {
+        let at = record.body.member_at?;
+        // SAFETY: there lies one, for as long as the record.
+        Some(unsafe { record.whole().byte_add(at).cast().as_ref() })
+    }
+
+    /// On a member that has no place yet: waits for one.
+    pub(super) fn take_place() {
+        let Some(me) = current::get().and_then(Member::of_record) else { return };
+        if let Some(places) = &me.of.places {
+            me.holds.set(places.acquire(None) == Outcome::Granted);
+        }
+    }
+}
+
+/// Why a member was not let in.
+pub(super) enum Barred {
+    /// The group is closed.
+    Closed,
+    /// It was killed since the map began.
+    Killed,
+}
+
+impl Members {
+    pub(super) fn new(places: Option<Permits>) -> Arc<Members> {
+        Arc::new(Members { list: Lock::new(Roll::new()), places })
+    }
+
+    /// Lets in a fresh one that was made with a place here, unless there was a
+    /// kill since `epoch`.
+    pub(super) fn enter(&self, thread: &Record, epoch: Option<u64>) -> Result<(), Barred> {
+        let Some(member) = Member::of_record(thread) else { return Ok(()) };
+        let mut list = self.list.lock();
+        match epoch {
+            // A map that has begun goes on.
+            Some(epoch) if epoch != list.epoch => return Err(Barred::Killed),
+            None if list.closed => return Err(Barred::Closed),
+            _ => {}
+        }
+        // SAFETY: it lies with its record, and is struck before that ends.
+        unsafe { list.enter(&member.place, thread) };
+        Ok(())
+    }
+
+    /// Whether the caller is one that was spawned into this.
+    pub(super) fn has_current(&self) -> bool {
+        let member = current::get().and_then(Member::of_record);
+        member.is_some_and(|member| ptr::eq(&*member.of, self))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.list.lock().epoch
+    }
+
+    pub(super) fn close(&self) {
+        self.list.lock().closed = true;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.list.lock().closed
+    }
+
+    /// Waits until nobody is in; false once `deadline` has passed.
+    pub(super) fn wait(&self, deadline: Option<Nanos>) -> bool {
+        let node = Node::new(Waiting::current());
+        {
+            let mut list = self.list.lock();
+            if list.len() == 0 {
+                return true;
+            }
+            // SAFETY: `wait` returns or unwinds when it is out of line.
+            unsafe { list.joiners.push(&node) };
+        }
+        place::wait(self, &node, deadline) == Outcome::Granted
+    }
+
+    /// What failed since the last call.
+    pub(super) fn failures(&self) -> Result<(), GroupError> {
+        let failed = std::mem::replace(&mut self.list.lock().failed, GroupError::none());
+        if failed.count() == 0 { Ok(()) } else { Err(failed) }
+    }
+
+    /// Kills all who are in, and waits for their ends.
+    pub(super) fn kill(&self) {
+        let victims = self.victims();
+        victims.iter().for_each(GreenThread::request_kill);
+        let me = current::get();
+        for victim in &victims {
+            let itself = me.is_some_and(|me| ptr::eq(me, &*victim.0));
+            if !itself && !victim.0.is_pthread() {
+                wait_all(&[victim]);
+            }
+        }
+        cancel::check();
+    }
+
+    fn victims(&self) -> Vec<GreenThread> {
+        let mut victims = Vec::new();
+        loop {
+            {
+                let mut list = self.list.lock();
+                if victims.capacity() >= list.len() {
+                    list.epoch += 1;
+                    list.collect(&mut victims);
+                    return victims;
+                }
+            }
+            // Without the lock.
+            victims.reserve(self.len() + 8);
+        }
+    }
+
+    /// Lets in one that was made elsewhere, until it ends.
+    pub(super) fn add(self: &Arc<Members>, thread: &GreenThread) {
+        let added = Added { thread: thread.clone(), called: None };
+        let is_in = Member::of_record(&thread.0)
+            .is_some_and(|member| ptr::eq(&*member.of, &**self) && self.holds_place(member));
+        if is_in || !self.list.lock().add(added) {
+            return;
+        }
+        let of = self.clone();
+        let hook = move |thread: &GreenThread, how| of.added_ended(thread, how);
+        let join = join_state(&thread.0);
+        match links::call(&thread.0, Box::new(hook), || join.link()) {
+            Ok(called) => {
+                let called = self.list.lock().note_called(thread.id(), called);
+                // It was discarded meanwhile, or has ended.
+                drop(called.map(|called| called.cancel()));
+            }
+            Err(_) => drop(self.discard(thread)),
+        }
+    }
+
+    fn holds_place(&self, member: &Member) -> bool {
+        let _list = self.list.lock();
+        member.place.is_in()
+    }
+
+    fn added_ended(&self, thread: &GreenThread, how: Ending) {
+        let failure = Failure::of_ending(&thread.0, how);
+        let mut list = self.list.lock();
+        let added = list.remove(thread.id());
+        if let (Some(failure), true) = (failure, added.is_some()) {
+            list.failed.add(failure);
+        }
+        self.tell_if_empty(list);
+    }
+
+    /// Takes one out that goes on; whether it was in.
+    pub(super) fn discard(&self, thread: &GreenThread) -> bool {
+        let mut list = self.list.lock();
+        let added = list.remove(thread.id());
+        let member = Member::of_record(&thread.0).filter(|member| ptr::eq(&*member.of, self));
+        // SAFETY: in no other list.
+        let spawned = member.is_some_and(|member| unsafe { list.strike(&member.place) });
+        self.tell_if_empty(list);
+        let was_in = added.is_some() || spawned;
+        // Without the lock.
+        drop(added.and_then(|added| added.called?.cancel()));
+        was_in
+    }
+
+    /// Tells those who join if nobody is in any more.
+    #[inline]
+    fn tell_if_empty(&self, list: Guard<'_, Roll>) {
+        if list.len() == 0 && !list.joiners.is_empty() {
+            let newest = list.joiners.newest();
+            drop(list);
+            self.tell(newest);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, newest: u64) {
+        loop {
+            // SAFETY: in line, so not told yet.
+            let told = self.list.lock().joiners.grant(newest, |who| unsafe { who.wake() });
+            match told {
+                Some(told) => told.finish(),
+                None => return,
+            }
+        }
+    }
+}
+
+impl place::Place for Members {
+    fn leave(&self, node: &Node) -> bool {
+        // SAFETY: `wait` was given a node that is in this line.
+        unsafe { self.list.lock().joiners.leave(node) }
+    }
+
+    fn pass_on(&self) {
+        // All were told, so there is nothing to hand on.
+    }
+}
