@@ -249,19 +249,33 @@ fn kill_ends_members_and_those_in_line() {
 /// A pool that gets no stacks gives its places back.
 #[test]
 fn those_that_cannot_start_leave_as_well() {
-    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_STACK_SIZE", "268435456")];
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_STACK_SIZE", "1073741824")];
     let ended = in_child(&vars, || {
         spawn(|| ()).join().unwrap();
-        common::set_limit(libc::RLIMIT_AS, 2 << 30);
-        let pool = Pool::new(1000);
-        let handles: Vec<_> = (0..100).map(|_| pool.spawn(park)).collect();
-        until(|| handles.iter().any(|h| h.is_finished()));
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
+        common::set_limit(libc::RLIMIT_AS, (pages << 12) + (256 << 20));
+        let pool = Pool::new(20);
+        // Some may get stacks that were used before.
+        let started = Arc::new(AtomicUsize::new(0));
+        let handles: Vec<_> = (0..20)
+            .map(|_| {
+                let started = started.clone();
+                pool.spawn(move || {
+                    started.fetch_add(1, SeqCst);
+                    park();
+                })
+            })
+            .collect();
+        until(|| pool.free_count() + started.load(SeqCst) == 20);
+        let refused = 20 - started.load(SeqCst);
+        assert!(refused > 0 && pool.len() == 20 - refused);
         pool.kill();
-        assert_eq!((pool.len(), pool.free_count()), (0, 1000));
+        common::set_limit(libc::RLIMIT_AS, u64::MAX);
+        assert_eq!((pool.len(), pool.free_count()), (0, 20));
         let failed = handles.into_iter().map(|h| h.join().unwrap_err());
-        let failed = failed.filter(|e| matches!(e, JoinError::NotStarted(_))).count();
-        assert!(failed > 0);
-        assert_eq!(pool.join().unwrap_err().count(), failed);
+        assert_eq!(failed.filter(|e| matches!(e, JoinError::NotStarted(_))).count(), refused);
+        assert_eq!(pool.join().unwrap_err().count(), refused);
     });
     ended.assert_success();
 }
