@@ -254,7 +254,7 @@ fn those_that_cannot_start_leave_as_well() {
         spawn(|| ()).join().unwrap();
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
-        common::set_limit(libc::RLIMIT_AS, (pages << 12) + (256 << 20));
+        common::set_limit(libc::RLIMIT_AS, (pages << 12) + (900 << 20));
         let pool = Pool::new(20);
         // Some may get stacks that were used before.
         let started = Arc::new(AtomicUsize::new(0));
