@@ -28,9 +28,10 @@ pub(super) struct Ends<T> {
 unsafe impl<T> Send for Ends<T> {}
 
 impl<T> Ends<T> {
-    pub(super) fn new() -> Ends<T> {
-        let ready = Rc::new(Ready::new());
-        Ends { handles: Vec::new(), slots: Vec::new(), ready, free: Vec::new(), left: 0 }
+    /// Without any; there is room for `n`.
+    pub(super) fn with_capacity(n: usize) -> Ends<T> {
+        let (handles, slots) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        Ends { handles, slots, ready: Rc::new(Ready::new()), free: Vec::new(), left: 0 }
     }
 
     /// How many are here.

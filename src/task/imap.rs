@@ -63,7 +63,7 @@ pub struct IMapUnordered<I: Iterator, F, T> {
 
 impl<I: Iterator, F, T> IMapUnordered<I, F, T> {
     pub(super) fn new(feed: Feed<I, F>) -> IMapUnordered<I, F, T> {
-        IMapUnordered { feed, begun: Ends::new() }
+        IMapUnordered { feed, begun: Ends::with_capacity(0) }
     }
 }
 

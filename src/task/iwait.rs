@@ -27,7 +27,7 @@ pub fn iwait<T>(handles: impl IntoIterator<Item = JoinHandle<T>>) -> IWait<T> {
     // All are spawned before the first is looked at, also if the iterator
     // spawns as it goes.
     let handles: Vec<_> = handles.into_iter().collect();
-    let mut ends = Ends::new();
+    let mut ends = Ends::with_capacity(handles.len());
     handles.into_iter().for_each(|handle| ends.put(handle));
     IWait(ends)
 }

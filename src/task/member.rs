@@ -287,3 +287,7 @@ impl place::Place for Members {
         // All were told, so there is nothing to hand on.
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "member_tests.rs"]
+mod tests;
