@@ -5,7 +5,7 @@ mod common;
 
 use common::{Counted, Random, until, workers};
 use greenroom::{JoinError, JoinHandle, iwait, joinall, joinall_timeout, try_joinall};
-use greenroom::{park, sleep, spawn, yield_now};
+use greenroom::{park, sleep, spawn, timeout, yield_now};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -86,11 +86,12 @@ fn it_travels() {
         assert!(ends.next_timeout(SOON).is_none());
         let there = spawn(move || {
             assert!(ends.next_timeout(SOON).is_none());
-            let last = std::thread::spawn(move || ends.next().unwrap());
-            waker.unpark();
-            last.join().unwrap().1.unwrap();
+            ends
         });
-        there.join().unwrap();
+        let mut ends = there.join().unwrap();
+        let last = std::thread::spawn(move || ends.next().unwrap());
+        waker.unpark();
+        last.join().unwrap().1.unwrap();
     });
 }
 
@@ -248,6 +249,40 @@ fn races_lose_nothing() {
         until(|| common::DROPPED.load(SeqCst) == common::MADE.load(SeqCst));
         // A fresh waiter that was killed never made any.
         assert!(common::MADE.load(SeqCst) >= ROUNDS * EACH / 2);
+    });
+}
+
+/// A `timeout` around the wait takes nothing away.
+#[test]
+fn cut_short_it_goes_on() {
+    workers(2, || {
+        let mut random = Random::new(9);
+        for _ in 0..300 {
+            let handles: Vec<_> = (0..4)
+                .map(|n| {
+                    let spins = random.below(20_000);
+                    spawn(move || {
+                        (0..spins).for_each(|_| std::hint::spin_loop());
+                        n
+                    })
+                })
+                .collect();
+            let limit = Duration::from_nanos(random.below(30_000));
+            let waiter = spawn(move || {
+                let mut ends = iwait(handles);
+                let mut got = Vec::new();
+                while got.len() < 4 {
+                    if let Ok(Some((number, result))) = timeout(limit, || ends.next()) {
+                        assert_eq!(result.unwrap(), number);
+                        got.push(number);
+                    }
+                    yield_now();
+                }
+                got.sort();
+                got
+            });
+            assert_eq!(waiter.join().unwrap(), [0, 1, 2, 3]);
+        }
     });
 }
 

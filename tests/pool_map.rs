@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Counted, in_child, until, workers};
-use greenroom::{Pool, park, sleep, spawn, yield_now};
+use greenroom::{Pool, park, sleep, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -176,6 +176,44 @@ fn a_mapper_that_is_killed_leaves_the_pool_as_it_is() {
         assert_eq!(pool.free_count(), 2);
         Counted::assert_gone(begun.load(SeqCst));
         assert!(begun.load(SeqCst) < 100);
+    });
+}
+
+/// A `timeout` around the wait for a result takes nothing away.
+#[test]
+fn cut_short_they_go_on() {
+    workers(2, || {
+        fn all(mut map: impl Iterator<Item = usize>, limit: Duration) -> Vec<usize> {
+            let mut got = Vec::new();
+            loop {
+                match timeout(limit, || map.next()) {
+                    Ok(Some(value)) => got.push(value),
+                    Ok(None) => return got,
+                    Err(_) => yield_now(),
+                }
+            }
+        }
+        fn slow(n: usize) -> usize {
+            sleep(Duration::from_micros(200));
+            n
+        }
+        let pool = Pool::new(2);
+        // Others want places, too, so the maps wait for those as well.
+        let busy = pool.clone();
+        let rival = spawn(move || (0..200).for_each(|n| drop(busy.spawn(move || slow(n)))));
+        for micros in [20, 100, 150] {
+            let limit = Duration::from_micros(micros);
+            let (one, other) = (pool.clone(), pool.clone());
+            let in_order = spawn(move || all(one.imap(0..40, slow), limit));
+            let any = spawn(move || all(other.imap_unordered(0..40, slow), limit));
+            assert_eq!(in_order.join().unwrap(), (0..40).collect::<Vec<_>>());
+            let mut any = any.join().unwrap();
+            any.sort();
+            assert_eq!(any, (0..40).collect::<Vec<_>>());
+        }
+        rival.join().unwrap();
+        pool.join().unwrap();
+        assert_eq!(pool.free_count(), 2);
     });
 }
 

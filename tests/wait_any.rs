@@ -6,7 +6,7 @@ use common::{Random, until, workers};
 use greenroom::queue::{LifoQueue, PriorityQueue, Queue};
 use greenroom::sync::{AsyncResult, Event, Semaphore};
 use greenroom::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
-use greenroom::{park, sleep, spawn, yield_now};
+use greenroom::{park, sleep, spawn, timeout, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -178,6 +178,50 @@ fn a_killed_one_has_left() {
         }
         until(|| things.green.is_finished());
         (0..8).for_each(|number| things.assert_untouched(number));
+    });
+}
+
+#[test]
+fn cut_short_by_a_timeout() {
+    workers(2, || {
+        let things = Things::new();
+        let cut = || timeout(SOON, || wait_any(&things.all())).is_err();
+        assert!(cut() && timeout(SOON, || wait_all(&things.all())).is_err());
+        let theirs = things.clone();
+        let green = spawn(move || timeout(SOON, || wait_any(&theirs.all())).is_err());
+        assert!(green.join().unwrap());
+        for number in 1..8 {
+            things.make_ready(number);
+        }
+        until(|| things.green.is_finished());
+        (0..8).for_each(|number| things.assert_untouched(number));
+    });
+}
+
+/// With nothing but watchers, a permit stays free until one takes it: it is not
+/// passed from one to the next for ever.
+#[test]
+fn many_may_watch_one() {
+    workers(2, || {
+        let (queue, taken) = (Queue::new(), Arc::new(AtomicUsize::new(0)));
+        let watchers: Vec<_> = (0..20)
+            .map(|_| {
+                let (queue, taken) = (queue.clone(), taken.clone());
+                spawn(move || {
+                    while taken.load(SeqCst) < 500 {
+                        wait_any(&[&queue]);
+                        taken.fetch_add(usize::from(queue.try_get().is_ok()), SeqCst);
+                    }
+                })
+            })
+            .collect();
+        for n in 0..500 {
+            queue.put(n).unwrap();
+            until(|| taken.load(SeqCst) > n);
+        }
+        queue.shutdown(false);
+        watchers.into_iter().for_each(|watcher| watcher.join().unwrap());
+        assert_eq!(taken.load(SeqCst), 500);
     });
 }
 

@@ -105,7 +105,7 @@ impl Watch for Event {
     }
 
     fn unwatch(&self, spot: &Spot) {
-        place::abandon(self, spot.node());
+        self.leave(spot.node());
     }
 }
 

@@ -65,10 +65,12 @@ impl<W> Node<W> {
     }
 }
 
-/// Waiters in the order in which they came.
+/// Waiters in the order in which they came; beside them watchers, who only want
+/// to know, and whose nodes have number 0.
 pub(crate) struct Line<W = Waiting> {
     first: *const Node<W>,
     last: *const Node<W>,
+    watchers: *const Node<W>,
     /// How many have ever stood here.
     count: u64,
 }
@@ -78,11 +80,34 @@ unsafe impl<W: Send> Send for Line<W> {}
 
 impl<W> Line<W> {
     pub(crate) const fn new() -> Line<W> {
-        Line { first: ptr::null(), last: ptr::null(), count: 0 }
+        Line { first: ptr::null(), last: ptr::null(), watchers: ptr::null(), count: 0 }
     }
 
+    /// Whether nobody waits; somebody may watch.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
+    }
+
+    /// Whether somebody watches.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.watchers.is_null()
+    }
+
+    /// # Safety
+    /// As `push`.
+    pub(crate) unsafe fn push_watcher(&mut self, node: &Node<W>) {
+        node.next.set(self.watchers);
+        // SAFETY: those who watch are alive.
+        if let Some(next) = unsafe { self.watchers.as_ref() } {
+            next.prev.set(node);
+        }
+        self.watchers = node;
+    }
+
+    /// Tells one that watches, and leaves it.
+    pub(crate) fn tell<R>(&mut self, wake: impl FnOnce(W) -> R) -> Option<R> {
+        // SAFETY: those who watch are alive, and here.
+        unsafe { self.settle_one(self.watchers.as_ref()?, GRANTED, wake) }
     }
 
     /// The number of the one that came last; whoever comes later has a higher.
@@ -132,6 +157,18 @@ impl<W> Line<W> {
         // SAFETY: those in line are alive.
         let node = unsafe { self.first.as_ref() }.filter(|n| n.number.get() <= newest)?;
         // SAFETY: it is in line.
+        unsafe { self.settle_one(node, as_, wake) }
+    }
+
+    /// # Safety
+    /// `node` is in this line.
+    unsafe fn settle_one<R>(
+        &mut self,
+        node: &Node<W>,
+        as_: u32,
+        wake: impl FnOnce(W) -> R,
+    ) -> Option<R> {
+        // SAFETY: the caller's promise.
         unsafe { self.unlink(node) };
         let told = node.who.take().map(wake);
         // The last touch: see above.
@@ -146,11 +183,13 @@ impl<W> Line<W> {
         // SAFETY: neighbours in line are alive.
         match unsafe { prev.as_ref() } {
             Some(prev) => prev.next.set(next),
+            None if node.number.get() == 0 => self.watchers = next,
             None => self.first = next,
         }
         // SAFETY: as above.
         match unsafe { next.as_ref() } {
             Some(next) => next.prev.set(prev),
+            None if node.number.get() == 0 => {}
             None => self.last = prev,
         }
     }

@@ -1,11 +1,12 @@
 //! Counted permits: what mutexes, semaphores and queues are made of.
 //!
 //! The word holds the number of free permits, `CLOSED`, and `WAITERS`, which is
-//! set only under the line's lock, and exactly while somebody stands in line
-//! (but for the moments in which the lock is held). With `WAITERS` no permit is
-//! free: what is released goes to the first in line, and never through the
-//! word. Taking is Acquire, releasing Release; a hand-over is ordered by the
-//! node's outcome.
+//! set only under the line's lock, and exactly while somebody stands in line or
+//! watches (but for the moments in which the lock is held). With `WAITERS` no
+//! permit is free: what is released goes to the first in line, and not through
+//! the word. If there are only watchers, who want none, it becomes free, and all
+//! of them are told. Taking is Acquire, releasing Release; a hand-over is ordered
+//! by the node's outcome.
 
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place};
@@ -80,22 +81,24 @@ impl Permits {
     /// As `Line::push`.
     unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
         let mut line = self.line.lock();
-        loop {
-            if self.try_acquire() {
-                return Some(Outcome::Granted);
-            }
-            let word = self.word.load(Relaxed);
-            if word & CLOSED != 0 {
+        while !self.try_acquire() {
+            if self.word.load(Relaxed) & CLOSED != 0 {
                 return Some(Outcome::Refused);
             }
-            let none = word < ONE;
-            if none && self.word.compare_exchange(word, word | WAITERS, AcqRel, Relaxed).is_ok() {
-                break;
+            if self.announce() {
+                // SAFETY: the caller's promise.
+                unsafe { line.push(node) };
+                return None;
             }
         }
-        // SAFETY: the caller's promise.
-        unsafe { line.push(node) };
-        None
+        Some(Outcome::Granted)
+    }
+
+    /// Has whoever releases look into the line, whose lock is held; false if
+    /// there is no need to wait.
+    fn announce(&self) -> bool {
+        let word = self.word.load(Relaxed);
+        word & !WAITERS == 0 && self.word.compare_exchange(word, WAITERS, AcqRel, Relaxed).is_ok()
     }
 
     /// Gives one back; false if there are as many as there may be.
@@ -120,19 +123,25 @@ impl Permits {
         }
     }
 
-    /// Gives one to the first in line; false if nobody stands there any more.
+    /// Gives one to the first in line, or frees it if there are only watchers;
+    /// false if nobody is there any more.
     #[cold]
     fn hand_over(&self) -> bool {
         let mut line = self.line.lock();
         // SAFETY: in line, so not told yet.
         let told = line.grant(u64::MAX, |who: Waiting| unsafe { who.wake() });
+        let frees = told.is_none() && line.is_watched();
+        if frees {
+            self.word.fetch_add(ONE, Release);
+            tell_watchers(&mut line);
+        }
         self.note_empty(&line);
         drop(line);
-        told.map(|told| told.finish()).is_some()
+        told.map(|told| told.finish()).is_some() || frees
     }
 
     fn note_empty(&self, line: &Line) {
-        if line.is_empty() {
+        if line.is_empty() && !line.is_watched() {
             self.word.fetch_and(!WAITERS, Relaxed);
         }
     }
@@ -144,6 +153,9 @@ impl Permits {
             let mut line = self.line.lock();
             // SAFETY: in line, so not told yet.
             let told = line.refuse(|who: Waiting| unsafe { who.wake() });
+            if told.is_none() {
+                tell_watchers(&mut line);
+            }
             self.note_empty(&line);
             drop(line);
             match told {
@@ -159,22 +171,28 @@ impl Watch for Permits {
         self.word.load(Acquire) & !WAITERS != 0
     }
 
-    /// It is granted a permit, and gives it back when it leaves.
     fn watch(&self, spot: &Spot) -> bool {
-        // SAFETY: spots stay until they were taken out by `unwatch`.
-        match unsafe { self.enter(spot.node()) } {
-            None => true,
-            Some(outcome) => {
-                if outcome == Outcome::Granted {
-                    self.release();
-                }
-                false
+        let mut line = self.line.lock();
+        while !self.is_ready() {
+            if self.announce() {
+                // SAFETY: spots stay until they were taken out by `unwatch`.
+                unsafe { line.push_watcher(spot.node()) };
+                return true;
             }
         }
+        false
     }
 
     fn unwatch(&self, spot: &Spot) {
-        place::abandon(self, spot.node());
+        self.leave(spot.node());
+    }
+}
+
+/// Under the lock, for there is no room elsewhere for what is left to do.
+fn tell_watchers(line: &mut Line) {
+    // SAFETY: it watches, so it was not told yet.
+    while let Some(told) = line.tell(|who: Waiting| unsafe { who.wake() }) {
+        told.finish();
     }
 }
 

@@ -53,13 +53,8 @@ struct Frame<'a, P: Place> {
 
 impl<P: Place> Drop for Frame<'_, P> {
     fn drop(&mut self) {
-        abandon(self.place, self.node);
-    }
-}
-
-/// `node`, which was in line, wants nothing any more, whatever it was granted.
-pub(super) fn abandon(place: &impl Place, node: &Node) {
-    if !place.leave(node) && node.outcome() == Some(Outcome::Granted) {
-        place.pass_on();
+        if !self.place.leave(self.node) && self.node.outcome() == Some(Outcome::Granted) {
+            self.place.pass_on();
+        }
     }
 }

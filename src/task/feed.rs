@@ -79,14 +79,14 @@ where
         if self.state != State::Open {
             return Fed::Over;
         }
-        let Some(item) = self.item.take().or_else(|| self.items.next()) else {
+        // It stays there while this waits: a `timeout` may end that.
+        self.item = self.item.take().or_else(|| self.items.next());
+        if self.item.is_none() {
             self.state = State::Over;
             return Fed::Over;
-        };
-        let Some(has_place) = self.place(wait) else {
-            self.item = Some(item);
-            return Fed::Full;
-        };
+        }
+        let Some(has_place) = self.place(wait) else { return Fed::Full };
+        let Some(item) = self.item.take() else { return Fed::Over };
         let f = self.f.clone();
         if has_place {
             let entry = Entry { holds: true, epoch: Some(self.epoch), by: self.by };

@@ -43,6 +43,10 @@ where
                 Fed::Full | Fed::Over => break,
             });
         }
+        // It stays there while this waits: a `timeout` may end that.
+        if let Some(Begun::Spawned(handle)) = self.begun.front_mut() {
+            handle.wait_for_end();
+        }
         match self.begun.pop_front() {
             Some(Begun::Spawned(handle)) => Some(result(handle.join())),
             Some(Begun::Done(done)) => Some(result(done)),

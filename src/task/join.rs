@@ -110,6 +110,11 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// Waits as `join` does, and leaves the result where it is.
+    pub(super) fn wait_for_end(&mut self) {
+        self.wait(None);
+    }
+
     /// Has `who` told when `join` would return at once; false if it would now.
     ///
     /// # Safety
