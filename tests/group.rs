@@ -201,6 +201,27 @@ fn a_member_that_kills_its_group_ends_as_well() {
 }
 
 #[test]
+fn a_member_cannot_wait_for_itself() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let (group, other) = (Group::new(), Group::new());
+        let (own, others) = (group.clone(), other.clone());
+        let member = group.spawn(move || {
+            own.add(greenroom::current().unwrap());
+            others.add(greenroom::current().unwrap());
+            for group in [&own, &others] {
+                assert!(group.join_timeout(SOON).is_none());
+                let joins = std::panic::AssertUnwindSafe(|| group.join());
+                assert!(std::panic::catch_unwind(joins).is_err());
+                assert!(group.discard(greenroom::current().unwrap()));
+                group.join().unwrap();
+            }
+        });
+        member.join().unwrap();
+    })
+    .assert_success();
+}
+
+#[test]
 fn those_added_and_discarded() {
     workers(2, || {
         let (one, other) = (Group::new(), Group::new());

@@ -73,13 +73,16 @@ impl Group {
         self.0.discard(thread.as_ref())
     }
 
-    /// Waits until all members have ended, also those that come meanwhile. A
-    /// member that does so waits for ever.
+    /// Waits until all members have ended, also those that come meanwhile.
     ///
     /// # Errors
     /// Members panicked, or could not start, since the last call, whether or not
     /// somebody joined them. Those that were killed do not count as failed.
+    ///
+    /// # Panics
+    /// If the caller is a member: it would wait for itself.
     pub fn join(&self) -> Result<(), GroupError> {
+        self.0.assert_not_in();
         self.0.wait(None);
         self.0.failures()
     }

@@ -138,6 +138,18 @@ impl Members {
         member.is_some_and(|member| ptr::eq(&*member.of, self))
     }
 
+    /// # Panics
+    /// If the caller is in, so that waiting for all would never end.
+    pub(super) fn assert_not_in(&self) {
+        let is_in = current::get().is_some_and(|me| self.lists(&self.list.lock(), me));
+        assert!(!is_in, "a member cannot join its own group: it would wait for itself");
+    }
+
+    fn lists(&self, list: &Roll, thread: &Record) -> bool {
+        let member = Member::of_record(thread).filter(|member| ptr::eq(&*member.of, self));
+        list.has(thread.id()) || member.is_some_and(|member| member.place.is_in())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.lock().len()
     }
@@ -206,11 +218,12 @@ impl Members {
 
     /// Lets in one that was made elsewhere, until it ends.
     pub(super) fn add(self: &Arc<Members>, thread: &GreenThread) {
-        let added = Added { thread: thread.clone(), called: None };
-        let is_in = Member::of_record(&thread.0)
-            .is_some_and(|member| ptr::eq(&*member.of, &**self) && self.holds_place(member));
-        if is_in || !self.list.lock().add(added) {
-            return;
+        {
+            let mut list = self.list.lock();
+            if self.lists(&list, &thread.0) {
+                return;
+            }
+            list.add(Added { thread: thread.clone(), called: None });
         }
         let of = self.clone();
         let hook = move |thread: &GreenThread, how| of.added_ended(thread, how);
@@ -223,11 +236,6 @@ impl Members {
             }
             Err(_) => drop(self.discard(thread)),
         }
-    }
-
-    fn holds_place(&self, member: &Member) -> bool {
-        let _list = self.list.lock();
-        member.place.is_in()
     }
 
     fn added_ended(&self, thread: &GreenThread, how: Ending) {
@@ -283,9 +291,7 @@ impl place::Place for Members {
         unsafe { self.list.lock().joiners.leave(node) }
     }
 
-    fn pass_on(&self) {
-        // All were told, so there is nothing to hand on.
-    }
+    fn pass_on(&self) {} // all were told
 }
 
 #[cfg(all(test, not(loom)))]

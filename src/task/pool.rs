@@ -210,12 +210,14 @@ impl Pool {
         IMapUnordered::new(Feed::new(&self.0, items.into_iter(), f, Location::caller()))
     }
 
-    /// Waits until all members have ended, also those that come meanwhile. A
-    /// member that does so waits for ever.
+    /// Waits until all members have ended, also those that come meanwhile.
     ///
     /// # Errors
     /// Members panicked, or could not start, since the last call, whether or not
     /// somebody joined them. Those that were killed do not count as failed.
+    ///
+    /// # Panics
+    /// If the caller is a member: it would wait for itself.
     ///
     /// ```
     /// let pool = greenroom::Pool::new(2);
@@ -224,6 +226,7 @@ impl Pool {
     /// assert!(pool.join().is_ok());
     /// ```
     pub fn join(&self) -> Result<(), GroupError> {
+        self.0.assert_not_in();
         self.0.wait(None);
         self.0.failures()
     }

@@ -124,14 +124,14 @@ impl Roll {
         all.extend(self.added.values().map(|added| added.thread.clone()));
     }
 
-    /// False if it is in already.
-    pub(super) fn add(&mut self, added: Added) -> bool {
-        let id = added.thread.id();
-        let new = !self.added.contains_key(&id);
-        if new {
-            self.added.insert(id, added);
-        }
-        new
+    /// Whether one with this id was added.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.added.contains_key(&id)
+    }
+
+    /// Lets in one that is not.
+    pub(super) fn add(&mut self, added: Added) {
+        self.added.insert(added.thread.id(), added);
     }
 
     /// Remembers what tells the end of the one with this id; gives it back if
