@@ -16,6 +16,10 @@ pub enum JoinError {
     /// It was killed before it could return.
     #[error("the green thread was killed")]
     Killed,
+    /// A [`timeout`](crate::timeout) around the [`scope`](crate::scope()) that it
+    /// was spawned in ended it.
+    #[error("the timeout around the scope of the green thread has passed")]
+    Elapsed,
     /// It never ran: there was no stack for it, or no runtime.
     #[error("the green thread could not start: {0}")]
     NotStarted(#[source] io::Error),

@@ -82,6 +82,7 @@ pub use task::imap::{IMap, IMapUnordered};
 pub use task::iwait::{IWait, iwait, joinall_timeout, try_joinall};
 pub use task::join::{JoinHandle, joinall};
 pub use task::pool::Pool;
+pub use task::scope::{Scope, ScopedJoinHandle, scope};
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
 pub use time::{sleep, sleep_until};

@@ -197,12 +197,14 @@ fn ended_in_sleep(payload: &(dyn Any + Send)) -> bool {
     payload.downcast_ref::<String>().is_some_and(|text| is_end_of_sleep(text))
 }
 
-/// Whether `payload` is how a killed green thread ends.
-pub(crate) fn is_kill(payload: &(dyn Any + Send)) -> bool {
-    match payload.downcast_ref::<Ended>() {
-        Some(ended) => ended.0.is_none(),
-        None => ended_in_sleep(payload) && with(|_, state| state.is_some_and(State::is_killed)),
+/// Whether `payload` is how a green thread ends that was killed (true), or whose
+/// inherited limit is past; `None`: it panicked.
+pub(super) fn is_end(payload: &(dyn Any + Send)) -> Option<bool> {
+    if let Some(ended) = payload.downcast_ref::<Ended>() {
+        return Some(ended.0.is_none());
     }
+    let killed = ended_in_sleep(payload) && with(|_, state| state.is_some_and(State::is_killed));
+    killed.then_some(true)
 }
 
 impl Limit {

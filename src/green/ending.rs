@@ -19,7 +19,7 @@ pub enum Ending {
     Returned,
     /// It panicked.
     Panicked,
-    /// It was killed.
+    /// It was killed, or ended by a timeout that it inherited.
     Killed,
     /// It never ran: there was no stack for it, or no runtime.
     NotStarted,
@@ -39,7 +39,7 @@ impl Ending {
     fn of_error(error: &JoinError) -> Ending {
         match error {
             JoinError::Panicked(_) => Ending::Panicked,
-            JoinError::Killed => Ending::Killed,
+            JoinError::Killed | JoinError::Elapsed => Ending::Killed,
             JoinError::NotStarted(_) | JoinError::Itself => Ending::NotStarted,
         }
     }

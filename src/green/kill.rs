@@ -4,7 +4,7 @@
 //! does the rest (`cancel`). Pthreads are not killed: below them may be frames
 //! of C, which nothing may unwind.
 
-use super::cancel::{check, is_kill, park_or_end, raise, with};
+use super::cancel::{check, is_end, park_or_end, raise, with};
 use super::current;
 use super::park::give_way;
 use super::record::{Record, RecordRef, Woken};
@@ -18,7 +18,11 @@ const LOOK_EVERY: Nanos = 1_000_000;
 /// What unwound the closure of a green thread.
 #[cold]
 pub(crate) fn why_it_ended(payload: Box<dyn Any + Send>) -> JoinError {
-    if is_kill(&*payload) { JoinError::Killed } else { JoinError::Panicked(payload) }
+    match is_end(&*payload) {
+        Some(true) => JoinError::Killed,
+        Some(false) => JoinError::Elapsed,
+        None => JoinError::Panicked(payload),
+    }
 }
 
 /// Marks `victim`, and wakes it if it waits.

@@ -12,6 +12,7 @@
 //! pointer to one is a pointer to its head. `beside` is nothing, or the place
 //! in a group.
 
+use super::beside::{Beside, drop_quietly};
 use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
@@ -40,25 +41,6 @@ struct Task<F, T, B = ()> {
     /// Taken by the first run.
     closure: UnsafeCell<Option<F>>,
     beside: B,
-}
-
-/// What takes part in a green thread's end.
-pub(crate) trait Beside: Send + 'static {
-    /// Whether `Body::member_at` is to lead to it.
-    const IS_MEMBER: bool;
-    /// It has no result, and this is why. Before anybody is told.
-    fn failed(&self, thread: &Record, why: &JoinError);
-    /// It has ended, though nobody was told yet, and whoever looks waits for
-    /// this. Once.
-    fn ended(&self);
-}
-
-impl Beside for () {
-    const IS_MEMBER: bool = false;
-    #[inline]
-    fn failed(&self, _: &Record, _: &JoinError) {}
-    #[inline]
-    fn ended(&self) {}
 }
 
 /// Allocates a fresh green thread; two references to it, the scheduler's and
@@ -94,6 +76,25 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    // SAFETY: they borrow nothing.
+    unsafe { new_unbound(closure, name, class, beside) }
+}
+
+/// As `new_beside`, of what may borrow.
+///
+/// # Errors
+/// As `new`.
+///
+/// # Safety
+/// What closure and result borrow lives until `Beside::over`, and for as long as
+/// the handle does.
+#[inline]
+pub(super) unsafe fn new_unbound<F: FnOnce() -> T, T, B: Beside>(
+    closure: F,
+    name: Option<Box<str>>,
+    class: SizeClass,
+    beside: B,
+) -> io::Result<(RecordRef, RecordRef)> {
     let body = const { &body::<F, T, B>(run::<F, T, B>) };
     allocate::<F, T, B>(body, closure, name, class, beside)
 }
@@ -171,7 +172,7 @@ unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
     }
     // The thread-locals end before anybody who joins goes on, as with OS threads.
     if task.packet.join.is_detached() {
-        drop_quietly(result);
+        task.drop_unclaimed(result);
         locals::end();
         // SAFETY: the result is the finisher's until `finish`, which comes once.
         unsafe { store(task, how, None) };
@@ -180,6 +181,7 @@ unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
         // SAFETY: as above.
         unsafe { store(task, how, Some(result)) };
     }
+    task.beside.over(&task.packet.record);
 }
 
 #[inline(always)] // as `store`
@@ -219,6 +221,7 @@ unsafe fn refuse<F, T, B: Beside>(record: NonNull<Record>, why: io::Error) {
         // SAFETY: detached, so it is the finisher's.
         unsafe { discard::<F, T, B>(record) };
     }
+    task.beside.over(&task.packet.record);
 }
 
 /// # Safety
@@ -259,17 +262,21 @@ unsafe fn store<F, T, B: Beside>(
     }
     if detached {
         // SAFETY: nobody will ask for it, so it is still the finisher's.
-        drop_quietly(unsafe { (*packet.result.get()).take() });
+        if let Some(result) = unsafe { (*packet.result.get()).take() } {
+            task.drop_unclaimed(result);
+        }
     }
     detached
 }
 
-/// A panic in the destructor of what nobody wants has nobody to go to; the
-/// hook has reported it.
-fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // The payload's own destructor might panic once more.
-        std::mem::forget(payload);
+impl<F, T, B: Beside> Task<F, T, B> {
+    /// Nobody will ask for it.
+    #[inline]
+    fn drop_unclaimed(&self, result: Result<T, JoinError>) {
+        match result {
+            Ok(value) => drop_quietly(value),
+            Err(why) => self.beside.unclaimed(why),
+        }
     }
 }
 

@@ -228,13 +228,35 @@ enum Waited {
     Itself,
 }
 
+impl<T> JoinHandle<T> {
+    /// Lets it go; its result, if that is there.
+    ///
+    /// # Safety
+    /// Only to be dropped after this.
+    unsafe fn let_go(&self) -> Option<Result<T, JoinError>> {
+        // SAFETY: once, and a handle that is dropped does not wait.
+        if !unsafe { self.packet().join.detach() } {
+            return None;
+        }
+        // SAFETY: done: the result is the handle's, and goes with it.
+        Some(unsafe { self.take_result() })
+    }
+
+    /// Detaches it; its result, if that is there.
+    pub(super) fn detach(self) -> Option<Result<T, JoinError>> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: it is not used again, nor dropped.
+        let result = unsafe { this.let_go() };
+        // SAFETY: the handle's reference, not dropped elsewhere.
+        drop(unsafe { ptr::read(&this.thread) });
+        result
+    }
+}
+
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        // SAFETY: once, and a handle that is dropped does not wait.
-        if unsafe { self.packet().join.detach() } {
-            // SAFETY: done: the result is the handle's, and goes with it.
-            drop(unsafe { self.take_result() });
-        }
+        // SAFETY: it is being dropped.
+        drop(unsafe { self.let_go() });
     }
 }
 

@@ -15,7 +15,7 @@
 //! A kill raises `epoch` as it collects its victims. A map enters its members
 //! with the epoch in which it began: each is a victim, or is not let in.
 
-use super::body::Beside;
+use super::beside::Beside;
 use super::failure::{Failure, GroupError};
 use super::finish::join_state;
 use super::roll::{Added, Place, Roll};

@@ -1,11 +1,14 @@
 //! Layer 7: spawning green threads and waiting for their results.
 
 pub(crate) mod join_state;
+mod beside;
 pub(crate) mod body;
 pub(crate) mod join;
 pub(crate) mod named;
 pub(crate) mod spawn;
 pub(crate) mod timeout;
+mod scope_state;
+pub(crate) mod scope;
 pub(crate) mod finish;
 mod ends;
 pub(crate) mod iwait;

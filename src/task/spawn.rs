@@ -7,6 +7,7 @@ use crate::config;
 use crate::green::handle::GreenThread;
 use crate::green::record::RecordRef;
 use crate::green::report;
+use crate::sched::runtime::Runtime;
 use crate::sched::start;
 use crate::stack::SizeClass;
 use crate::time;
@@ -66,17 +67,28 @@ where
 {
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(by);
-    let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
-    let (thread, handle) = match body::new(f, None, class) {
+    let (thread, handle) = match body::new(f, None, usual_class()) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
+    submit(runtime, thread);
+    // SAFETY: `body::new` made it for `T`, and this is its one handle.
+    unsafe { JoinHandle::new(GreenThread(handle)) }
+}
+
+/// The configured stack size.
+#[inline]
+pub(super) fn usual_class() -> SizeClass {
+    SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT)
+}
+
+/// Queues `thread`, or says why it cannot run.
+#[inline]
+pub(super) fn submit(runtime: io::Result<&'static Runtime>, thread: RecordRef) {
     match runtime {
         Ok(runtime) => runtime.submit(thread),
         Err(why) => refuse(thread, why),
     }
-    // SAFETY: `body::new` made it for `T`, and this is its one handle.
-    unsafe { JoinHandle::new(GreenThread(handle)) }
 }
 
 #[cold]
@@ -106,7 +118,7 @@ pub(super) fn refuse_quietly(thread: RecordRef, why: io::Error) {
 #[derive(Debug, Default)]
 #[must_use = "a Builder does nothing until it spawns"]
 pub struct Builder {
-    name: Option<String>,
+    pub(super) name: Option<String>,
     stack_size: Option<usize>,
 }
 
@@ -143,9 +155,7 @@ impl Builder {
         T: Send + 'static,
     {
         let runtime = start::runtime(Location::caller())?;
-        let bytes = self.stack_size.unwrap_or_else(config::stack_size);
-        let class = SizeClass::for_size(bytes)
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let class = self.class()?;
         let name = self.name.map(String::into_boxed_str);
         let (thread, handle) = match &name {
             Some(text) if named::works_for(text) => {
@@ -157,5 +167,10 @@ impl Builder {
         runtime.submit(thread);
         // SAFETY: as in `spawn_from`.
         Ok(unsafe { JoinHandle::new(GreenThread(handle)) })
+    }
+
+    pub(super) fn class(&self) -> io::Result<SizeClass> {
+        let bytes = self.stack_size.unwrap_or_else(config::stack_size);
+        SizeClass::for_size(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
     }
 }

@@ -1,0 +1,145 @@
+//! What a scope and its green threads share.
+
+use super::beside::Beside;
+use crate::error::JoinError;
+use crate::green::cancel::park_or_end;
+use crate::green::handle::GreenThread;
+use crate::green::limit::End;
+use crate::green::park::{Unparker, park};
+use crate::green::record::Record;
+use crate::sys::lock::Lock;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// See the module's head. What stands in `alive` may still touch what the
+/// scope's caller owns; `Beside::over` takes it out, and nothing else.
+pub(super) struct Shared {
+    state: Lock<State>,
+    parent: Unparker,
+}
+
+struct State {
+    alive: BTreeMap<u64, GreenThread>,
+    /// All are killed, those to come as well.
+    killed: bool,
+    kills_on_failure: bool,
+    /// The first panic that nobody has asked for.
+    failure: Option<Box<dyn Any + Send>>,
+}
+
+/// One green thread's share in its scope, beside it.
+pub(super) struct Share(pub(super) Arc<Shared>);
+
+impl Shared {
+    /// For the calling thread.
+    pub(super) fn new() -> Shared {
+        let (alive, failure) = (BTreeMap::new(), None);
+        let state = State { alive, killed: false, kills_on_failure: false, failure };
+        Shared { state: Lock::new(state), parent: Unparker::current() }
+    }
+
+    /// Before `thread` may run.
+    pub(super) fn enter(&self, thread: &GreenThread) {
+        let (kept, mut state) = (thread.clone(), self.state.lock());
+        state.alive.insert(thread.id(), kept);
+        let killed = state.killed;
+        drop(state);
+        if killed {
+            thread.request_kill();
+        }
+    }
+
+    pub(super) fn kill_on_failure(&self) {
+        self.state.lock().kills_on_failure = true;
+    }
+
+    /// Kills all but `spared`, also those to come.
+    pub(super) fn kill(&self, spared: Option<u64>) {
+        let mut state = self.state.lock();
+        state.killed = true;
+        let all: Vec<_> = state.alive.values().cloned().collect();
+        drop(state);
+        let victims = all.iter().filter(|thread| Some(thread.id()) != spared);
+        victims.for_each(GreenThread::request_kill);
+    }
+
+    /// One whose closure is the scope's has failed.
+    pub(super) fn failed(&self, spared: Option<u64>) {
+        if self.state.lock().kills_on_failure {
+            self.kill(spared);
+        }
+    }
+
+    /// Nobody has asked for `why`.
+    pub(super) fn unclaimed(&self, why: JoinError) {
+        let payload: Box<dyn Any + Send> = match why {
+            JoinError::Panicked(payload) => payload,
+            JoinError::NotStarted(_) => Box::new(why.to_string()),
+            _ => return, // whoever ended it knows
+        };
+        let mut state = self.state.lock();
+        let later = match &state.failure {
+            Some(_) => Some(payload),
+            None => {
+                state.failure = Some(payload);
+                None
+            }
+        };
+        drop(state);
+        // As in `body`: its destructor might panic.
+        std::mem::forget(later);
+    }
+
+    pub(super) fn failure(&self) -> Option<Box<dyn Any + Send>> {
+        self.state.lock().failure.take()
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.lock().alive.is_empty()
+    }
+
+    /// Waits until all have ended, whatever happens; says whether the caller
+    /// itself was to end meanwhile.
+    pub(super) fn wait(&self) -> Option<End> {
+        let mut end = None;
+        while !self.is_over() {
+            if end.is_some() {
+                park(None);
+                continue;
+            }
+            end = park_or_end(None).err();
+            // A limit is theirs as well.
+            if end == Some(End::Killed) {
+                self.kill(None);
+            }
+        }
+        end
+    }
+}
+
+impl Beside for Share {
+    const IS_MEMBER: bool = false;
+
+    #[cold]
+    fn failed(&self, thread: &Record, why: &JoinError) {
+        if matches!(why, JoinError::Panicked(_) | JoinError::NotStarted(_)) {
+            self.0.failed(Some(thread.id()));
+        }
+    }
+
+    fn unclaimed(&self, why: JoinError) {
+        self.0.unclaimed(why);
+    }
+
+    fn over(&self, thread: &Record) {
+        let mut state = self.0.state.lock();
+        let me = state.alive.remove(&thread.id());
+        let all = state.alive.is_empty();
+        drop(state);
+        if all {
+            self.0.parent.unpark();
+        }
+        drop(me);
+    }
+}
