@@ -7,8 +7,9 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -117,6 +118,11 @@ fn check(variant: &Variant) {
         check_linked(variant, binary);
     }
     assert!(run(&probe, "patched").ends_with("patched ok\n"));
+    assert!(run(&probe, "ended").ends_with("ended ok\n"));
+    let unwound = finish(&probe, "unwound");
+    let aborts = variant.rustc.contains(&"-Cpanic=abort");
+    let signal = aborts.then_some(6); // SIGABRT
+    assert_eq!(unwound.status.signal(), signal, "{unwound:?}");
     assert!(run(&aloof, "unpatched").ends_with("unpatched ok\n"));
     let without = run(&inert, "");
     assert!(without.ends_with("plain ok\n"), "{without}");
@@ -208,6 +214,13 @@ fn write_if_new(path: &Path, text: &str) {
 
 /// The standard output of a run that ended well and in time.
 fn run(binary: &Path, argument: &str) -> String {
+    let output = finish(binary, argument);
+    let (errors, status) = (String::from_utf8_lossy(&output.stderr), output.status);
+    assert!(status.success(), "{binary:?} {argument}: {status}\n{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn finish(binary: &Path, argument: &str) -> Output {
     let mut child = Command::new(binary)
         .arg(argument)
         .stdin(Stdio::null())
@@ -223,10 +236,5 @@ fn run(binary: &Path, argument: &str) -> String {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    let output = child.wait_with_output().expect("its output");
-    let (out, errors) = (output.stdout, output.stderr);
-    let errors = String::from_utf8_lossy(&errors);
-    let status = output.status;
-    assert!(status.success(), "{binary:?} {argument}: {status}\n{errors}");
-    String::from_utf8(out).expect("text")
+    child.wait_with_output().expect("its output")
 }

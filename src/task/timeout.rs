@@ -19,7 +19,8 @@ use std::time::Duration;
 /// Computing is not interrupted, nor is anything inside
 /// [`uncancellable`](crate::uncancellable). Timeouts nest: each ends by its own
 /// time, and none is taken for another. On a plain OS thread only greenroom's
-/// own waits end early; std's calls there are the kernel's.
+/// own waits end early; std's calls there are the kernel's. In a program with
+/// `panic = "abort"`, only patched calls can be ended: unwinding aborts.
 ///
 /// # Errors
 /// Something in `f` was cut short by this timeout. If nothing was, the value of

@@ -15,6 +15,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("plain") => print!("{}", plain::report()),
         Some("patched") => patched(),
+        Some("ended") => ended(),
+        Some("unwound") => unwound(),
         other => panic!("what is {other:?}?"),
     }
 }
@@ -30,6 +32,41 @@ fn patched() {
     // 8 times 200 ms would be 1600.
     together(Duration::from_millis(1200), echoes);
     println!("patched ok");
+}
+
+/// Ends of waits that unwind nothing.
+fn ended() {
+    let config = greenroom::Config::new().workers(1);
+    config.install().expect("nothing has started yet");
+    greenroom::patch_all().expect("the patch");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let accepts = listener.try_clone().expect("a second descriptor");
+    let killed = greenroom::spawn(move || accepts.accept().map(drop).unwrap_err().raw_os_error());
+    greenroom::sleep(Duration::from_millis(1)); // until it waits
+    killed.kill();
+    // 125 is ECANCELED.
+    assert_eq!(killed.join().expect("it returned"), Some(125));
+    let late = greenroom::spawn(move || {
+        greenroom::timeout(Duration::from_millis(1), || listener.accept().map(drop)).is_err()
+    });
+    assert!(late.join().expect("it returned"));
+    // The only worker runs this one, so the next is fresh when it is killed.
+    let never = greenroom::spawn(|| {
+        let fresh = greenroom::spawn(|| unreachable!("it never starts"));
+        fresh.thread().request_kill();
+        fresh.join().map(drop).unwrap_err().is_killed()
+    });
+    assert!(never.join().expect("it returned"));
+    println!("ended ok");
+}
+
+/// The end of one that waits in greenroom's own way, which unwinds.
+fn unwound() {
+    let green = greenroom::spawn(greenroom::park);
+    greenroom::sleep(Duration::from_millis(1));
+    green.kill();
+    assert!(green.join().unwrap_err().is_killed());
+    println!("unwound ok");
 }
 
 /// Runs what `start` starts to its end, within `limit`.
