@@ -82,7 +82,7 @@ macro_rules! queue {
             where
                 T: Clone,
             {
-                self.0.peek(None)
+                self.0.peek()
             }
 
             /// As `peek`, without waiting.

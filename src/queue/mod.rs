@@ -6,6 +6,7 @@
 mod error;
 mod order;
 mod shared;
+mod look;
 mod handle;
 mod channel;
 

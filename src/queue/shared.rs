@@ -9,25 +9,29 @@
 
 use super::error::{GetError, PutError};
 use super::order::Order;
+use crate::green::park::give_way;
 use crate::sync::permits::{MOST, Permits};
 use crate::sync::{Condvar, Mutex, MutexGuard, Outcome};
 use crate::sys::clock::Nanos;
 use std::marker::PhantomData;
 
 pub(super) struct Shared<T, B> {
-    items: Permits,
+    pub(super) items: Permits,
     room: Permits,
-    content: Mutex<Content<B>>,
+    pub(super) content: Mutex<Content<B>>,
     all_done: Condvar,
     bound: Option<usize>,
-    _items: PhantomData<T>,
+    /// The buffer owns the items, and says whether they may be shared.
+    _items: PhantomData<fn() -> T>,
 }
 
-struct Content<B> {
-    buffer: B,
+pub(super) struct Content<B> {
+    pub(super) buffer: B,
     /// Put, and not reported done.
     unfinished: usize,
-    shut: bool,
+    /// See `look.rs`.
+    pub(super) lookers: usize,
+    pub(super) shut: bool,
 }
 
 /// A permit that goes back unless it was used.
@@ -48,7 +52,7 @@ impl Held<'_> {
 impl<T, B: Order<T>> Shared<T, B> {
     pub(super) fn new(bound: Option<usize>) -> Shared<T, B> {
         let room = bound.unwrap_or(MOST).min(MOST);
-        let content = Content { buffer: B::default(), unfinished: 0, shut: false };
+        let content = Content { buffer: B::default(), unfinished: 0, lookers: 0, shut: false };
         Shared {
             items: Permits::new(0, MOST),
             room: Permits::new(room, room),
@@ -97,60 +101,60 @@ impl<T, B: Order<T>> Shared<T, B> {
     }
 
     pub(super) fn try_get(&self) -> Result<T, GetError> {
-        if self.items.try_acquire() {
-            return self.take();
+        loop {
+            if self.items.try_acquire() {
+                return self.take();
+            }
+            self.nothing_left()?;
         }
-        let shut = self.content.lock().shut;
-        Err(if shut { GetError::Shutdown } else { GetError::Empty })
     }
 
     pub(super) fn get(&self, deadline: Option<Nanos>) -> Result<T, GetError> {
-        self.await_item(deadline)?;
-        self.take()
+        loop {
+            match self.items.acquire(deadline) {
+                Outcome::Granted => return self.take(),
+                Outcome::Refused => self.nothing_left()?,
+                Outcome::TimedOut => return Err(GetError::Timeout),
+            }
+        }
     }
 
-    fn await_item(&self, deadline: Option<Nanos>) -> Result<(), GetError> {
-        match self.items.acquire(deadline) {
-            Outcome::Granted => Ok(()),
-            Outcome::Refused => Err(GetError::Shutdown),
-            Outcome::TimedOut => Err(GetError::Timeout),
+    /// For one who was given no permit: why, unless one who looks is about to
+    /// give one back.
+    fn nothing_left(&self) -> Result<(), GetError> {
+        {
+            let content = self.content.lock();
+            if self.items.free() > 0 {
+                return Ok(());
+            }
+            if content.lookers == 0 || content.buffer.len() == 0 {
+                return Err(if content.shut { GetError::Shutdown } else { GetError::Empty });
+            }
         }
+        give_way();
+        Ok(())
     }
 
     /// Gets, with a permit for an item; there is none left after an immediate
     /// shutdown.
     fn take(&self) -> Result<T, GetError> {
         let held = Held(&self.items);
-        let item = self.content.lock().buffer.pop();
+        let mut content = self.content.lock();
         held.used();
+        let before = content.buffer.len();
+        let popping = Popping { before, of: self, content: &mut content };
+        let item = popping.content.buffer.pop();
+        std::mem::forget(popping);
+        drop(content);
         let item = item.ok_or(GetError::Shutdown)?;
-        if self.bound.is_some() {
-            self.room.release();
-        }
+        self.give_room();
         Ok(item)
     }
 
-    pub(super) fn try_peek(&self) -> Result<T, GetError>
-    where
-        T: Clone,
-    {
-        let content = self.content.lock();
-        let none = if content.shut { GetError::Shutdown } else { GetError::Empty };
-        content.buffer.peek().cloned().ok_or(none)
-    }
-
-    pub(super) fn peek(&self, deadline: Option<Nanos>) -> Result<T, GetError>
-    where
-        T: Clone,
-    {
-        self.await_item(deadline)?;
-        let held = Held(&self.items);
-        let content = self.content.lock();
-        let item = content.buffer.peek().cloned();
-        if item.is_none() {
-            held.used();
+    fn give_room(&self) {
+        if self.bound.is_some() {
+            self.room.release();
         }
-        item.ok_or(GetError::Shutdown)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -165,6 +169,14 @@ impl<T, B: Order<T>> Shared<T, B> {
         let mut content = self.content.lock();
         let left = content.unfinished.checked_sub(1);
         content.unfinished = left.expect("task_done was called more often than items were put");
+        if content.unfinished == 0 {
+            self.all_done.notify_all();
+        }
+    }
+
+    /// So many will not be reported done.
+    fn done(&self, content: &mut Content<B>, items: usize) {
+        content.unfinished = content.unfinished.saturating_sub(items);
         if content.unfinished == 0 {
             self.all_done.notify_all();
         }
@@ -191,10 +203,7 @@ impl<T, B: Order<T>> Shared<T, B> {
             std::mem::swap(&mut dropped, &mut content.buffer);
             // Those whose permits are taken already find nothing.
             while self.items.try_acquire() {}
-            content.unfinished = content.unfinished.saturating_sub(dropped.len());
-            if content.unfinished == 0 {
-                self.all_done.notify_all();
-            }
+            self.done(&mut content, dropped.len());
         }
         self.items.close();
         self.room.close();
@@ -209,7 +218,7 @@ struct Pushing<'a, 'b, T, B: Order<T>> {
     content: &'a mut MutexGuard<'b, Content<B>>,
     items: &'a Permits,
     room: Option<Held<'a>>,
-    _items: PhantomData<T>,
+    _items: PhantomData<fn() -> T>,
 }
 
 impl<T, B: Order<T>> Drop for Pushing<'_, '_, T, B> {
@@ -221,5 +230,24 @@ impl<T, B: Order<T>> Drop for Pushing<'_, '_, T, B> {
                 room.used();
             }
         }
+    }
+}
+
+/// A pop that may panic in the user's `Ord`: what it dropped then is gone, its
+/// room is free, and nobody will report it done.
+struct Popping<'a, 'b, T, B: Order<T>> {
+    before: usize,
+    of: &'a Shared<T, B>,
+    content: &'a mut MutexGuard<'b, Content<B>>,
+}
+
+impl<T, B: Order<T>> Drop for Popping<'_, '_, T, B> {
+    fn drop(&mut self) {
+        if self.content.buffer.len() == self.before {
+            self.of.items.release();
+            return;
+        }
+        self.of.done(self.content, 1);
+        self.of.give_room();
     }
 }
