@@ -54,6 +54,11 @@ impl<W> Node<W> {
         }
     }
 
+    /// Its place among all who have ever stood in its line; 0 before.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.get()
+    }
+
     /// `None`: still in line, or so it seems without the lock.
     #[inline]
     pub(crate) fn outcome(&self) -> Option<Outcome> {
@@ -113,6 +118,13 @@ impl<W> Line<W> {
     /// The number of the one that came last; whoever comes later has a higher.
     pub(crate) fn newest(&self) -> u64 {
         self.count
+    }
+
+    /// What the first in line was made with.
+    pub(crate) fn first(&self) -> Option<&W> {
+        // SAFETY: those in line are alive, and `who` is only taken from them by
+        // one who has the line mutably.
+        unsafe { self.first.as_ref().and_then(|node| (*node.who.as_ptr()).as_ref()) }
     }
 
     /// # Safety

@@ -14,6 +14,7 @@ mod reentrant;
 mod condvar;
 mod semaphore;
 mod event;
+mod turns;
 mod rwlock;
 mod barrier;
 mod once;

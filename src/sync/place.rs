@@ -6,10 +6,10 @@ use crate::green::park::{Waiting, Wake};
 use crate::sys::clock::Nanos;
 
 /// What a primitive does for one that ends its wait by itself.
-pub(crate) trait Place {
+pub(crate) trait Place<W = Waiting> {
     /// Under the lock, takes `node` out of line, unless it has its outcome;
     /// whether it did.
-    fn leave(&self, node: &Node) -> bool;
+    fn leave(&self, node: &Node<W>) -> bool;
 
     /// Hands on what was granted to one that does not want it any more.
     fn pass_on(&self);
@@ -24,7 +24,7 @@ pub(crate) fn node() -> Node {
 /// A grant that comes together with the deadline counts.
 ///
 /// Unwinds if the thread is killed, or at the end of a `timeout`.
-pub(crate) fn wait(place: &impl Place, node: &Node, deadline: Option<Nanos>) -> Outcome {
+pub(crate) fn wait<W>(place: &impl Place<W>, node: &Node<W>, deadline: Option<Nanos>) -> Outcome {
     let frame = Frame { place, node };
     let outcome = loop {
         if let Some(outcome) = node.outcome() {
@@ -46,12 +46,12 @@ pub(crate) fn wait(place: &impl Place, node: &Node, deadline: Option<Nanos>) -> 
 }
 
 /// If the wait unwinds, the node must not stay in line, nor a grant be lost.
-struct Frame<'a, P: Place> {
+struct Frame<'a, W, P: Place<W>> {
     place: &'a P,
-    node: &'a Node,
+    node: &'a Node<W>,
 }
 
-impl<P: Place> Drop for Frame<'_, P> {
+impl<W, P: Place<W>> Drop for Frame<'_, W, P> {
     fn drop(&mut self) {
         if !self.place.leave(self.node) && self.node.outcome() == Some(Outcome::Granted) {
             self.place.pass_on();

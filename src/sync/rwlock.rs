@@ -1,14 +1,7 @@
 //! The readers-writer lock.
-//!
-//! Two rules make it first come, first served: everybody passes the gate, and
-//! a writer keeps it until the readers before it have left. So readers that
-//! come after a writer wait behind it. `readers` counts those inside, and the
-//! one that leaves last frees `empty`, which the first had taken.
 
-use super::line::Outcome;
-use super::mutex::{Mutex, MutexGuard};
-use super::permits::Permits;
-use crate::sys::clock::{self, Nanos};
+use super::turns::{Turn, Turns};
+use crate::sys::clock;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -30,9 +23,7 @@ use std::time::Duration;
 /// assert_eq!(lock.into_inner(), 5);
 /// ```
 pub struct RwLock<T: ?Sized> {
-    gate: Mutex<()>,
-    readers: Mutex<usize>,
-    empty: Permits,
+    turns: Turns,
     value: UnsafeCell<T>,
 }
 
@@ -44,12 +35,7 @@ unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
 impl<T> RwLock<T> {
     /// Unlocked.
     pub const fn new(value: T) -> RwLock<T> {
-        RwLock {
-            gate: Mutex::new(()),
-            readers: Mutex::new(0),
-            empty: Permits::new(1, 1),
-            value: UnsafeCell::new(value),
-        }
+        RwLock { turns: Turns::new(), value: UnsafeCell::new(value) }
     }
 
     /// The value.
@@ -60,53 +46,47 @@ impl<T> RwLock<T> {
 
 impl<T: ?Sized> RwLock<T> {
     /// Waits until no writer has it or waits before this one.
+    #[inline]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        loop {
-            if let Some(guard) = self.enter(self.gate.lock()) {
-                return guard;
-            }
-        }
+        self.turns.enter(Turn::Read, None);
+        self.reads()
     }
 
     /// `None` if a writer has it or waits.
+    #[inline]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        self.enter(self.gate.try_lock()?)
+        self.turns.try_enter(Turn::Read).then(|| self.reads())
     }
 
     /// As `read`, at most for `timeout`.
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.enter(self.gate.try_lock_for(timeout)?)
-    }
-
-    /// Behind the gate no writer is inside: it keeps the gate.
-    fn enter(&self, _gate: MutexGuard<'_, ()>) -> Option<RwLockReadGuard<'_, T>> {
-        let mut readers = self.readers.lock();
-        if *readers == 0 && !self.empty.try_acquire() {
-            return None;
-        }
-        *readers += 1;
-        Some(RwLockReadGuard { lock: self, _thread: PhantomData })
+        self.turns.enter(Turn::Read, Some(clock::after(timeout))).then(|| self.reads())
     }
 
     /// Waits until nobody else has it.
+    #[inline]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        let gate = self.gate.lock();
-        self.empty.acquire(None);
-        RwLockWriteGuard { lock: self, _gate: gate }
+        self.turns.enter(Turn::Write, None);
+        self.writes()
     }
 
     /// `None` if another has it or waits.
+    #[inline]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
-        let gate = self.gate.try_lock()?;
-        self.empty.try_acquire().then(|| RwLockWriteGuard { lock: self, _gate: gate })
+        self.turns.try_enter(Turn::Write).then(|| self.writes())
     }
 
     /// As `write`, at most for `timeout`.
     pub fn try_write_for(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
-        let deadline: Nanos = clock::after(timeout);
-        let gate = self.gate.lock_by(Some(deadline))?;
-        let alone = self.empty.acquire(Some(deadline)) == Outcome::Granted;
-        alone.then(|| RwLockWriteGuard { lock: self, _gate: gate })
+        self.turns.enter(Turn::Write, Some(clock::after(timeout))).then(|| self.writes())
+    }
+
+    fn reads(&self) -> RwLockReadGuard<'_, T> {
+        RwLockReadGuard { lock: self, _thread: PhantomData }
+    }
+
+    fn writes(&self) -> RwLockWriteGuard<'_, T> {
+        RwLockWriteGuard { lock: self, _thread: PhantomData }
     }
 
     /// The value, without locking: nobody else can see it.
@@ -157,11 +137,7 @@ impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        let mut readers = self.lock.readers.lock();
-        *readers -= 1;
-        if *readers == 0 {
-            self.lock.empty.release();
-        }
+        self.lock.turns.leave(Turn::Read);
     }
 }
 
@@ -169,8 +145,8 @@ impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
 #[must_use = "the lock is released at once if the guard is not kept"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
-    /// Released after `empty`.
-    _gate: MutexGuard<'a, ()>,
+    /// As std's: it stays on the thread that locked.
+    _thread: PhantomData<*const ()>,
 }
 
 // SAFETY: shared, it gives `&T` only.
@@ -193,6 +169,6 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        self.lock.empty.release();
+        self.lock.turns.leave(Turn::Write);
     }
 }
