@@ -106,15 +106,16 @@ impl Permits {
     pub(crate) fn release(&self) -> bool {
         let mut word = self.word.load(Relaxed);
         loop {
+            // First, for those that never have one: who waits there gets none.
+            if word / ONE >= self.most {
+                return false;
+            }
             if word & WAITERS != 0 {
                 if self.hand_over() {
                     return true;
                 }
                 word = self.word.load(Relaxed);
                 continue;
-            }
-            if word / ONE >= self.most {
-                return false;
             }
             match self.word.compare_exchange_weak(word, word + ONE, Release, Relaxed) {
                 Ok(_) => return true,
