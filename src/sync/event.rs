@@ -22,26 +22,36 @@ use std::time::Duration;
 /// ```
 pub struct Event {
     set: AtomicBool,
-    line: Lock<Line>,
+    waiters: Lock<Waiters>,
+}
+
+struct Waiters {
+    line: Line,
+    /// The newest number when it was last set: all up to there have waited long
+    /// enough, also those whom `set` has not come to yet.
+    reached: u64,
 }
 
 impl Event {
     /// Not set.
     pub const fn new() -> Event {
-        Event { set: AtomicBool::new(false), line: Lock::new(Line::new()) }
+        let waiters = Waiters { line: Line::new(), reached: 0 };
+        Event { set: AtomicBool::new(false), waiters: Lock::new(waiters) }
     }
 
     /// Sets it, and wakes all who wait.
     pub fn set(&self) {
         let newest = {
-            let line = self.line.lock();
+            let mut waiters = self.waiters.lock();
             // Under the lock: whoever stands in line has come before.
             self.set.store(true, Release);
-            line.newest()
+            waiters.reached = waiters.line.newest();
+            waiters.reached
         };
         loop {
             // SAFETY: in line, so not told yet.
-            let told = self.line.lock().grant(newest, |who: Waiting| unsafe { who.wake() });
+            let wake = |who: Waiting| unsafe { who.wake() };
+            let told = self.waiters.lock().line.grant(newest, wake);
             let Some(told) = told else { return };
             told.finish();
         }
@@ -51,7 +61,7 @@ impl Event {
     pub fn clear(&self) {
         // Under the lock, so that it does not come between another's look and
         // its standing in line.
-        let _line = self.line.lock();
+        let _waiters = self.waiters.lock();
         self.set.store(false, Release);
     }
 
@@ -78,14 +88,15 @@ impl Event {
         }
         let node = place::node();
         {
-            let mut line = self.line.lock();
+            let mut waiters = self.waiters.lock();
             if self.is_set() {
                 return true;
             }
             // SAFETY: `wait` returns or unwinds when the node is out of line.
-            unsafe { line.push(&node) };
+            unsafe { waiters.line.push(&node) };
         }
         place::wait(self, &node, deadline) == Outcome::Granted
+            || node.number() <= self.waiters.lock().reached
     }
 }
 
@@ -115,7 +126,7 @@ impl Waitable for Event {}
 impl Place for Event {
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
-        unsafe { self.line.lock().leave(node) }
+        unsafe { self.waiters.lock().line.leave(node) }
     }
 
     fn pass_on(&self) {
