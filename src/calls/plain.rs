@@ -48,7 +48,24 @@ pub(crate) unsafe fn transfer(
     at: Place,
     flags: c_int,
 ) -> Option<Result<usize, Errno>> {
-    let of = Socket::no_socket(fd)?;
+    // SAFETY: the caller's promise.
+    unsafe { transfer_on(Socket::no_socket(fd)?, dir, list, at, flags) }
+}
+
+/// As `transfer`, for one who may have waited since he looked `of` up.
+///
+/// # Safety
+/// As `transfer`.
+pub(super) unsafe fn transfer_on(
+    of: Socket,
+    dir: Dir,
+    list: &[iovec],
+    at: Place,
+    flags: c_int,
+) -> Option<Result<usize, Errno>> {
+    if !of.is_open() {
+        return Some(Err(Errno::BADF));
+    }
     let call = Transfer { of, dir, at, flags };
     match of.entry.kind() {
         _ if flags & RWF_NOWAIT != 0 || at.is_some_and(|at| at < 0) => None,
@@ -169,6 +186,10 @@ impl Transfer {
     }
 
     fn file_step(self, list: &[iovec], at: Place) -> Result<Step, Errno> {
+        // The step before may have waited, and the number mean another file.
+        if !self.of.is_open() {
+            return Err(Errno::BADF);
+        }
         match self.at_once(list, at) {
             // What is in memory; behind it there may be more on the disk.
             Some(Ok(n)) => return Ok(Step::Some(n)),

@@ -23,15 +23,13 @@ impl Socket {
 
     /// Sends all of it, or writes it, as far as it goes.
     fn push(self, bytes: &[u8]) -> Option<Result<usize, Errno>> {
-        if let Some(socket) = Socket::blocking(self.fd).filter(|s| s.entry.kind().is_socket()) {
+        if self.entry.kind().is_socket() {
             // SAFETY: bytes that live until it returns.
-            return Some(unsafe {
-                socket.send(bytes.as_ptr(), bytes.len(), 0, std::ptr::null(), 0)
-            });
+            return Some(unsafe { self.send(bytes.as_ptr(), bytes.len(), 0, std::ptr::null(), 0) });
         }
         let list = [iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }];
         // SAFETY: as above; they are only read.
-        unsafe { plain::transfer(self.fd, Dir::Write, &list, None, 0) }
+        unsafe { plain::transfer_on(self, Dir::Write, &list, None, 0) }
     }
 }
 
@@ -77,7 +75,8 @@ pub(crate) unsafe fn send_file(
         // SAFETY: as above.
         match unsafe { at.as_mut() } {
             Some(at) => *at = end,
-            None => _ = seek(file, end, libc::SEEK_SET),
+            None if from.is_open() => _ = seek(file, end, libc::SEEK_SET),
+            None => {}
         }
     }
     Some(result)
@@ -135,7 +134,7 @@ fn copy(from: Socket, to: Socket, start: i64, count: usize) -> Option<Result<usi
         let list = [iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: want }];
         let at = Some(start + done as i64);
         // SAFETY: memory of that length.
-        let step = match unsafe { plain::transfer(from.fd, Dir::Read, &list, at, 0) }? {
+        let step = match unsafe { plain::transfer_on(from, Dir::Read, &list, at, 0) }? {
             Ok(0) => break,
             Ok(got) => match to.until_room() {
                 Ok(()) => to.push(&memory[..got])?.map(|sent| (sent, got)),

@@ -54,6 +54,14 @@ pub(crate) unsafe fn splice(
         if let Err(e) = readable.and_then(|()| to.until_ready(Dir::Write)) {
             break Err(e);
         }
+        // While it waited for room, what there was may have been taken, or
+        // `from` been closed, and its number mean another file.
+        if !from.is_open() {
+            break Err(Errno::BADF);
+        }
+        if !hushed && !from.is_ready(Dir::Read) {
+            continue;
+        }
         match call(len, SPLICE_F_NONBLOCK) {
             // Somebody else was faster.
             Err(Errno::AGAIN) if !hushed || !to.is_ready(Dir::Write) => {}
