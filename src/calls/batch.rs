@@ -29,7 +29,8 @@ impl Socket {
             return unsafe { self.recv_at_once(list, 0, flags) }; // the pending error
         }
         let mut done = 0;
-        while done < most {
+        // The last step may have waited, and the number mean another socket.
+        while done < most && (done == 0 || self.is_open()) {
             // SAFETY: the caller's promise.
             let next = unsafe {
                 let most = if deadline.is_some() { 1 } else { most - done };
@@ -114,7 +115,8 @@ impl Socket {
     ) -> Result<usize, Errno> {
         let most = most.min(libc::UIO_MAXIOV as usize);
         let mut done = 0;
-        while done < most {
+        // As in `recv_messages`.
+        while done < most && (done == 0 || self.is_open()) {
             let at = list.wrapping_add(done);
             if self.entry.kind() == Kind::Datagram {
                 let args = [self.fd as usize, at as usize, most - done];

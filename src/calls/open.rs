@@ -19,6 +19,7 @@
 //! Devices that wait when they are opened (a modem line without a carrier) keep
 //! their worker: use O_NONBLOCK, or [`offload`](crate::offload()).
 
+use super::call::Socket;
 use crate::offload::everyone::{Apart, PAUSE, try_apart};
 use crate::sched::fds;
 use crate::sys::errno::Errno;
@@ -45,16 +46,22 @@ pub(crate) unsafe fn fifo(
     // SAFETY: the kernel has just read it.
     let path = unsafe { CStr::from_ptr(path) }.to_owned();
     let writes = flags & libc::O_ACCMODE == libc::O_WRONLY;
+    let from = if path.as_bytes().starts_with(b"/") { None } else { Socket::any(dir) };
+    // While it waits its turn, the number of `dir` may come to mean another one.
+    let open = move |path: &CStr, flags| match from.is_none_or(Socket::is_open) {
+        true => open(dir, path, flags, mode),
+        false => Err(Errno::BADF),
+    };
     let whose = if writes { Apart::Writers } else { Apart::Others };
     let opened = loop {
         if writes {
-            match open(dir, &path, flags | O_NONBLOCK, mode) {
+            match open(&path, flags | O_NONBLOCK) {
                 Err(Errno(libc::ENXIO)) => {}
                 other => break other.inspect(|fd| wait_from_now_on(*fd)),
             }
         }
         let path = path.clone();
-        match try_apart(whose, move || open(dir, &path, flags, mode)) {
+        match try_apart(whose, move || open(&path, flags)) {
             Some(opened) => break opened,
             None => {
                 if let Err(e) = time::pause(PAUSE) {
