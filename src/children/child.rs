@@ -2,17 +2,18 @@
 //!
 //! One child is waited for through its pidfd, which the reactor watches. For
 //! *any* child, and for stops and continuations, the kernel has no descriptor:
-//! an OS thread of the offload pool waits, without reaping, and tells. Either
+//! an OS thread apart waits, without reaping, and tells. Either
 //! way the look that reaps is the caller's own, so none is reaped for somebody
 //! who does not want it any more.
 
 use crate::green::cancel::refused;
-use crate::offload::everyone::libc_call;
+use crate::offload::everyone::{Apart, PAUSE, try_apart};
 use crate::sched::entry::Dir;
 use crate::sched::fds;
 use crate::sched::wait::{Target, wait};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
+use crate::time;
 use libc::{POLLIN, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED};
 use libc::{c_int, id_t, idtype_t, pid_t, pollfd, rusage, siginfo_t};
 use std::mem::zeroed;
@@ -94,8 +95,8 @@ fn until_some<T>(
             continue;
         }
         refused()?;
-        // No descriptors left, or no such child, which the pool is told then.
-        if let Err(why) = ask_the_pool(which, id, events) {
+        // No descriptors left, or no such child, which that thread is told then.
+        if let Err(why) = wait_apart(which, id, events) {
             return match look()? {
                 (answer, true) => Ok(answer),
                 _ => Err(why),
@@ -104,15 +105,18 @@ fn until_some<T>(
     }
 }
 
-/// Returns when a look will find something, or say that there is no child.
-fn ask_the_pool(which: idtype_t, id: id_t, events: c_int) -> Result<(), Errno> {
+/// Returns when it is time to look: mostly it will find something then, or say
+/// that there is no child. The child may need an offloaded call before it ends,
+/// so this does not take the thread of one.
+fn wait_apart(which: idtype_t, id: id_t, events: c_int) -> Result<(), Errno> {
     // A group of 0 is the caller's, which is that of all threads.
-    libc_call(move || {
+    let waited = try_apart(Apart::Children, move || {
         let how = (events | WNOWAIT) as usize;
         let args = [which as usize, id as usize, 0, how, 0, 0];
         // SAFETY: no information is asked for; nothing is reaped.
         unsafe { raw::syscall(libc::SYS_waitid, args) }.map(drop)
-    })
+    });
+    waited.unwrap_or_else(|| time::pause(PAUSE))
 }
 
 /// A descriptor for a child; closed when dropped.

@@ -84,8 +84,12 @@ pub(crate) enum Apart {
     Writers,
     /// Those who wait for a terminal, which go on at the will of its user.
     Terminals,
+    /// Those who wait for any child.
+    Children,
     Others,
 }
+
+const SORTS: usize = Apart::Others as usize + 1;
 
 /// Between two tries when all threads apart wait.
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
@@ -96,7 +100,7 @@ pub(crate) fn try_apart<T: Send + 'static>(
     whose: Apart,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    static APART: [Slot; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
+    static APART: [Slot; SORTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SORTS];
     let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP };
     let handle = crew(&APART[whose as usize], rules).try_spawn(call).ok()?;
     // Its caller may be C, and the call cannot be taken back.
