@@ -153,17 +153,19 @@ pub(crate) fn duplicated(old: i32, new: i32) {
         return;
     }
     rings::leave(new, to);
-    let flags = from.flags();
     let locked = to.lock();
     locked.forget();
-    if flags & KNOWN != 0 {
+    rings::join(old, from, new, to, || {
+        let flags = from.flags();
+        if flags & KNOWN == 0 {
+            return to.change_flags(flags & FORCED_NONBLOCK, 0);
+        }
         const KEPT: u32 = USER_NONBLOCK | FORCED_NONBLOCK | NO_INFERENCE | LOW_WATER | LINGERS;
         locked.describe(from.kind(), flags & KEPT);
         for dir in [Dir::Read, Dir::Write] {
             to.set_timeout(dir, from.timeout(dir));
         }
-    }
-    rings::join(old, from, new, to);
+    });
 }
 
 /// Makes `new` mean the file of `old` by `dup`, which closes `new` first.

@@ -3,6 +3,7 @@
 
 use super::entry::{Entry, FORCED_NONBLOCK, KNOWN, USER_NONBLOCK};
 use super::table::peek;
+use crate::sys::atomic::full_fence;
 use crate::sys::lock::{Guard, Lock};
 use std::sync::atomic::Ordering::*;
 
@@ -26,8 +27,9 @@ pub(super) fn mode(fd: i32, entry: &Entry) -> Option<u32> {
     None
 }
 
-/// `new` means the same file as `old`.
-pub(super) fn join(old: i32, from: &Entry, new: i32, to: &Entry) {
+/// `new` means the same file as `old`. Then `copy` takes over what is known: a
+/// change that it does not see comes after, to both (see `for_file`).
+pub(super) fn join(old: i32, from: &Entry, new: i32, to: &Entry, copy: impl FnOnce()) {
     let _rings = RINGS.lock();
     let next = match from.sibling.load(Relaxed) {
         0 => old as u32 + 1,
@@ -35,6 +37,8 @@ pub(super) fn join(old: i32, from: &Entry, new: i32, to: &Entry) {
     };
     to.sibling.store(next, Relaxed);
     from.sibling.store(new as u32 + 1, Relaxed);
+    full_fence();
+    copy();
 }
 
 /// Takes `fd` out of its ring; true if it was in one.
@@ -66,6 +70,8 @@ pub(super) fn leave(fd: i32, entry: &Entry) -> bool {
 pub(crate) fn for_file(fd: i32, change: impl Fn(&Entry)) {
     let Some(entry) = peek(fd) else { return };
     change(entry);
+    // Either this sees the number that joins, or that sees the change.
+    full_fence();
     if entry.sibling.load(Relaxed) == 0 {
         return;
     }
