@@ -4,6 +4,7 @@ use super::held::{Held, Owner};
 use crate::calls::{iov, plain};
 use crate::green::current;
 use crate::sched::entry::Dir;
+use crate::sys::errno::Errno;
 use libc::iovec;
 use std::io::{self, IoSlice, IoSliceMut};
 
@@ -38,14 +39,23 @@ impl<T: Owner> Held<T> {
         let done = match iov::total(list) {
             0 => return None, // of no bytes, nothing waits
             // SAFETY: as above; it moves something.
-            1..=MOST => unsafe { plain::transfer(self.fd(), dir, list, None, 0) },
-            _ => {
-                let list = iov::prefix(list, MOST);
-                // SAFETY: as above.
-                unsafe { plain::transfer(self.fd(), dir, &list, None, 0) }
-            }
+            1..=MOST => unsafe { self.transfer_some(dir, list) },
+            // SAFETY: as above.
+            _ => unsafe { self.transfer_some(dir, &iov::prefix(list, MOST)) },
         };
         Some(done?.map_err(io::Error::from))
+    }
+
+    /// # Safety
+    /// The kernel may use what `list` describes; it moves something.
+    unsafe fn transfer_some(&self, dir: Dir, list: &[iovec]) -> Option<Result<usize, Errno>> {
+        if let Some(socket) = self.parks() {
+            // A child's end may be a socket.
+            // SAFETY: the caller's promise.
+            return Some(unsafe { socket.vectored(dir, list.as_ptr(), list.len()) });
+        }
+        // SAFETY: as above.
+        unsafe { plain::transfer(self.fd(), dir, list, None, 0) }
     }
 }
 
