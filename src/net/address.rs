@@ -74,7 +74,14 @@ impl Address {
         }
     }
 
-    /// What the kernel wrote, of a Unix socket.
+    /// Whether it is a path that fills all of its room: the kernel counts the NUL
+    /// that did not fit.
+    pub(super) fn is_longest(&self) -> bool {
+        self.family() == AF_UNIX && self.len as usize > size_of::<sockaddr_un>()
+    }
+
+    /// What the kernel wrote, of a Unix socket. A path so long that no NUL fits
+    /// behind it, std has no way to make: it is one without a name then.
     pub(super) fn unix(&self) -> io::Result<net::SocketAddr> {
         let len = (self.len as usize).min(size_of::<sockaddr_un>());
         if len > PATH && self.family() == AF_UNIX {
@@ -84,8 +91,9 @@ impl Address {
             if name[0] == 0 {
                 return net::SocketAddr::from_abstract_name(&name[1..]);
             }
-            let end = name.iter().position(|c| *c == 0).unwrap_or(name.len());
-            return net::SocketAddr::from_pathname(OsStr::from_bytes(&name[..end]));
+            if let Some(end) = name.iter().position(|c| *c == 0) {
+                return net::SocketAddr::from_pathname(OsStr::from_bytes(&name[..end]));
+            }
         }
         net::SocketAddr::from_pathname("") // one without a name
     }

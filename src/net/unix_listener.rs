@@ -49,7 +49,11 @@ impl UnixListener {
     /// Those of `accept`.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, from) = self.0.accept_any()?;
-        Ok((UnixStream(stream), from.unix()?))
+        let stream = UnixStream(stream);
+        // That one std can ask for, but cannot be told.
+        let asked = if from.is_longest() { stream.peer_addr().ok() } else { None };
+        let from = asked.map_or_else(|| from.unix(), Ok)?;
+        Ok((stream, from))
     }
 
     /// The connections, for ever.
