@@ -152,6 +152,7 @@ impl Patch {
             return Err(PatchError::NotLinked { symbol: "pthread_create" });
         }
         PATCHED.fetch_or(missing, Relaxed);
+        signal::adopt();
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use super::gate::Shim;
 use crate::green::current;
 use crate::sys::real;
 use libc::{SIG_DFL, SIG_ERR, SIG_IGN, c_int, c_void, sighandler_t, siginfo_t};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
 pub(super) static SHIMS: &[Shim] = &[
@@ -85,6 +86,25 @@ fn replace(
         mine.store(before, Release);
     }
     before
+}
+
+/// Puts the trampoline before the handlers that are there already. Those of
+/// memory faults stay: no call of ours faults, and the runtime adds its own.
+pub(super) fn adopt() {
+    for (signal, mine) in (0..).zip(&HANDLERS).skip(1) {
+        // SAFETY: all zero is an empty one.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: asks, into one that lives here.
+        let known = unsafe { real::sigaction(signal, ptr::null(), &mut action) } == 0;
+        let handler = action.sa_sigaction;
+        let faults = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
+        if known && !faults && stand_in(handler) != handler {
+            mine.store(handler, Release); // before the kernel may call it
+            action.sa_sigaction = at_trampoline();
+            // SAFETY: what was installed, behind the trampoline.
+            unsafe { real::sigaction(signal, &action, ptr::null_mut()) };
+        }
+    }
 }
 
 /// See sigaction(2).
