@@ -6,6 +6,8 @@
 //! shard, which whoever holds the lock reads after unlocking.
 
 use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
+use crate::green::current;
+use crate::sched::local::Abroad;
 use crate::sys::atomic::fence_after_rmw;
 use crate::sys::lock::{Guard, Lock};
 use std::cell::Cell;
@@ -107,6 +109,8 @@ impl Shard {
     /// Wakes everybody in line, in vain if need be.
     #[cold]
     fn catch_up(&self) {
+        // As in `wake_waiting`: who locked may have been in the runtime.
+        let _abroad = current::patched().is_none().then(Abroad::enter);
         while self.postponed.swap(false, SeqCst) {
             loop {
                 let mut batch = [const { None }; BATCH];
