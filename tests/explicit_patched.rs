@@ -40,6 +40,34 @@ fn a_listener_to_and_fro() {
     });
 }
 
+/// The same of one that has a clone, which goes on accepting.
+#[test]
+fn a_listener_with_a_clone_to_and_fro() {
+    patched(1);
+    green(|| {
+        let ours = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, clone) = (ours.local_addr().unwrap(), ours.try_clone().unwrap());
+        let accepting = greenroom::spawn(move || {
+            ours.accept().unwrap();
+            ours
+        });
+        let _client = TcpStream::connect(address).unwrap();
+        let plain = std::net::TcpListener::from(done(accepting));
+        assert!(!c::is_nonblocking(plain.as_raw_fd()));
+        let accepting = greenroom::spawn(move || plain.accept().map(|_| plain));
+        greenroom::yield_now();
+        let _client = TcpStream::connect(address).unwrap();
+        let plain = done(accepting).unwrap();
+        let accepting = os_thread(move || plain.accept().map(drop));
+        let _client = TcpStream::connect(address).unwrap();
+        accepting.join().unwrap().unwrap();
+        let accepting = greenroom::spawn(move || clone.accept().map(drop));
+        greenroom::yield_now();
+        let _client = TcpStream::connect(address).unwrap();
+        done(accepting).unwrap();
+    });
+}
+
 #[test]
 fn a_stream_keeps_mode_and_timeouts() {
     patched(1);

@@ -9,7 +9,7 @@
 //! | made here | `made` | is told what it is |
 //! | came from elsewhere | `found` | asks the kernel at first use, unless the patch told it |
 //! | duplicated | `cloned` | joins both numbers |
-//! | given away | `into_inner` | forgets it, and its mode is the user's again |
+//! | given away | `into_inner` | forgets it, and its mode is the user's again; unless the patch goes on telling |
 //! | closed | `Drop` | forgets it in the same step, and wakes who waits |
 //!
 //! Getters and setters are std's; only what blocks is ours, and only on green
@@ -99,7 +99,7 @@ impl<T: Owner> Held<T> {
         set?;
         if !start::is_forked() {
             let fd = self.fd();
-            fds::for_file(fd, |e| kinds::read_timeouts(fd, e));
+            fds::tell(fd, |e| kinds::read_timeouts(fd, e));
         }
         Ok(())
     }
@@ -151,7 +151,9 @@ macro_rules! conversions {
             }
         }
 
-        /// Gives it back as it is: descriptor, mode, options and timeouts.
+        /// Gives it back as it is: descriptor, mode, options and timeouts. Only a
+        /// listener that has a clone, and on which green threads have accepted,
+        /// comes back non-blocking, unless sockets are patched.
         impl From<$type> for $std {
             fn from(from: $type) -> $std {
                 from.0.into_inner()

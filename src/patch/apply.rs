@@ -9,7 +9,7 @@ use super::{
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
 use crate::green::locals;
-use crate::sched::{runtime, start};
+use crate::sched::{fds, runtime, start};
 use crate::sys::{learn, real};
 use crate::task::named;
 use std::hint::black_box;
@@ -152,6 +152,9 @@ impl Patch {
             return Err(PatchError::NotLinked { symbol: "pthread_create" });
         }
         PATCHED.fetch_or(missing, Relaxed);
+        if missing & (Family::Socket.bit() | Family::File.bit()) != 0 {
+            fds::are_told();
+        }
         signal::adopt();
         Ok(())
     }

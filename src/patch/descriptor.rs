@@ -226,18 +226,18 @@ pub(super) unsafe extern "C" fn setsockopt(
                 // SAFETY: the kernel has accepted it as a timeval.
                 let nanos = kinds::timeout(unsafe { value.cast::<timeval>().read_unaligned() });
                 let dir = if name == SO_RCVTIMEO { Dir::Read } else { Dir::Write };
-                fds::for_file(fd, |e| e.set_timeout(dir, nanos));
+                fds::tell(fd, |e| e.set_timeout(dir, nanos));
             }
             (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => {
                 let flags = kinds::low_water_flags(kinds::low_water(fd));
-                fds::for_file(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
+                fds::tell(fd, |e| e.note_mode(flags, LOW_WATER & !flags));
             }
             (libc::SOL_SOCKET, libc::SO_LINGER) => {
                 let flags = kinds::lingers(fd);
-                fds::for_file(fd, |e| e.note_mode(flags, LINGERS & !flags));
+                fds::tell(fd, |e| e.note_mode(flags, LINGERS & !flags));
             }
             (libc::SOL_TCP, libc::TCP_ULP) => {
-                fds::for_file(fd, |e| e.note_mode(NO_INFERENCE, 0));
+                fds::tell(fd, |e| e.note_mode(NO_INFERENCE, 0));
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ use crate::sys::platform;
 use crate::sys::raw;
 use crate::sys::selector::{Events, Ready};
 use std::ptr;
-use std::sync::atomic::Ordering::*;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 
 pub(crate) use super::rings::for_file;
 pub(crate) use super::table::entry;
@@ -75,6 +75,13 @@ pub(crate) fn created(fd: i32, kind: Kind, user_nonblock: bool) {
     locked.describe(kind, if user_nonblock { USER_NONBLOCK } else { 0 });
 }
 
+/// Changes by `change` what is known of `fd`'s file, as the kernel was told
+/// before; whoever is just looking at `fd` for the first time has finished.
+pub(crate) fn tell(fd: i32, change: impl Fn(&Entry)) {
+    let _locked = peek(fd).map(Entry::lock);
+    for_file(fd, change);
+}
+
 /// A descriptor has come to be of which the caller knows nothing.
 pub(crate) fn appeared(fd: i32) {
     if let Some(entry) = peek(fd) {
@@ -109,10 +116,21 @@ pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
     result
 }
 
-/// `fd` goes to somebody who may use and close it without telling. `unforce`
-/// gives its file back the mode that its user knows; what has other numbers
-/// too stays as it is, for those who accept there.
+/// Whether the shims tell what becomes of any number.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// The shims will tell, from now on.
+pub(crate) fn are_told() {
+    TOLD.store(true, Relaxed);
+}
+
+/// `fd` goes to somebody who may use and close it without telling, unless the
+/// shims tell for him. `unforce` gives its file back the mode that its user
+/// knows; what has other numbers too stays as it is, for those who accept there.
 pub(crate) fn release(fd: i32, unforce: impl FnOnce()) {
+    if TOLD.load(Relaxed) {
+        return;
+    }
     let Some(entry) = peek(fd).filter(|_| platform::is_our_process()) else { return };
     let shared = rings::leave(fd, entry);
     let locked = entry.lock();
