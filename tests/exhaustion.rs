@@ -101,6 +101,41 @@ fn no_threads_for_the_workers() {
     }
 }
 
+/// A call that waits for another one does not wait on the worker when there is no
+/// thread for it: it tries again until there is one.
+#[test]
+fn no_threads_for_a_fifo() {
+    // The other user may neither reach the build's folder nor remove the file.
+    const PATH: &str = "GREENROOM_TEST_FIFO";
+    let path = std::env::temp_dir().join(format!("greenroom-fifo-{}", std::process::id()));
+    let vars = [("GREENROOM_WORKERS", "1"), (PATH, path.to_str().unwrap())];
+    let ended = in_child(&vars, || {
+        greenroom::patch_all().unwrap();
+        spawn(|| ()).join().unwrap();
+        let path = std::path::PathBuf::from(std::env::var_os(PATH).unwrap());
+        let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: a C string.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o666) }, 0);
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::chmod(name.as_ptr(), 0o666) }, 0);
+        if !allow_threads(1) {
+            println!("skipped: root may start any number, and cannot become another user");
+            std::process::exit(0);
+        }
+        let theirs = path.clone();
+        let reading = spawn(move || std::fs::read(theirs));
+        (0..20).for_each(|_| spawn(greenroom::yield_now).join().unwrap());
+        let other = spawn(|| 7);
+        until(|| other.is_finished());
+        assert!(!reading.is_finished(), "nobody writes");
+        set_limit(libc::RLIMIT_NPROC, u64::MAX);
+        std::fs::write(path, "hello").unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), b"hello");
+    });
+    std::fs::remove_file(path).unwrap();
+    ended.assert_success();
+}
+
 /// The OS threads of the workers do not fit.
 #[test]
 fn no_addresses_for_the_workers() {

@@ -14,7 +14,7 @@
 
 use super::entrance::Ticket;
 use super::job::{self, Job};
-use super::roster::{Next, State};
+use super::roster::{Next, Rules, State};
 use crate::config;
 use crate::error::PoolError;
 use crate::green::current::{Inside, Native};
@@ -28,11 +28,12 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::thread;
-use std::time::Duration;
 
 /// As many threads as are useful: each waits in the kernel, so cores do not
 /// matter, and what they wait for serves no more at once.
 const MOST_THREADS: usize = 256;
+
+const NO_THREAD: &str = "the system gives no thread for it";
 
 thread_local! {
     /// The crew that this OS thread belongs to.
@@ -42,16 +43,6 @@ thread_local! {
 /// Whether the calling thread belongs to some crew.
 pub(super) fn is_member() -> bool {
     !CREW.get().is_null()
-}
-
-/// How a crew is limited.
-pub(super) struct Rules {
-    /// The most threads; `None`: as configured.
-    pub(super) threads: Option<usize>,
-    /// The most jobs that wait for one.
-    pub(super) queue: usize,
-    /// How long a thread stays without work.
-    pub(super) keep: Duration,
 }
 
 /// See the module's head.
@@ -199,6 +190,15 @@ impl Crew {
     #[cold]
     fn go_without(&self) {
         self.locked(|s| s.threads -= 1);
+        if !self.rules.here {
+            // Any one: the thread that was for it finds this one's.
+            let job = self.locked(|s| s.queue.pop_back());
+            if let Some(job) = job {
+                job.refuse(NO_THREAD);
+                self.free_place();
+            }
+            return;
+        }
         loop {
             let job = self.locked(|s| if s.threads == 0 { s.queue.pop_front() } else { None });
             match job {

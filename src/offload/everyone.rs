@@ -1,6 +1,7 @@
 //! The crew that all of the process shares, and [`offload`].
 
-use super::crew::{Crew, Rules, is_member};
+use super::crew::{Crew, is_member};
+use super::roster::Rules;
 use crate::error::JoinError;
 use crate::green::current::Inside;
 use crate::green::kill::uncancellable;
@@ -64,7 +65,7 @@ where
         return f();
     }
     static EVERYONE: Slot = AtomicPtr::new(ptr::null_mut());
-    let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP };
+    let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP, here: true };
     result(crew(&EVERYONE, rules).spawn(f).join())
 }
 
@@ -101,10 +102,13 @@ pub(crate) fn try_apart<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     static APART: [Slot; SORTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SORTS];
-    let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP };
+    let rules = Rules { threads: Some(APART_THREADS), queue: 0, keep: KEEP, here: false };
     let handle = crew(&APART[whose as usize], rules).try_spawn(call).ok()?;
     // Its caller may be C, and the call cannot be taken back.
-    Some(uncancellable(|| result(handle.join())))
+    match uncancellable(|| handle.join()) {
+        Err(JoinError::NotStarted(_)) => None,
+        other => Some(result(other)),
+    }
 }
 
 /// Runs a call of libc that may block, for the current thread. It owns all that
@@ -139,7 +143,7 @@ mod tests {
     fn idle_threads_leave() {
         let before = threads("greenroom-offlo");
         let keep = Duration::from_millis(30);
-        let crew = Arc::new(Crew::new(Rules { threads: Some(5), queue: 100, keep }));
+        let crew = Arc::new(Crew::new(Rules { threads: Some(5), queue: 100, keep, here: true }));
         let together = Arc::new(Barrier::new(5));
         let meet = |_| {
             let together = together.clone();

@@ -1,8 +1,9 @@
 //! A pool of OS threads of one's own.
 
-use super::crew::{Crew, Rules};
+use super::crew::Crew;
 use super::everyone::KEEP;
 use super::job::Job;
+use super::roster::Rules;
 use crate::error::{JoinError, PoolError};
 use crate::task::join::{JoinHandle, joinall};
 use std::fmt;
@@ -62,7 +63,7 @@ impl ThreadPool {
     /// ```
     pub fn bounded(size: usize, queue: usize) -> ThreadPool {
         assert!(size > 0, "a thread pool needs at least one thread");
-        let rules = Rules { threads: Some(size), queue, keep: KEEP };
+        let rules = Rules { threads: Some(size), queue, keep: KEEP, here: true };
         ThreadPool { crew: Arc::new(Crew::new(rules)), size }
     }
 

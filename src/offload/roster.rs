@@ -6,6 +6,20 @@ use crate::green::park::Unparker;
 use crate::sys::parker::Parker;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How a crew is limited.
+pub(super) struct Rules {
+    /// The most threads; `None`: as configured.
+    pub(super) threads: Option<usize>,
+    /// The most jobs that wait for one.
+    pub(super) queue: usize,
+    /// How long a thread stays without work.
+    pub(super) keep: Duration,
+    /// Whether jobs are run where they are made if the system gives no thread;
+    /// else they are refused then.
+    pub(super) here: bool,
+}
 
 /// What a thread is to do.
 pub(super) enum Next {
