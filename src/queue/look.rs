@@ -7,7 +7,7 @@
 
 use super::error::GetError;
 use super::order::Order;
-use super::shared::{Content, Shared};
+use super::shared::{Content, Held, Shared};
 use crate::sync::Outcome;
 
 impl<T: Clone, B: Order<T>> Shared<T, B> {
@@ -23,13 +23,12 @@ impl<T: Clone, B: Order<T>> Shared<T, B> {
             content.lookers += 1;
             drop(content);
             let looking = Looking(self);
-            let outcome = self.items.acquire(None);
+            let granted = self.items.acquire(None) == Outcome::Granted;
+            let held = granted.then(|| Held(&self.items));
             content = self.content.lock();
             looking.ends(&mut content);
             // An immediate shutdown leaves permits without items.
-            if outcome == Outcome::Granted && content.buffer.len() > 0 {
-                self.items.release();
-            }
+            held.filter(|_| content.buffer.len() == 0).map(Held::used);
         }
         content.buffer.peek().cloned().ok_or(GetError::Shutdown)
     }

@@ -35,7 +35,7 @@ pub(super) struct Content<B> {
 }
 
 /// A permit that goes back unless it was used.
-struct Held<'a>(&'a Permits);
+pub(super) struct Held<'a>(pub(super) &'a Permits);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -44,7 +44,7 @@ impl Drop for Held<'_> {
 }
 
 impl Held<'_> {
-    fn used(self) {
+    pub(super) fn used(self) {
         std::mem::forget(self);
     }
 }

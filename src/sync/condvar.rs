@@ -107,7 +107,11 @@ impl Condvar {
         unsafe { self.line.lock().push(&node) };
         drop(guard);
         let outcome = place::wait(self, &node, deadline);
-        (mutex.lock(), WaitTimeoutResult(outcome == Outcome::TimedOut))
+        // If this unwinds, another one is to be notified.
+        let notified = (outcome == Outcome::Granted).then_some(Notified(self));
+        let guard = mutex.lock();
+        std::mem::forget(notified);
+        (guard, WaitTimeoutResult(outcome == Outcome::TimedOut))
     }
 
     /// Wakes the one that waits longest, if any does.
@@ -125,6 +129,15 @@ impl Condvar {
         // SAFETY: in line, so not told yet.
         let told = self.line.lock().grant(newest, |who: Waiting| unsafe { who.wake() });
         told.map(|told| told.finish()).is_some()
+    }
+}
+
+/// What one was told who has not come back yet.
+struct Notified<'a>(&'a Condvar);
+
+impl Drop for Notified<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
