@@ -6,9 +6,11 @@ mod common;
 use common::{until, workers};
 use greenroom::queue::{GetError, Queue};
 use greenroom::sync::{Condvar, Event, Mutex, RwLock};
-use greenroom::{spawn, yield_now};
+use greenroom::{ThreadPool, spawn, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::time::Duration;
 
 fn settle() {
     (0..20).for_each(|_| spawn(yield_now).join().unwrap());
@@ -93,5 +95,36 @@ fn a_turn_goes_to_the_next() {
         assert_eq!(reader.join().unwrap(), 0);
         drop(inside);
         assert_eq!(*lock.try_write().unwrap(), 0);
+    });
+}
+
+/// One that waits for a place in a pool, or for a pool's end, ends; and its place
+/// is another's.
+#[test]
+fn a_place_in_a_pool_goes_to_the_next() {
+    workers(1, || {
+        let pool = Arc::new(ThreadPool::bounded(1, 0));
+        let (go, wait) = mpsc::channel::<()>();
+        let busy = pool.spawn(move || wait.recv().is_ok());
+        let theirs = pool.clone();
+        let victim = spawn(move || theirs.spawn(|| 1).join().unwrap());
+        settle();
+        let theirs = pool.clone();
+        let next = spawn(move || theirs.spawn(|| 2).join().unwrap());
+        settle();
+        victim.thread().request_kill();
+        until(|| victim.is_finished());
+        assert!(victim.join().unwrap_err().is_killed());
+        let theirs = pool.clone();
+        let impatient = spawn(move || {
+            greenroom::timeout(Duration::from_millis(5), || drop(theirs.spawn(|| 3))).is_err()
+        });
+        until(|| impatient.is_finished());
+        assert!(impatient.join().unwrap());
+        go.send(()).unwrap();
+        assert!(busy.join().unwrap());
+        assert_eq!(next.join().unwrap(), 2);
+        assert_eq!(pool.apply(|| 4), 4, "no place is lost");
+        pool.shutdown(true);
     });
 }

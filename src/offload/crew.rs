@@ -17,8 +17,9 @@ use super::job::{self, Job};
 use super::roster::{Next, Rules, State};
 use crate::config;
 use crate::error::PoolError;
+use crate::green::cancel::{park_or_end, raise};
 use crate::green::current::{Inside, Native};
-use crate::green::park::{Unparker, park};
+use crate::green::park::Unparker;
 use crate::sys::clock;
 use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
@@ -262,7 +263,7 @@ impl Crew {
             if over {
                 return;
             }
-            park(None);
+            park_or_end(None).unwrap_or_else(|end| raise(end));
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Whoever frees a place gives it to the first in line, so that a newcomer
 //! cannot take it. All of this happens under the crew's lock.
 
-use crate::green::park::{Unparker, park};
+use crate::green::cancel::{park_or_end, raise};
+use crate::green::park::Unparker;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -19,11 +20,12 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Waits; whether it was admitted.
+    /// Waits; whether it was admitted. Unwinds if the thread is killed, or at the
+    /// end of a `timeout`.
     pub(super) fn wait(&self) -> bool {
         // Acquire: what came before the answer is seen.
         while self.state.load(Acquire) == WAITS {
-            park(None);
+            park_or_end(None).unwrap_or_else(|end| raise(end));
         }
         self.is_admitted()
     }
