@@ -28,7 +28,9 @@ impl<T: Clone, B: Order<T>> Shared<T, B> {
             content = self.content.lock();
             looking.ends(&mut content);
             // An immediate shutdown leaves permits without items.
-            held.filter(|_| content.buffer.len() == 0).map(Held::used);
+            if let Some(held) = held.filter(|_| content.buffer.len() == 0) {
+                held.used();
+            }
         }
         content.buffer.peek().cloned().ok_or(GetError::Shutdown)
     }
