@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::ptr::null_mut;
 
 #[test]
+#[allow(clippy::zombie_processes, reason = "waitpid is what is tested")]
 fn waiting_for_any_child_leaves_the_pool_free() {
     const ONE: &[(&str, &str)] = &[("GREENROOM_WORKERS", "1"), ("GREENROOM_OFFLOAD_THREADS", "1")];
     let ended = in_child(ONE, || {
