@@ -35,17 +35,19 @@ fn note_urgent(fd: c_int, flags: c_int) {
 }
 
 /// `read` and its like work on any descriptor. If one that was a socket is
-/// none any more, it was closed behind our back: forget it, and ask libc.
+/// none any more, it was closed behind our back: forget it, and do `other`.
 fn or_no_socket(
     fd: c_int,
     result: Result<usize, Errno>,
-    libc: impl FnOnce() -> ssize_t,
+    other: impl FnOnce() -> ssize_t,
 ) -> ssize_t {
-    if result == Err(Errno::NOTSOCK) {
-        fds::appeared(fd);
-        return libc();
-    }
-    count(result)
+    if result == Err(Errno::NOTSOCK) { afresh(fd, other) } else { count(result) }
+}
+
+#[cold]
+fn afresh(fd: c_int, other: impl FnOnce() -> ssize_t) -> ssize_t {
+    fds::appeared(fd);
+    other()
 }
 
 /// See read(2).
@@ -56,16 +58,17 @@ fn or_no_socket(
 pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::read(fd, buf, len) };
+    // SAFETY: as above.
+    let no_socket = || unsafe { file::bytes(fd, Dir::Read, buf, len, None, libc) };
     match socket(fd) {
         // Of no bytes, `read` returns at once where `recv` would wait.
         Some(socket) if len > 0 => {
             let (from, from_len) = (ptr::null_mut(), ptr::null_mut());
             // SAFETY: as above.
             let got = unsafe { socket.recv(buf.cast(), len, 0, from, from_len) };
-            or_no_socket(fd, got, libc)
+            or_no_socket(fd, got, no_socket)
         }
-        // SAFETY: as above.
-        _ => unsafe { file::bytes(fd, Dir::Read, buf, len, None, libc) },
+        _ => no_socket(),
     }
 }
 
@@ -77,14 +80,15 @@ pub(super) unsafe extern "C" fn read(fd: c_int, buf: *mut c_void, len: size_t) -
 pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::write(fd, buf, len) };
+    // SAFETY: as above.
+    let no_socket = || unsafe { file::bytes(fd, Dir::Write, buf.cast_mut(), len, None, libc) };
     match socket(fd) {
         Some(socket) => {
             // SAFETY: as above.
             let sent = unsafe { socket.send(buf.cast(), len, 0, ptr::null(), 0) };
-            or_no_socket(fd, sent, libc)
+            or_no_socket(fd, sent, no_socket)
         }
-        // SAFETY: as above.
-        None => unsafe { file::bytes(fd, Dir::Write, buf.cast_mut(), len, None, libc) },
+        None => no_socket(),
     }
 }
 
@@ -96,15 +100,16 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buf: *const c_void, len: size_t
 pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::readv(fd, list, parts) };
+    // SAFETY: as above.
+    let no_socket = || unsafe { file::parts(fd, Dir::Read, list, parts, None, 0, libc) };
     match socket(fd) {
         // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let got = unsafe { socket.vectored(Dir::Read, list, parts as usize) };
-            or_no_socket(fd, got, libc)
+            or_no_socket(fd, got, no_socket)
         }
-        // SAFETY: as above.
-        _ => unsafe { file::parts(fd, Dir::Read, list, parts, None, 0, libc) },
+        _ => no_socket(),
     }
 }
 
@@ -116,15 +121,16 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, list: *const iovec, parts: c_in
 pub(super) unsafe extern "C" fn writev(fd: c_int, list: *const iovec, parts: c_int) -> ssize_t {
     // SAFETY: the caller's promise.
     let libc = || unsafe { real::writev(fd, list, parts) };
+    // SAFETY: as above.
+    let no_socket = || unsafe { file::parts(fd, Dir::Write, list, parts, None, 0, libc) };
     match socket(fd) {
         // SAFETY: as above.
         Some(socket) if unsafe { vector::moves(list, parts) } => {
             // SAFETY: as above.
             let sent = unsafe { socket.vectored(Dir::Write, list, parts as usize) };
-            or_no_socket(fd, sent, libc)
+            or_no_socket(fd, sent, no_socket)
         }
-        // SAFETY: as above.
-        _ => unsafe { file::parts(fd, Dir::Write, list, parts, None, 0, libc) },
+        _ => no_socket(),
     }
 }
 

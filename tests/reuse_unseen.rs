@@ -1,0 +1,41 @@
+//! Numbers that libc closes inside itself, and that are used again.
+
+mod common;
+
+use common::{until, workers};
+use greenroom::{spawn, yield_now};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream;
+
+/// `fclose` tells nobody, nor does who makes an eventfd: it is read as what it
+/// is, and the first read parks already.
+#[test]
+fn an_eventfd_after_a_socket_that_fclose_closed() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let (made, make) = std::sync::mpsc::channel();
+        let read = spawn(move || {
+            let (mut here, mut there) = UnixStream::pair().unwrap();
+            there.write_all(b"x").unwrap();
+            here.read_exact(&mut [0]).unwrap();
+            let fd = here.into_raw_fd();
+            // SAFETY: the descriptors are nobody else's.
+            let mut event = unsafe {
+                assert_eq!(libc::fclose(libc::fdopen(fd, c"r".as_ptr())), 0);
+                assert_eq!(libc::eventfd(0, libc::EFD_CLOEXEC), fd, "the lowest free number");
+                File::from_raw_fd(fd)
+            };
+            made.send(event.try_clone().unwrap()).unwrap();
+            let mut count = [0; 8];
+            event.read(&mut count).map(|_| u64::from_ne_bytes(count))
+        });
+        let mut event = make.recv().unwrap();
+        (0..20).for_each(|_| yield_now());
+        let other = spawn(|| 7);
+        until(|| other.is_finished()); // the worker is free
+        assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
+        assert_eq!(read.join().unwrap().unwrap(), 5);
+    });
+}
