@@ -6,7 +6,7 @@ use common::{until, workers};
 use greenroom::{spawn, yield_now};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 
 /// `fclose` tells nobody, nor does who makes an eventfd: it is read as what it
@@ -37,5 +37,37 @@ fn an_eventfd_after_a_socket_that_fclose_closed() {
         until(|| other.is_finished()); // the worker is free
         assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
         assert_eq!(read.join().unwrap().unwrap(), 5);
+    });
+}
+
+/// A file has no reader who waits; a terminal opened next has.
+#[test]
+fn a_terminal_after_a_file_that_fclose_closed() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let (mut master, mut slave) = (-1, -1);
+        let null = std::ptr::null_mut();
+        // SAFETY: out pointers, and none.
+        unsafe {
+            assert_eq!(libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()), 0)
+        };
+        let name = std::fs::read_link(format!("/proc/self/fd/{slave}")).unwrap();
+        let read = spawn(move || {
+            let mut file = File::open("/proc/self/cmdline").unwrap();
+            assert!(file.read(&mut [0; 8]).unwrap() > 0);
+            let fd = file.into_raw_fd();
+            // SAFETY: the descriptor is nobody else's.
+            unsafe { assert_eq!(libc::fclose(libc::fdopen(fd, c"r".as_ptr())), 0) };
+            let mut terminal = File::open(name).unwrap();
+            assert_eq!(terminal.as_raw_fd(), fd, "the lowest free number");
+            let mut line = [0; 8];
+            terminal.read(&mut line).map(|n| line[..n].to_vec())
+        });
+        (0..20).for_each(|_| yield_now());
+        let other = spawn(|| 7);
+        until(|| other.is_finished()); // the worker is free
+        // SAFETY: bytes that live here.
+        assert_eq!(unsafe { libc::write(master, c"hey\n".as_ptr().cast(), 4) }, 4);
+        assert_eq!(read.join().unwrap().unwrap(), b"hey\n");
     });
 }

@@ -4,8 +4,9 @@
 
 use super::descriptor::fcntl;
 use super::family::Family;
-use super::gate::{Shim, int, parks};
+use super::gate::{Shim, int, parks, tracks};
 use crate::calls::open as net_open;
+use crate::sched::fds;
 use crate::sys::real;
 use libc::{AT_FDCWD, F_LOCK, F_SETLKW, F_WRLCK, SEEK_CUR, c_char, c_int, mode_t, off64_t};
 
@@ -40,7 +41,15 @@ pub(super) unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mo
         return int(opened);
     }
     // SAFETY: as above.
-    unsafe { real::open(path, flags, mode) }
+    opened(unsafe { real::open(path, flags, mode) })
+}
+
+/// The number may have been closed behind our back.
+fn opened(fd: c_int) -> c_int {
+    if fd >= 0 && tracks() {
+        fds::appeared(fd);
+    }
+    fd
 }
 
 /// The name under which programs with 64-bit offsets call it.
@@ -71,7 +80,7 @@ pub(super) unsafe extern "C" fn openat(
         return int(opened);
     }
     // SAFETY: as above.
-    unsafe { real::openat(dir, path, flags, mode) }
+    opened(unsafe { real::openat(dir, path, flags, mode) })
 }
 
 /// The name under which programs with 64-bit offsets call it.

@@ -84,16 +84,20 @@ pub(crate) fn tell(fd: i32, change: impl Fn(&Entry)) {
 
 /// A descriptor has come to be of which the caller knows nothing.
 pub(crate) fn appeared(fd: i32) {
-    if let Some(entry) = peek(fd) {
+    if let Some(entry) = peek(fd).filter(in_use) {
         rings::leave(fd, entry);
         entry.lock().forget();
     }
 }
 
+/// Whether anything is known of it.
+fn in_use(entry: &&'static Entry) -> bool {
+    entry.flags() != 0 || entry.sibling.load(Relaxed) != 0
+}
+
 /// Closes `fd` by `close`. The entry stays locked meanwhile, so that nobody
 /// takes the number up between forgetting and closing.
 pub(crate) fn close<R>(fd: i32, close: impl FnOnce() -> R) -> R {
-    let in_use = |e: &&Entry| e.flags() != 0 || e.sibling.load(Relaxed) != 0;
     let Some(entry) = peek(fd).filter(in_use).filter(|_| platform::is_our_process()) else {
         return close();
     };
