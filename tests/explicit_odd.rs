@@ -112,7 +112,7 @@ fn connect(client: &impl AsRawFd, name: &str) {
 #[test]
 fn a_clone_has_the_mode_that_was_set_meanwhile() {
     workers(1, || {
-        const ROUNDS: usize = 60_000;
+        const ROUNDS: usize = 20_000;
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(3600))).unwrap();
         let turn = AtomicUsize::new(0);

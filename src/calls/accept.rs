@@ -66,7 +66,10 @@ impl Socket {
             return Ok(());
         }
         // Locked against the user's own change of the mode.
-        let _locked = self.entry.lock();
+        let locked = self.entry.lock();
+        if locked.generation() != self.generation {
+            return Err(Errno::BADF);
+        }
         if self.entry.flags() & FORCED_NONBLOCK == 0 {
             set_nonblocking(self.fd, true)?;
             fds::for_file(self.fd, |e| e.change_flags(FORCED_NONBLOCK, 0));

@@ -17,6 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+/// How long one that gives up waits for its item before it looks for a wish
+/// again.
+const SOON: Duration = Duration::from_millis(1);
+
 /// A rendezvous: `put` returns when a getter takes the item, and `get` when a
 /// putter brings one; both serve in the order in which the others came.
 ///
@@ -152,14 +156,15 @@ impl<T> Shared<T> {
 
     /// Takes a wish back; if a putter has it already, its item comes.
     fn withdraw(&self) -> Option<T> {
-        if self.wanted.try_acquire() {
-            return None;
+        while !self.wanted.try_acquire() {
+            // One that came later may get that item; then its wish is left here.
+            let soon = Some(clock::after(SOON));
+            if uncancellable(|| self.handed.acquire(soon)) == Outcome::Granted {
+                return Some(self.take());
+            }
+            give_way(); // closed, the permits let nobody wait
         }
-        // Closed, the permits let nobody wait.
-        while uncancellable(|| self.handed.acquire(None)) != Outcome::Granted {
-            give_way();
-        }
-        Some(self.take())
+        None
     }
 
     fn take(&self) -> T {
