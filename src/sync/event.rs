@@ -106,11 +106,11 @@ impl Watch for Event {
     }
 
     fn watch(&self, spot: &Spot) -> bool {
-        let mut line = self.line.lock();
+        let mut waiters = self.waiters.lock();
         let waits = !self.is_set();
         if waits {
             // SAFETY: spots stay until they were taken out by `unwatch`.
-            unsafe { line.push(spot.node()) };
+            unsafe { waiters.line.push(spot.node()) };
         }
         waits
     }
