@@ -30,28 +30,62 @@ impl Socket {
         len: *mut socklen_t,
         flags: c_int,
     ) -> Result<i32, Errno> {
+        // SAFETY: the caller's promise.
+        unsafe { self.accept_if(addr, len, flags, || Ok(())) }.map(|(fd, ())| fd)
+    }
+
+    /// As `accept4`, but before each attempt `admit` is asked, and its error is
+    /// the answer. `admit` may wait; what it gives belongs to one attempt, and
+    /// is dropped before the next.
+    ///
+    /// # Safety
+    /// As `accept`.
+    pub(crate) unsafe fn accept_if<G>(
+        self,
+        addr: *mut sockaddr,
+        len: *mut socklen_t,
+        flags: c_int,
+        mut admit: impl FnMut() -> Result<G, Errno>,
+    ) -> Result<(i32, G), Errno> {
+        let mut attempt = || {
+            let given = admit()?;
+            // SAFETY: the caller's promise.
+            unsafe { call(self.fd, addr, len, flags) }.map(|fd| (fd as i32, given))
+        };
         if !self.listens() {
             // The kernel refuses at once, and the socket stays as it is.
-            // SAFETY: the caller's promise.
-            return unsafe { call(self.fd, addr, len, flags) }.map(|fd| fd as i32);
+            return attempt();
         }
         self.force_nonblocking()?;
         let limit = Limit::new();
-        // SAFETY: the caller's promise.
-        let attempt = |_| unsafe { call(self.fd, addr, len, flags) };
-        let accepted = self.retry(Dir::Read, &limit, attempt);
-        match accepted {
-            Ok(fd) => {
-                made(self.entry, fd as i32, flags);
-                Ok(fd as i32)
-            }
+        let accepted = self.retry(Dir::Read, &limit, |_| attempt());
+        match &accepted {
+            Ok((fd, _)) => made(self.entry, *fd, flags),
             Err(e) => {
                 if let libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM = e.0 {
                     let _ = time::until(clock::now() + BACK_OFF);
                 }
-                Err(e)
             }
         }
+        accepted
+    }
+
+    /// As `accept4` on a listener on which `accept_if` was called: what is
+    /// there now, or EAGAIN.
+    ///
+    /// # Safety
+    /// As `accept`.
+    pub(crate) unsafe fn accept_now(
+        self,
+        addr: *mut sockaddr,
+        len: *mut socklen_t,
+        flags: c_int,
+    ) -> Result<i32, Errno> {
+        self.force_nonblocking()?;
+        // SAFETY: the caller's promise.
+        let fd = unsafe { call(self.fd, addr, len, flags) }? as i32;
+        made(self.entry, fd, flags);
+        Ok(fd)
     }
 
     /// Whether it is a listener; one that was forced to be non-blocking is.

@@ -8,6 +8,7 @@ use crate::sched::fds;
 use crate::sched::wait::{Outcome, Target, wait_one};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
+use crate::sys::raw;
 use crate::time;
 use std::cell::Cell;
 
@@ -160,6 +161,29 @@ impl Socket {
             Outcome::Closed => Err(Errno::BADF),
             Outcome::TimedOut => Err(Errno::AGAIN),
         }
+    }
+
+    /// Lets the one that waits to read here try again, as an event would: its
+    /// attempt finds what was changed before.
+    pub(crate) fn rouse(self) {
+        let locked = self.entry.lock();
+        if locked.generation() == self.generation {
+            locked.event(Dir::Read, false);
+        }
+    }
+
+    /// Shuts the connection down, in both directions, if the number still means
+    /// the file that it meant; whether it does. Those who wait for it wake.
+    pub(crate) fn hang_up(self) -> bool {
+        // Locked, so that nobody closes it and the number is used again.
+        let locked = self.entry.lock();
+        let ours = locked.generation() == self.generation;
+        if ours {
+            let args = [self.fd as usize, libc::SHUT_RDWR as usize, 0, 0, 0, 0];
+            // SAFETY: takes no pointer. It fails for one that the peer has reset.
+            let _ = unsafe { raw::syscall(libc::SYS_shutdown, args) };
+        }
+        ours
     }
 
     /// As `retry`, but by looking again and again, for what is not reported.

@@ -8,6 +8,7 @@ impl Errno {
     pub(crate) const AGAIN: Errno = Errno(libc::EAGAIN);
     pub(crate) const ALREADY: Errno = Errno(libc::EALREADY);
     pub(crate) const BADF: Errno = Errno(libc::EBADF);
+    pub(crate) const CANCELED: Errno = Errno(libc::ECANCELED);
     pub(crate) const FAULT: Errno = Errno(libc::EFAULT);
     pub(crate) const INPROGRESS: Errno = Errno(libc::EINPROGRESS);
     pub(crate) const INVAL: Errno = Errno(libc::EINVAL);
