@@ -63,6 +63,7 @@ pub(crate) mod children;
 pub mod io;
 pub mod net;
 pub mod process;
+pub mod server;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};

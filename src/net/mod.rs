@@ -42,6 +42,7 @@ mod udp;
 mod unix_stream;
 mod unix_listener;
 mod unix_datagram;
+pub(crate) mod serving;
 
 pub use names::ToSocketAddrs;
 pub use std::net::{Shutdown, SocketAddr};

@@ -3,7 +3,7 @@
 
 use super::address::Address;
 use crate::calls::accept::accept_os;
-use crate::calls::call::Socket;
+use crate::calls::call::{Limit, Socket};
 use crate::calls::vector;
 use crate::io::held::{Held, Owner};
 use crate::sched::entry::{Dir, Kind};
@@ -94,6 +94,69 @@ impl<T: Owner> Held<T> {
         // SAFETY: just made, and nobody else knows it.
         let accepted = unsafe { OwnedFd::from_raw_fd(accepted) };
         Ok((Held::found(S::from(accepted)), from))
+    }
+}
+
+impl<T: Owner> Held<T> {
+    /// The socket, whatever mode its user chose, for the calls below.
+    ///
+    /// # Errors
+    /// ENOMEM: the table has no room for it.
+    pub(super) fn socket(&self) -> io::Result<Socket> {
+        Ok(Socket::any(self.fd()).ok_or(Errno(libc::ENOMEM))?)
+    }
+
+    /// As `accept_any` on a green thread, but before each attempt `admit` is
+    /// asked, and its error is the answer.
+    ///
+    /// # Panics
+    /// On a plain OS thread, if it has to wait.
+    pub(super) fn accept_if<S: Owner, G>(
+        &self,
+        admit: impl FnMut() -> Result<G, Errno>,
+    ) -> io::Result<(Held<S>, Address, G)> {
+        let mut from = Address::room();
+        let (address, room) = from.place();
+        // SAFETY: room for an address.
+        let accepted = unsafe { self.socket()?.accept_if(address, room, SOCK_CLOEXEC, admit) };
+        let (fd, given) = accepted?;
+        // SAFETY: just made, and nobody else knows it.
+        let stream = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok((Held::found(S::from(stream)), from, given))
+    }
+
+    /// What `accept_if` would give at once.
+    pub(super) fn accept_now<S: Owner>(&self) -> io::Result<(Held<S>, Address)> {
+        let mut from = Address::room();
+        let (address, room) = from.place();
+        // SAFETY: room for an address.
+        let fd = unsafe { self.socket()?.accept_now(address, room, SOCK_CLOEXEC) }?;
+        // SAFETY: just made, and nobody else knows it.
+        let stream = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok((Held::found(S::from(stream)), from))
+    }
+
+    /// As `recv_from` on a green thread, asking as `accept_if` does.
+    ///
+    /// # Panics
+    /// As `accept_if`.
+    pub(super) fn recv_from_if<G>(
+        &self,
+        buf: &mut [u8],
+        mut admit: impl FnMut() -> Result<G, Errno>,
+    ) -> io::Result<(usize, Address, G)> {
+        let socket = self.socket()?;
+        let mut from = Address::room();
+        let received = socket.retry(Dir::Read, &Limit::new(), |_| {
+            let given = admit()?;
+            let (address, room) = from.place();
+            let (at, flags) = (buf.as_mut_ptr() as usize, libc::MSG_DONTWAIT as usize);
+            let args = [self.fd() as usize, at, buf.len(), flags, address as usize, room as usize];
+            // SAFETY: room for as much, and for an address.
+            unsafe { raw::syscall(libc::SYS_recvfrom, args) }.map(|n| (n, given))
+        });
+        let (n, given) = received?;
+        Ok((n, from, given))
     }
 }
 

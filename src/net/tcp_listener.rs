@@ -21,7 +21,7 @@ use std::net::{self, SocketAddr};
 /// assert_eq!(peer, client.local_addr()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct TcpListener(Held<net::TcpListener>);
+pub struct TcpListener(pub(super) Held<net::TcpListener>);
 
 conversions!(TcpListener, net::TcpListener);
 

@@ -29,7 +29,7 @@ use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// echoing.join()??;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct UdpSocket(Held<net::UdpSocket>);
+pub struct UdpSocket(pub(super) Held<net::UdpSocket>);
 
 conversions!(UdpSocket, net::UdpSocket);
 

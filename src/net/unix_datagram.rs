@@ -22,7 +22,7 @@ use std::path::Path;
 /// assert_eq!(receiving.join()??, b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct UnixDatagram(Held<net::UnixDatagram>);
+pub struct UnixDatagram(pub(super) Held<net::UnixDatagram>);
 
 conversions!(UnixDatagram, net::UnixDatagram);
 

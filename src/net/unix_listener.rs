@@ -22,7 +22,7 @@ use std::path::Path;
 /// assert!(peer.is_unnamed());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct UnixListener(Held<net::UnixListener>);
+pub struct UnixListener(pub(super) Held<net::UnixListener>);
 
 conversions!(UnixListener, net::UnixListener);
 

@@ -1,0 +1,306 @@
+//! Who is inside a server: those who take in (acceptors, receivers), and the
+//! handlers that run.
+//!
+//! Everybody inside has a [`Pass`], which counts him from before he is there
+//! until after all that he had is dropped. So when nobody is counted, nothing
+//! that the server made is open.
+//!
+//! A handler *begins* by standing in the list with what it takes to end it.
+//! Once the list is `ending`, none begins any more; both under one lock, so a
+//! handler either is found there, or finds that it must not begin.
+//!
+//! Under the lock nothing allocates and nothing is dropped: an allocator may be
+//! patched, and what is dropped may be the user's.
+
+use crate::calls::call::Socket;
+use crate::green::handle::{GreenThread, current};
+use crate::sync::permits::{MOST, Permits};
+use crate::sync::{Event, Outcome};
+use crate::sys::clock::{self, Nanos};
+use crate::sys::lock::Lock;
+use std::mem;
+use std::time::Duration;
+
+/// See above.
+pub(super) struct Crowd {
+    /// Room for handlers; closed by a stop.
+    room: Permits,
+    inside: Lock<Inside>,
+    /// Set whenever one leaves and so few are left that a stop may be done.
+    left: Event,
+}
+
+#[derive(Default)]
+struct Inside {
+    servants: usize,
+    handlers: usize,
+    /// Handlers that wait in `stop`: it cannot wait for them.
+    stopping: usize,
+    ending: bool,
+    slots: Vec<Slot>,
+    /// The first free slot + 1; 0: none.
+    free: usize,
+}
+
+enum Slot {
+    /// The next free slot + 1; 0: none.
+    Free(usize),
+    Taken(Handler),
+}
+
+/// What it takes to end a handler.
+struct Handler {
+    thread: GreenThread,
+    socket: Option<Socket>,
+}
+
+/// Whom a pass is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// Takes in.
+    Servant,
+    Handler,
+}
+
+impl Inside {
+    fn of(&mut self, role: Role) -> &mut usize {
+        match role {
+            Role::Servant => &mut self.servants,
+            Role::Handler => &mut self.handlers,
+        }
+    }
+
+    /// How many there are that a stop waits for.
+    fn left(&self) -> usize {
+        (self.servants + self.handlers).saturating_sub(self.stopping)
+    }
+
+    /// Gives `handler` back if there is no room.
+    fn put(&mut self, handler: Handler) -> Result<usize, Handler> {
+        if let Some(at) = self.free.checked_sub(1) {
+            if let Slot::Free(next) = mem::replace(&mut self.slots[at], Slot::Taken(handler)) {
+                self.free = next;
+            }
+            return Ok(at);
+        }
+        if self.slots.len() == self.slots.capacity() {
+            return Err(handler);
+        }
+        self.slots.push(Slot::Taken(handler));
+        Ok(self.slots.len() - 1)
+    }
+
+    fn take(&mut self, at: usize) -> Slot {
+        let next = mem::replace(&mut self.free, at + 1);
+        mem::replace(&mut self.slots[at], Slot::Free(next))
+    }
+
+    fn begun(&self, at: usize) -> Option<&Handler> {
+        match self.slots.get(at) {
+            Some(Slot::Taken(handler)) => Some(handler),
+            _ => None,
+        }
+    }
+}
+
+impl Crowd {
+    /// With room for `most` handlers.
+    pub(super) fn new(most: usize) -> Crowd {
+        let most = most.min(MOST);
+        Crowd {
+            room: Permits::new(most, most),
+            inside: Lock::new(Inside::default()),
+            left: Event::new(),
+        }
+    }
+
+    /// Waits for room for a handler; false once closed.
+    pub(super) fn await_room(&self) -> bool {
+        self.room.acquire(None) == Outcome::Granted
+    }
+
+    /// Takes room for a handler if there is some.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.try_acquire()
+    }
+
+    /// Nobody waits for room any more.
+    pub(super) fn close(&self) {
+        self.room.close();
+    }
+
+    /// Counts one. A handler must have room, which goes with it.
+    pub(super) fn come(&self, role: Role) {
+        *self.inside.lock().of(role) += 1;
+    }
+
+    /// He is gone, with all that he had. True if he was the last servant.
+    pub(super) fn go(&self, role: Role) -> bool {
+        let (empty, servants) = {
+            let mut inside = self.inside.lock();
+            *inside.of(role) -= 1;
+            (inside.left() == 0, inside.servants)
+        };
+        if role == Role::Handler {
+            self.room.release();
+        }
+        if empty {
+            self.left.set();
+        }
+        role == Role::Servant && servants == 0
+    }
+
+    /// The current green thread begins as a handler, on `socket` if there is
+    /// one; its place in the list, or `None` if it must not.
+    pub(super) fn begin(&self, socket: Option<Socket>) -> Option<usize> {
+        let mut handler = Handler { thread: current()?, socket };
+        loop {
+            let len = {
+                let mut inside = self.inside.lock();
+                if inside.ending {
+                    break None; // the guard goes first, then `handler`
+                }
+                match inside.put(handler) {
+                    Ok(at) => return Some(at),
+                    Err(back) => handler = back,
+                }
+                inside.slots.len()
+            };
+            self.enlarge(Vec::with_capacity(2 * len + 16));
+        }
+    }
+
+    /// Moves the list to `bigger`, if it is.
+    fn enlarge(&self, mut bigger: Vec<Slot>) {
+        let mut inside = self.inside.lock();
+        if inside.slots.capacity() < bigger.capacity() {
+            bigger.append(&mut inside.slots);
+            mem::swap(&mut inside.slots, &mut bigger);
+        }
+        drop(inside); // before what is the smaller one now
+    }
+
+    /// The handler at this place in the list has done its work.
+    pub(super) fn end(&self, at: usize) {
+        let handler = self.inside.lock().take(at);
+        drop(handler);
+    }
+
+    /// How many handlers there are.
+    pub(super) fn handlers(&self) -> usize {
+        self.inside.lock().handlers
+    }
+
+    /// Waits until nobody is inside, but for handlers that wait here
+    /// themselves; at most until `deadline`. How many are left.
+    pub(super) fn wait(&self, deadline: Nanos) -> usize {
+        let _stopper = Stopper::new(self);
+        loop {
+            self.left.clear();
+            let left = self.inside.lock().left();
+            if left == 0 {
+                // Another may have found somebody, and not wait yet.
+                self.left.set();
+                return 0;
+            }
+            let time = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+            if !self.left.wait_timeout(time) {
+                return self.inside.lock().left();
+            }
+        }
+    }
+
+    /// Ends every handler but the caller, and lets none begin; how many.
+    pub(super) fn end_all(&self) -> usize {
+        let places = {
+            let mut inside = self.inside.lock();
+            inside.ending = true;
+            inside.slots.len()
+        };
+        let me = current();
+        (0..places).filter(|at| self.end_one(*at, me.as_ref())).count()
+    }
+
+    fn end_one(&self, at: usize, me: Option<&GreenThread>) -> bool {
+        let (thread, socket) = {
+            let inside = self.inside.lock();
+            let Some(handler) = inside.begun(at) else { return false };
+            (handler.thread.clone(), handler.socket)
+        };
+        if me == Some(&thread) {
+            return false;
+        }
+        // What waits for the connection wakes, also where a kill is not heard.
+        socket.map(Socket::hang_up);
+        true
+    }
+}
+
+/// While one waits for all others to leave.
+struct Stopper<'a> {
+    crowd: &'a Crowd,
+    inside: bool,
+}
+
+impl Stopper<'_> {
+    fn new(crowd: &Crowd) -> Stopper<'_> {
+        let me = current();
+        let mut guard = crowd.inside.lock();
+        let mut all = 0..guard.slots.len();
+        let is_me = |at| guard.begun(at).is_some_and(|h| Some(&h.thread) == me.as_ref());
+        let inside = me.is_some() && all.any(is_me);
+        guard.stopping += usize::from(inside);
+        drop(guard);
+        if inside {
+            crowd.left.set(); // another may have waited for this one alone
+        }
+        Stopper { crowd, inside }
+    }
+}
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        self.crowd.inside.lock().stopping -= usize::from(self.inside);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_are_counted() {
+        let crowd = Crowd::new(2);
+        crowd.come(Role::Servant);
+        assert!(crowd.has_room() && crowd.has_room() && !crowd.has_room());
+        crowd.come(Role::Handler);
+        crowd.come(Role::Handler);
+        assert_eq!((crowd.handlers(), crowd.wait(clock::now())), (2, 3));
+        assert!(!crowd.go(Role::Handler));
+        assert!(crowd.has_room() && !crowd.has_room());
+        assert!(crowd.go(Role::Servant));
+        assert!(!crowd.go(Role::Handler));
+        assert_eq!(crowd.wait(clock::now()), 0);
+        crowd.close();
+        assert!(crowd.await_room() && !crowd.await_room());
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let crowd = std::sync::Arc::new(Crowd::new(100));
+        let theirs = crowd.clone();
+        let all = crate::spawn(move || {
+            let first: Vec<_> = (0..40).map(|_| theirs.begin(None).unwrap()).collect();
+            assert_eq!(first, Vec::from_iter(0..40));
+            theirs.end(7);
+            theirs.end(3);
+            let next = [(); 3].map(|()| theirs.begin(None).unwrap());
+            assert_eq!(next, [3, 7, 40]);
+            assert_eq!(theirs.end_all(), 0, "not oneself");
+            theirs.begin(None)
+        });
+        assert_eq!(all.join().unwrap(), None);
+        assert_eq!(crowd.end_all(), 41);
+        assert!(crate::spawn(move || crowd.begin(None)).join().unwrap().is_none());
+    }
+}

@@ -1,0 +1,274 @@
+//! Servers of connections.
+
+use super::acceptor::Acceptor;
+use super::control::{Control, Sources, Stopped};
+use super::crowd::Crowd;
+use super::listen::Listen;
+use super::socket_file::SocketFile;
+use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UnixListener, UnixStream};
+use std::fmt;
+use std::io;
+use std::os::unix::net::SocketAddr as UnixAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Accepts connections, and runs a handler for each on a green thread of its
+/// own.
+///
+/// The handler gets the connection and the address of its peer; what it returns
+/// is dropped. If it panics, that is reported as any green thread's panic, its
+/// connection closes, and the others notice nothing.
+///
+/// If accepting fails because something ran out (descriptors, memory), the
+/// server waits until one of its connections ends, or a while, and goes on;
+/// those who connect wait meanwhile. Dropping the server stops it from
+/// accepting; the handlers that run then finish their work.
+///
+/// ```
+/// use greenroom::server::StreamServer;
+/// use std::io::{Read, Write, copy};
+/// use std::time::Duration;
+///
+/// let server = StreamServer::bind("127.0.0.1:0", |stream, _peer| copy(&mut &stream, &mut &stream))?;
+/// server.start()?;
+///
+/// let mut client = greenroom::net::TcpStream::connect(server.local_addr()?)?;
+/// client.write_all(b"hello")?;
+/// client.shutdown(std::net::Shutdown::Write)?;
+/// let mut echo = String::new();
+/// client.read_to_string(&mut echo)?;
+/// assert_eq!(echo, "hello");
+///
+/// server.stop(Duration::from_secs(1));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct StreamServer<L: Listen = TcpListener> {
+    control: Arc<Control>,
+    address: L::Addr,
+}
+
+impl StreamServer<TcpListener> {
+    /// Listens on the first of the addresses that is free. Connections wait
+    /// until the server is started.
+    ///
+    /// # Errors
+    /// That of the last address, or of the lookup.
+    pub fn bind<A, F, T>(addr: A, handler: F) -> io::Result<Self>
+    where
+        A: ToSocketAddrs,
+        F: Fn(TcpStream, SocketAddr) -> T + Send + Sync + 'static,
+    {
+        Self::listening([TcpListener::bind(addr)?], handler)
+    }
+}
+
+impl StreamServer<UnixListener> {
+    /// Listens at `path`, which must not exist; a stop removes it.
+    ///
+    /// # Errors
+    /// Those of `bind`; InvalidInput if `path` is too long or has a NUL.
+    ///
+    /// ```
+    /// use greenroom::server::StreamServer;
+    /// use std::io::{Read, Write};
+    /// use std::time::Duration;
+    /// let path = std::env::temp_dir().join(format!("greenroom-doc-{}", std::process::id()));
+    /// let server = StreamServer::bind_unix(&path, |mut stream, _peer| stream.write_all(b"hello"))?;
+    /// server.start()?;
+    /// let mut text = String::new();
+    /// greenroom::net::UnixStream::connect(&path)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello");
+    /// server.stop(Duration::from_secs(1));
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn bind_unix<P, F, T>(path: P, handler: F) -> io::Result<Self>
+    where
+        P: AsRef<Path>,
+        F: Fn(UnixStream, UnixAddr) -> T + Send + Sync + 'static,
+    {
+        let listener = UnixListener::bind(&path)?;
+        let address = listener.local_addr()?;
+        let _file = Some(SocketFile::new(path.as_ref())?);
+        let handler = Arc::new(move |stream, peer| drop(handler(stream, peer)));
+        Self::with(vec![Box::new(Acceptor { _file, listener, handler })], address)
+    }
+}
+
+impl<L: Listen> StreamServer<L> {
+    /// Accepts from these listeners, however they came to be: bound with other
+    /// options, [`inherited`](crate::server::inherited), one
+    /// [`per_worker`](crate::server::per_worker).
+    ///
+    /// # Errors
+    /// There are none, or one of them is not open.
+    ///
+    /// ```
+    /// use greenroom::net::TcpListener;
+    /// use greenroom::server::StreamServer;
+    /// let here = TcpListener::bind("127.0.0.1:0")?;
+    /// let there = TcpListener::bind("127.0.0.1:0")?;
+    /// let server = StreamServer::listening([here, there], |_stream, _peer| ())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn listening<I, F, T>(listeners: I, handler: F) -> io::Result<Self>
+    where
+        I: IntoIterator<Item = L>,
+        F: Fn(L::Stream, L::Addr) -> T + Send + Sync + 'static,
+    {
+        let handler = Arc::new(move |stream, peer| drop(handler(stream, peer)));
+        let mut address = None;
+        let mut sources = Sources::new();
+        for listener in listeners {
+            address.get_or_insert(listener.address()?);
+            sources.push(Box::new(Acceptor { _file: None, listener, handler: handler.clone() }));
+        }
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, "there is no listener");
+        Self::with(sources, address.ok_or_else(none)?)
+    }
+
+    /// As [`listening`](StreamServer::listening), but the handler gets what
+    /// `wrap` makes of a connection: one of TLS, say, after the handshake. That
+    /// happens on the handler's green thread, so a slow one delays nobody; and
+    /// if it fails, the connection is closed and there is no more to it.
+    ///
+    /// # Errors
+    /// As [`listening`](StreamServer::listening).
+    ///
+    /// ```
+    /// use greenroom::net::{TcpListener, TcpStream};
+    /// use greenroom::server::StreamServer;
+    /// use std::io::{BufRead, BufReader, Write};
+    /// # use std::io::Read;
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let wrap = |stream| Ok(BufReader::new(stream)); // `acceptor.accept(stream)`
+    /// let server = StreamServer::wrapped([listener], wrap, |mut stream, _peer| {
+    ///     let mut line = String::new();
+    ///     stream.read_line(&mut line)?;
+    ///     stream.get_mut().write_all(line.to_uppercase().as_bytes())
+    /// })?;
+    /// server.start()?;
+    /// # let mut client = TcpStream::connect(server.local_addr()?)?;
+    /// # client.write_all(b"hello\n")?;
+    /// # let mut text = String::new();
+    /// # client.read_to_string(&mut text)?;
+    /// # assert_eq!(text, "HELLO\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn wrapped<I, W, S, F, T>(listeners: I, wrap: W, handler: F) -> io::Result<Self>
+    where
+        I: IntoIterator<Item = L>,
+        W: Fn(L::Stream) -> io::Result<S> + Send + Sync + 'static,
+        F: Fn(S, L::Addr) -> T + Send + Sync + 'static,
+    {
+        Self::listening(listeners, move |stream, peer| {
+            if let Ok(wrapped) = wrap(stream) {
+                drop(handler(wrapped, peer));
+            }
+        })
+    }
+
+    fn with(sources: Sources, address: L::Addr) -> io::Result<Self> {
+        Ok(StreamServer { control: Arc::new(Control::new(sources)?), address })
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
+        // Once it was started others share it, and it is too late.
+        if let Some(control) = Arc::get_mut(&mut self.control) {
+            set(control);
+        }
+        self
+    }
+
+    /// At most `most` handlers at once. While there are so many, the server
+    /// accepts nothing, and those who connect wait in the kernel. No effect once
+    /// it was started.
+    pub fn max_connections(self, most: usize) -> Self {
+        self.set(|control| control.crowd = Crowd::new(most))
+    }
+
+    /// How many connections may wait in the kernel until they are accepted, for
+    /// each listener; the kernel has a bound of its own (`net.core.somaxconn`).
+    /// No effect once it was started.
+    pub fn backlog(self, most: u32) -> Self {
+        self.set(|control| control.backlog = Some(most))
+    }
+
+    /// Has each listener accepted from on a worker of its own, as far as there
+    /// are so many: for those of [`per_worker`](crate::server::per_worker). No
+    /// effect once it was started.
+    pub fn one_per_worker(self) -> Self {
+        self.set(|control| control.spreads = true)
+    }
+
+    /// Starts accepting, and returns at once; nothing if it does already.
+    ///
+    /// # Errors
+    /// There is no runtime to be had, or the server was stopped.
+    pub fn start(&self) -> io::Result<()> {
+        self.control.start()
+    }
+
+    /// Starts accepting, and waits until the server has stopped: until a
+    /// [`stop`](StreamServer::stop) elsewhere has returned.
+    ///
+    /// # Errors
+    /// As [`start`](StreamServer::start); and why it has stopped of itself:
+    /// nothing more can ever be accepted from any of its listeners.
+    ///
+    /// ```
+    /// use greenroom::server::StreamServer;
+    /// use std::{sync::Arc, time::Duration};
+    /// let server = Arc::new(StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?);
+    /// let theirs = server.clone();
+    /// greenroom::spawn(move || theirs.stop(Duration::from_secs(1)));
+    /// let _ = server.serve_forever();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn serve_forever(&self) -> io::Result<()> {
+        self.start()?;
+        self.control.wait()
+    }
+
+    /// Stops it: closes the listeners, waits until the handlers are done, at
+    /// most for `timeout`, and then ends those that are not. What had connected
+    /// before is still accepted, as far as there is room, and handled.
+    ///
+    /// To end a handler means to shut its connection down, so that reading from
+    /// it comes to the end and writing fails. A handler that goes on all the
+    /// same is waited for another second. One may also call this, and is not
+    /// waited for.
+    pub fn stop(&self, timeout: Duration) -> Stopped {
+        self.control.stop(timeout)
+    }
+
+    /// The address that it listens on, or the first of them; also when it has
+    /// been stopped.
+    ///
+    /// # Errors
+    /// None; this is as std's listeners have it.
+    pub fn local_addr(&self) -> io::Result<L::Addr> {
+        Ok(self.address.clone())
+    }
+
+    /// How many handlers there are.
+    pub fn connections(&self) -> usize {
+        self.control.crowd.handlers()
+    }
+}
+
+impl<L: Listen> Drop for StreamServer<L> {
+    fn drop(&mut self) {
+        self.control.begin_stop();
+    }
+}
+
+impl<L: Listen> fmt::Debug for StreamServer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamServer")
+            .field("address", &self.address)
+            .field("connections", &self.connections())
+            .finish()
+    }
+}
