@@ -69,6 +69,15 @@ macro_rules! mailbox {
                 let (n, from, given) = self.0.recv_from_if(buf, || Ok(admit()?))?;
                 Ok((n, from.$address()?, given))
             }
+
+            /// What `recv_from_if` would give at once.
+            ///
+            /// # Errors
+            /// Those of `recvfrom`; WouldBlock if there is none.
+            pub(crate) fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, $addr)> {
+                let (n, from) = self.0.recv_from_now(buf)?;
+                Ok((n, from.$address()?))
+            }
         }
     };
 }

@@ -145,18 +145,22 @@ impl<T: Owner> Held<T> {
         buf: &mut [u8],
         mut admit: impl FnMut() -> Result<G, Errno>,
     ) -> io::Result<(usize, Address, G)> {
-        let socket = self.socket()?;
-        let mut from = Address::room();
-        let received = socket.retry(Dir::Read, &Limit::new(), |_| {
+        let received = self.socket()?.retry(Dir::Read, &Limit::new(), |_| {
             let given = admit()?;
-            let (address, room) = from.place();
-            let (at, flags) = (buf.as_mut_ptr() as usize, libc::MSG_DONTWAIT as usize);
-            let args = [self.fd() as usize, at, buf.len(), flags, address as usize, room as usize];
-            // SAFETY: room for as much, and for an address.
-            unsafe { raw::syscall(libc::SYS_recvfrom, args) }.map(|n| (n, given))
+            self.recv_from_now(buf).map(|(n, from)| (n, from, given))
         });
-        let (n, given) = received?;
-        Ok((n, from, given))
+        Ok(received?)
+    }
+
+    /// What `recv_from_if` would give at once, or EAGAIN.
+    pub(super) fn recv_from_now(&self, buf: &mut [u8]) -> Result<(usize, Address), Errno> {
+        let mut from = Address::room();
+        let (address, room) = from.place();
+        let (at, flags) = (buf.as_mut_ptr() as usize, libc::MSG_DONTWAIT as usize);
+        let args = [self.fd() as usize, at, buf.len(), flags, address as usize, room as usize];
+        // SAFETY: room for as much, and for an address.
+        let n = unsafe { raw::syscall(libc::SYS_recvfrom, args) }?;
+        Ok((n, from))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Servers: [`StreamServer`] runs a handler for each connection,
-//! `DatagramServer` one for each datagram, on green threads of their own.
+//! [`DatagramServer`] one for each datagram, on green threads of their own.
 //!
 //! Nothing needs to be patched; in a program that is, handlers may use std's
 //! sockets and other people's crates as they like.
@@ -31,7 +31,14 @@ mod socket_file;
 mod listen;
 mod acceptor;
 mod stream;
+mod mailbox;
+mod receiver;
+mod datagram;
+mod inherited;
 
 pub use control::Stopped;
+pub use datagram::DatagramServer;
+pub use inherited::{Inherited, InheritedSocket, inherited};
 pub use listen::{Listen, per_worker};
+pub use mailbox::{Datagram, Mailbox};
 pub use stream::StreamServer;

@@ -1,0 +1,193 @@
+//! Servers of datagrams.
+
+use super::control::{Control, Sources, Stopped};
+use super::crowd::Crowd;
+use super::mailbox::{Datagram, Mailbox};
+use super::receiver::Receiver;
+use super::socket_file::SocketFile;
+use crate::net::{ToSocketAddrs, UdpSocket, UnixDatagram};
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Receives datagrams, and runs a handler for each on a green thread of its own.
+///
+/// What the handler returns is dropped; if it panics, that is reported as any
+/// green thread's panic, and the others notice nothing. Dropping the server
+/// stops it from receiving; the handlers that run then finish their work.
+///
+/// ```
+/// use greenroom::server::DatagramServer;
+/// use std::time::Duration;
+///
+/// let server = DatagramServer::bind("127.0.0.1:0", |datagram| {
+///     datagram.reply(&datagram.data().to_ascii_uppercase())
+/// })?;
+/// server.start()?;
+///
+/// let client = greenroom::net::UdpSocket::bind("127.0.0.1:0")?;
+/// client.send_to(b"hello", server.local_addr()?)?;
+/// let mut text = [0; 5];
+/// client.recv(&mut text)?;
+/// assert_eq!(&text, b"HELLO");
+///
+/// server.stop(Duration::from_secs(1));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct DatagramServer<S: Mailbox = UdpSocket> {
+    control: Arc<Control>,
+    address: S::Addr,
+}
+
+impl DatagramServer<UdpSocket> {
+    /// Receives at the first of the addresses that is free. Datagrams wait until
+    /// the server is started.
+    ///
+    /// # Errors
+    /// That of the last address, or of the lookup.
+    pub fn bind<A, F, T>(addr: A, handler: F) -> io::Result<Self>
+    where
+        A: ToSocketAddrs,
+        F: Fn(Datagram<UdpSocket>) -> T + Send + Sync + 'static,
+    {
+        Self::receiving([UdpSocket::bind(addr)?], handler)
+    }
+}
+
+impl DatagramServer<UnixDatagram> {
+    /// Receives at `path`, which must not exist; a stop removes it.
+    ///
+    /// # Errors
+    /// Those of `bind`; InvalidInput if `path` is too long or has a NUL.
+    ///
+    /// ```
+    /// use greenroom::server::DatagramServer;
+    /// use std::time::Duration;
+    /// let path = std::env::temp_dir().join(format!("greenroom-doc-log-{}", std::process::id()));
+    /// let server = DatagramServer::bind_unix(&path, |datagram| println!("{datagram:?}"))?;
+    /// server.start()?;
+    /// greenroom::net::UnixDatagram::unbound()?.send_to(b"a line of a log", &path)?;
+    /// server.stop(Duration::from_secs(1));
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn bind_unix<P, F, T>(path: P, handler: F) -> io::Result<Self>
+    where
+        P: AsRef<Path>,
+        F: Fn(Datagram<UnixDatagram>) -> T + Send + Sync + 'static,
+    {
+        let socket = UnixDatagram::bind(&path)?;
+        let file = Some(SocketFile::new(path.as_ref())?);
+        Self::with([(socket, file)], handler)
+    }
+}
+
+impl<S: Mailbox> DatagramServer<S> {
+    /// Receives from these sockets, however they came to be: bound with other
+    /// options, or [`inherited`](crate::server::inherited).
+    ///
+    /// # Errors
+    /// There are none, or one of them is not open.
+    ///
+    /// ```
+    /// use greenroom::net::UdpSocket;
+    /// use greenroom::server::DatagramServer;
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// let server = DatagramServer::receiving([socket], |datagram| drop(datagram))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn receiving<I, F, T>(sockets: I, handler: F) -> io::Result<Self>
+    where
+        I: IntoIterator<Item = S>,
+        F: Fn(Datagram<S>) -> T + Send + Sync + 'static,
+    {
+        Self::with(sockets.into_iter().map(|socket| (socket, None)), handler)
+    }
+
+    fn with<I, F, T>(sockets: I, handler: F) -> io::Result<Self>
+    where
+        I: IntoIterator<Item = (S, Option<SocketFile>)>,
+        F: Fn(Datagram<S>) -> T + Send + Sync + 'static,
+    {
+        let handler = Arc::new(move |datagram| drop(handler(datagram)));
+        let mut address = None;
+        let mut sources = Sources::new();
+        for (socket, _file) in sockets {
+            address.get_or_insert(socket.address()?);
+            let (socket, handler) = (Arc::new(socket), handler.clone());
+            sources.push(Box::new(Receiver { _file, socket, handler }));
+        }
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, "there is no socket");
+        let address = address.ok_or_else(none)?;
+        Ok(DatagramServer { control: Arc::new(Control::new(sources)?), address })
+    }
+
+    /// At most `most` handlers at once. While there are so many, the server
+    /// receives nothing; the kernel keeps what comes, and drops what it has no
+    /// room for. No effect once it was started.
+    pub fn max_handlers(mut self, most: usize) -> Self {
+        // Once it was started others share it, and it is too late.
+        if let Some(control) = Arc::get_mut(&mut self.control) {
+            control.crowd = Crowd::new(most);
+        }
+        self
+    }
+
+    /// Starts receiving, and returns at once; nothing if it does already.
+    ///
+    /// # Errors
+    /// There is no runtime to be had, or the server was stopped.
+    pub fn start(&self) -> io::Result<()> {
+        self.control.start()
+    }
+
+    /// Starts receiving, and waits until the server has stopped: until a
+    /// [`stop`](DatagramServer::stop) elsewhere has returned.
+    ///
+    /// # Errors
+    /// As [`start`](DatagramServer::start); and why it has stopped of itself:
+    /// nothing more can ever be received from any of its sockets.
+    pub fn serve_forever(&self) -> io::Result<()> {
+        self.start()?;
+        self.control.wait()
+    }
+
+    /// Stops it: waits until the handlers are done, at most for `timeout`, and
+    /// then ends those that are not, and waits for them another second. What had
+    /// come before is still handled, as far as there is room. A handler may also
+    /// call this, and is not waited for.
+    pub fn stop(&self, timeout: Duration) -> Stopped {
+        self.control.stop(timeout)
+    }
+
+    /// The address at which it receives, or the first of them; also when it has
+    /// been stopped.
+    ///
+    /// # Errors
+    /// None; this is as std's sockets have it.
+    pub fn local_addr(&self) -> io::Result<S::Addr> {
+        Ok(self.address.clone())
+    }
+
+    /// How many handlers there are.
+    pub fn handlers(&self) -> usize {
+        self.control.crowd.handlers()
+    }
+}
+
+impl<S: Mailbox> Drop for DatagramServer<S> {
+    fn drop(&mut self) {
+        self.control.begin_stop();
+    }
+}
+
+impl<S: Mailbox> fmt::Debug for DatagramServer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramServer")
+            .field("address", &self.address)
+            .field("handlers", &self.handlers())
+            .finish()
+    }
+}
