@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
 
-/// How long a stop waits for those that it has ended.
+/// How long a stop waits for the next of those that it has ended to go.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// One socket from which a servant takes in.
@@ -209,10 +209,20 @@ impl Control {
         let mut stopped = Stopped { ended: 0, left: self.crowd.wait(clock::after(timeout)) };
         if stopped.left > 0 {
             stopped.ended = self.crowd.end_all();
-            stopped.left = self.crowd.wait(clock::after(GRACE));
+            stopped.left = self.wait_for_ended(stopped.left);
         }
         self.stopped.set();
         stopped
+    }
+
+    /// Waits while some of them go; how many are left.
+    fn wait_for_ended(&self, mut left: usize) -> usize {
+        loop {
+            match self.crowd.wait(clock::after(GRACE)) {
+                now if now == 0 || now >= left => return now,
+                fewer => left = fewer,
+            }
+        }
     }
 
     /// Waits until it has stopped.

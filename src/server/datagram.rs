@@ -155,8 +155,8 @@ impl<S: Mailbox> DatagramServer<S> {
     }
 
     /// Stops it: waits until the handlers are done, at most for `timeout`, and
-    /// then ends those that are not, and waits for them another second. What had
-    /// come before is still handled, as far as there is room. A handler may also
+    /// then ends those that are not, and waits for them too. What had come
+    /// before is still handled, as far as there is room. A handler may also
     /// call this, and is not waited for.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         self.control.stop(timeout)

@@ -236,9 +236,9 @@ impl<L: Listen> StreamServer<L> {
     /// before is still accepted, as far as there is room, and handled.
     ///
     /// To end a handler means to shut its connection down, so that reading from
-    /// it comes to the end and writing fails. A handler that goes on all the
-    /// same is waited for another second. One may also call this, and is not
-    /// waited for.
+    /// it comes to the end and writing fails. This then waits until they are
+    /// gone, or none of them goes for a second. A handler may call it too, and is
+    /// not waited for.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         self.control.stop(timeout)
     }
