@@ -104,8 +104,10 @@ pub(crate) fn set_backlog(listener: &impl AsRawFd, most: u32) -> io::Result<()> 
     Ok(())
 }
 
-/// As many waiting connections as std's listeners have.
-const BACKLOG: u32 = 128;
+/// As many as the kernel lets wait, `net.core.somaxconn`. std's listeners have
+/// 128; with more at once, some who connect are reset, for the kernel goes over
+/// to SYN cookies.
+pub(crate) const MOST_WAITING: u32 = u32::MAX;
 
 /// `count` listeners on the first of the addresses that is free; the kernel
 /// spreads the connections (SO_REUSEPORT).
@@ -145,7 +147,7 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let args = [new.as_raw_fd() as usize, at as usize, len as usize, 0, 0, 0];
     // SAFETY: an address of that length.
     unsafe { raw::syscall(libc::SYS_bind, args) }?;
-    set_backlog(&new, BACKLOG)?;
+    set_backlog(&new, MOST_WAITING)?;
     Ok(TcpListener(Held::made(net::TcpListener::from(new), Kind::Tcp)))
 }
 

@@ -5,6 +5,7 @@ use super::control::{Control, Sources, Stopped};
 use super::crowd::Crowd;
 use super::listen::Listen;
 use super::socket_file::SocketFile;
+use crate::net::serving::{self, MOST_WAITING};
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UnixListener, UnixStream};
 use std::fmt;
 use std::io;
@@ -59,7 +60,9 @@ impl StreamServer<TcpListener> {
         A: ToSocketAddrs,
         F: Fn(TcpStream, SocketAddr) -> T + Send + Sync + 'static,
     {
-        Self::listening([TcpListener::bind(addr)?], handler)
+        let listener = TcpListener::bind(addr)?;
+        serving::set_backlog(&listener, MOST_WAITING)?;
+        Self::listening([listener], handler)
     }
 }
 
@@ -89,6 +92,7 @@ impl StreamServer<UnixListener> {
         F: Fn(UnixStream, UnixAddr) -> T + Send + Sync + 'static,
     {
         let listener = UnixListener::bind(&path)?;
+        serving::set_backlog(&listener, MOST_WAITING)?;
         let address = listener.local_addr()?;
         let _file = Some(SocketFile::new(path.as_ref())?);
         let handler = Arc::new(move |stream, peer| drop(handler(stream, peer)));
@@ -189,8 +193,9 @@ impl<L: Listen> StreamServer<L> {
     }
 
     /// How many connections may wait in the kernel until they are accepted, for
-    /// each listener; the kernel has a bound of its own (`net.core.somaxconn`).
-    /// No effect once it was started.
+    /// each listener. If this is not called, as many as the kernel allows
+    /// (`net.core.somaxconn`); for listeners made elsewhere, as many as they were
+    /// made for, which is 128 for those of `bind`. No effect once it was started.
     pub fn backlog(self, most: u32) -> Self {
         self.set(|control| control.backlog = Some(most))
     }
