@@ -339,7 +339,8 @@ fn one_acceptor_per_worker() {
         assert_eq!(listeners.len(), 2);
         let addresses: BTreeSet<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
         assert_eq!(addresses.len(), 1);
-        let server = StreamServer::listening(listeners, echo).unwrap().one_per_worker();
+        drop(listeners);
+        let server = StreamServer::bind_per_worker("127.0.0.1:0", echo).unwrap();
         let address = server.local_addr().unwrap();
         server.start().unwrap();
         let clients = (0..100).map(|n| {

@@ -87,15 +87,17 @@ pub(super) mod sealed {
 /// accepting scales with the workers. Starts the runtime, to know how many
 /// there are.
 ///
-/// Other processes of the same user may listen there in the same way.
+/// [`StreamServer::bind_per_worker`](crate::server::StreamServer::bind_per_worker)
+/// does the rest too. Other processes of the same user may listen there in the same way.
 ///
 /// # Errors
 /// That of the last address, of the lookup, or of starting the runtime.
 ///
 /// ```
 /// use greenroom::server::{StreamServer, per_worker};
-/// let server = StreamServer::listening(per_worker("127.0.0.1:0")?, |_stream, _peer| ())?;
-/// server.one_per_worker().start()?;
+/// let wrap = |stream| Ok(std::io::BufReader::new(stream));
+/// let server = StreamServer::wrapped(per_worker("127.0.0.1:0")?, wrap, |_stream, _peer| ())?;
+/// server.start()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn per_worker<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {

@@ -3,7 +3,7 @@
 use super::acceptor::Acceptor;
 use super::control::{Control, Sources, Stopped};
 use super::crowd::Crowd;
-use super::listen::Listen;
+use super::listen::{Listen, per_worker};
 use super::socket_file::SocketFile;
 use crate::net::serving::{self, MOST_WAITING};
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UnixListener, UnixStream};
@@ -64,6 +64,26 @@ impl StreamServer<TcpListener> {
         serving::set_backlog(&listener, MOST_WAITING)?;
         Self::listening([listener], handler)
     }
+
+    /// As `bind`, but has a listener for each worker, [`per_worker`], and each
+    /// of them accepted from on a worker of its own, as far as that works out.
+    ///
+    /// # Errors
+    /// As [`per_worker`].
+    ///
+    /// ```
+    /// use greenroom::server::StreamServer;
+    /// StreamServer::bind_per_worker("127.0.0.1:0", |_stream, _peer| ())?.start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn bind_per_worker<A, F, T>(addr: A, handler: F) -> io::Result<Self>
+    where
+        A: ToSocketAddrs,
+        F: Fn(TcpStream, SocketAddr) -> T + Send + Sync + 'static,
+    {
+        let server = Self::listening(per_worker(addr)?, handler)?;
+        Ok(server.set(|control| control.spreads = true))
+    }
 }
 
 impl StreamServer<UnixListener> {
@@ -102,8 +122,7 @@ impl StreamServer<UnixListener> {
 
 impl<L: Listen> StreamServer<L> {
     /// Accepts from these listeners, however they came to be: bound with other
-    /// options, [`inherited`](crate::server::inherited), one
-    /// [`per_worker`](crate::server::per_worker).
+    /// options, [`inherited`](crate::server::inherited).
     ///
     /// # Errors
     /// There are none, or one of them is not open.
@@ -198,13 +217,6 @@ impl<L: Listen> StreamServer<L> {
     /// made for, which is 128 for those of `bind`. No effect once it was started.
     pub fn backlog(self, most: u32) -> Self {
         self.set(|control| control.backlog = Some(most))
-    }
-
-    /// Has each listener accepted from on a worker of its own, as far as there
-    /// are so many: for those of [`per_worker`](crate::server::per_worker). No
-    /// effect once it was started.
-    pub fn one_per_worker(self) -> Self {
-        self.set(|control| control.spreads = true)
     }
 
     /// Starts accepting, and returns at once; nothing if it does already.
