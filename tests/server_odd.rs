@@ -51,6 +51,42 @@ fn a_handler_that_computes_is_left() {
     .assert_success();
 }
 
+/// Its connection alone would not wake it.
+#[test]
+fn a_handler_that_waits_for_something_else_is_killed() {
+    struct Tell(Arc<AtomicUsize>);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+    for workers in ["1", "2"] {
+        let ended = in_child(&[("GREENROOM_WORKERS", workers)], || {
+            let (begun, dropped) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+            let (theirs, tells) = (begun.clone(), dropped.clone());
+            let server = StreamServer::bind("127.0.0.1:0", move |stream: TcpStream, _| {
+                let _tell = Tell(tells.clone());
+                match theirs.fetch_add(1, SeqCst) % 3 {
+                    0 => greenroom::park(),
+                    1 => greenroom::sleep(Duration::from_secs(3600)),
+                    _ => drop(echo(stream)),
+                }
+            });
+            let server = server.unwrap();
+            server.start().unwrap();
+            let address = server.local_addr().unwrap();
+            let mut streams = [(); 30].map(|()| TcpStream::connect(address).unwrap());
+            until(|| begun.load(SeqCst) == 30);
+            let stopped = server.stop(NOW);
+            assert_eq!((stopped.ended, stopped.left), (30, 0));
+            assert_eq!(dropped.load(SeqCst), 30, "destructors run");
+            streams.iter_mut().for_each(|s| assert_eq!(s.read(&mut [0]).unwrap(), 0));
+        });
+        ended.assert_success();
+        ended.assert_says("panicked", 0);
+    }
+}
+
 #[test]
 fn all_who_stop_it_wait_for_its_end() {
     for workers in ["1", "2"] {

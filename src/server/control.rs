@@ -92,8 +92,8 @@ pub(super) struct Control {
 pub struct Stopped {
     /// Handlers that were not done in time, and were ended.
     pub ended: usize,
-    /// Those of them that run on all the same: they compute, or wait for
-    /// something else than their connection.
+    /// Those of them that run on all the same: they compute, or wait where a
+    /// kill is not heard.
     pub left: usize,
 }
 
@@ -206,6 +206,7 @@ impl Control {
 
     pub(super) fn stop(&self, timeout: Duration) -> Stopped {
         self.begin_stop();
+        let _stopper = self.crowd.stopper();
         let mut stopped = Stopped { ended: 0, left: self.crowd.wait(clock::after(timeout)) };
         if stopped.left > 0 {
             stopped.ended = self.crowd.end_all();

@@ -52,6 +52,8 @@ enum Slot {
 struct Handler {
     thread: GreenThread,
     socket: Option<Socket>,
+    /// It waits in `stop`, and is one of `Inside::stopping`.
+    stops: bool,
 }
 
 /// Whom a pass is for.
@@ -93,6 +95,24 @@ impl Inside {
     fn take(&mut self, at: usize) -> Slot {
         let next = mem::replace(&mut self.free, at + 1);
         mem::replace(&mut self.slots[at], Slot::Free(next))
+    }
+
+    /// Marks the handler `me`, if it is one, and not marked yet.
+    fn mark(&mut self, me: &GreenThread) -> Option<usize> {
+        let is_me = |slot: &Slot| matches!(slot, Slot::Taken(h) if h.thread == *me && !h.stops);
+        let at = self.slots.iter().position(is_me)?;
+        if let Slot::Taken(handler) = &mut self.slots[at] {
+            handler.stops = true;
+        }
+        self.stopping += 1;
+        Some(at)
+    }
+
+    fn unmark(&mut self, at: usize) {
+        if let Slot::Taken(handler) = &mut self.slots[at] {
+            handler.stops = false;
+        }
+        self.stopping -= 1;
     }
 
     fn begun(&self, at: usize) -> Option<&Handler> {
@@ -153,7 +173,7 @@ impl Crowd {
     /// The current green thread begins as a handler, on `socket` if there is
     /// one; its place in the list, or `None` if it must not.
     pub(super) fn begin(&self, socket: Option<Socket>) -> Option<usize> {
-        let mut handler = Handler { thread: current()?, socket };
+        let mut handler = Handler { thread: current()?, socket, stops: false };
         loop {
             let len = {
                 let mut inside = self.inside.lock();
@@ -191,10 +211,19 @@ impl Crowd {
         self.inside.lock().handlers
     }
 
-    /// Waits until nobody is inside, but for handlers that wait here
-    /// themselves; at most until `deadline`. How many are left.
+    /// While the caller stops the server: if he is a handler, nobody waits for
+    /// him, and he is not ended.
+    pub(super) fn stopper(&self) -> Stopper<'_> {
+        let at = current().and_then(|me| self.inside.lock().mark(&me));
+        if at.is_some() {
+            self.left.set(); // another may have waited for this one alone
+        }
+        Stopper { crowd: self, at }
+    }
+
+    /// Waits until nobody is inside but handlers that stop the server; at most
+    /// until `deadline`. How many are left.
     pub(super) fn wait(&self, deadline: Nanos) -> usize {
-        let _stopper = Stopper::new(self);
         loop {
             self.left.clear();
             let left = self.inside.lock().left();
@@ -210,57 +239,43 @@ impl Crowd {
         }
     }
 
-    /// Ends every handler but the caller, and lets none begin; how many.
+    /// Ends every handler that does not stop the server, and lets none begin;
+    /// how many.
     pub(super) fn end_all(&self) -> usize {
         let places = {
             let mut inside = self.inside.lock();
             inside.ending = true;
             inside.slots.len()
         };
-        let me = current();
-        (0..places).filter(|at| self.end_one(*at, me.as_ref())).count()
+        (0..places).filter(|at| self.end_one(*at)).count()
     }
 
-    fn end_one(&self, at: usize, me: Option<&GreenThread>) -> bool {
+    fn end_one(&self, at: usize) -> bool {
         let (thread, socket) = {
             let inside = self.inside.lock();
-            let Some(handler) = inside.begun(at) else { return false };
+            let handler = inside.begun(at).filter(|handler| !handler.stops);
+            let Some(handler) = handler else { return false };
             (handler.thread.clone(), handler.socket)
         };
-        if me == Some(&thread) {
-            return false;
-        }
-        // What waits for the connection wakes, also where a kill is not heard.
+        thread.request_kill();
+        // What waits for the connection does not hear of the kill.
         socket.map(Socket::hang_up);
         true
     }
 }
 
-/// While one waits for all others to leave.
-struct Stopper<'a> {
+/// See [`Crowd::stopper`].
+pub(super) struct Stopper<'a> {
     crowd: &'a Crowd,
-    inside: bool,
-}
-
-impl Stopper<'_> {
-    fn new(crowd: &Crowd) -> Stopper<'_> {
-        let me = current();
-        let mut guard = crowd.inside.lock();
-        let mut all = 0..guard.slots.len();
-        let is_me = |at| guard.begun(at).is_some_and(|h| Some(&h.thread) == me.as_ref());
-        let inside = me.is_some() && all.any(is_me);
-        guard.stopping += usize::from(inside);
-        drop(guard);
-        if inside {
-            crowd.left.set(); // another may have waited for this one alone
-        }
-        Stopper { crowd, inside }
-    }
+    /// His place in the list, if he marked it.
+    at: Option<usize>,
 }
 
 impl Drop for Stopper<'_> {
     fn drop(&mut self) {
-        self.crowd.inside.lock().stopping -= usize::from(self.inside);
+        if let Some(at) = self.at {
+            self.crowd.inside.lock().unmark(at);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The counting of who is inside, and the places in the list.
 
 use super::*;
+use std::sync::Arc;
 
 #[test]
 fn passes_are_counted() {
@@ -21,19 +22,38 @@ fn passes_are_counted() {
 
 #[test]
 fn places_are_used_again() {
-    let crowd = std::sync::Arc::new(Crowd::new(100));
-    let theirs = crowd.clone();
+    let crowd = Crowd::new(100);
     let all = crate::spawn(move || {
-        let first: Vec<_> = (0..40).map(|_| theirs.begin(None).unwrap()).collect();
+        let first: Vec<_> = (0..40).map(|_| crowd.begin(None).unwrap()).collect();
         assert_eq!(first, Vec::from_iter(0..40));
-        theirs.end(7);
-        theirs.end(3);
-        let next = [(); 3].map(|()| theirs.begin(None).unwrap());
-        assert_eq!(next, [3, 7, 40]);
-        assert_eq!(theirs.end_all(), 0, "not oneself");
-        theirs.begin(None)
+        crowd.end(7);
+        crowd.end(3);
+        assert_eq!([(); 3].map(|()| crowd.begin(None).unwrap()), [3, 7, 40]);
     });
-    assert_eq!(all.join().unwrap(), None);
-    assert_eq!(crowd.end_all(), 41);
-    assert!(crate::spawn(move || crowd.begin(None)).join().unwrap().is_none());
+    all.join().unwrap();
+}
+
+#[test]
+fn all_are_ended_but_those_who_stop() {
+    let crowd = Arc::new(Crowd::new(100));
+    let begin = |stops: bool| {
+        let crowd = crowd.clone();
+        crate::spawn(move || {
+            let at = crowd.begin(None)?;
+            let _stopper = stops.then(|| crowd.stopper());
+            crate::park();
+            Some(at)
+        })
+    };
+    let all = [false, true, false].map(begin);
+    let begun = |at: &usize| crowd.inside.lock().begun(*at).is_some();
+    while !(0..3).all(|at| begun(&at)) || crowd.inside.lock().stopping == 0 {
+        crate::sleep(Duration::from_micros(100));
+    }
+    assert_eq!(crowd.end_all(), 2);
+    assert!(begin(false).join().unwrap().is_none(), "none begins any more");
+    all[1].thread().unpark();
+    let ends = all.map(|handler| handler.join().map_err(|why| why.is_killed()));
+    assert!(matches!(ends, [Err(true), Ok(Some(_)), Err(true)]));
+    assert_eq!(crowd.inside.lock().stopping, 0);
 }

@@ -155,9 +155,10 @@ impl<S: Mailbox> DatagramServer<S> {
     }
 
     /// Stops it: waits until the handlers are done, at most for `timeout`, and
-    /// then ends those that are not, and waits for them too. What had come
-    /// before is still handled, as far as there is room. A handler may also
-    /// call this, and is not waited for.
+    /// then [kills](crate::GreenThread::kill) those that are not, and waits until
+    /// they are gone, or none of them goes for a second. What had come before is
+    /// still handled, as far as there is room. A handler may call it too, and is
+    /// neither waited for nor killed.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         self.control.stop(timeout)
     }

@@ -252,10 +252,11 @@ impl<L: Listen> StreamServer<L> {
     /// most for `timeout`, and then ends those that are not. What had connected
     /// before is still accepted, as far as there is room, and handled.
     ///
-    /// To end a handler means to shut its connection down, so that reading from
-    /// it comes to the end and writing fails. This then waits until they are
-    /// gone, or none of them goes for a second. A handler may call it too, and is
-    /// not waited for.
+    /// To end a handler means to [kill](crate::GreenThread::kill) it, and to shut
+    /// its connection down, so that reading from it comes to the end and writing
+    /// fails. (But not what was converted to std's type.) This then waits until
+    /// they are gone, or none of them goes for a second. A handler may call it
+    /// too, and is neither waited for nor ended.
     pub fn stop(&self, timeout: Duration) -> Stopped {
         self.control.stop(timeout)
     }
