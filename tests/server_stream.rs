@@ -166,6 +166,37 @@ fn a_stop_waits_for_handlers_and_then_ends_them() {
     everywhere!(deed());
 }
 
+/// Half a request, or none, is no reason to wait; a whole one is.
+#[test]
+fn with_the_end_of_input_idle_connections_end_at_once() {
+    fn deed() {
+        let server = StreamServer::bind("127.0.0.1:0", |stream: TcpStream, _| {
+            for line in BufReader::new(&stream).lines() {
+                greenroom::sleep(Duration::from_millis(30));
+                writeln!(&stream, "answer to {}", line?)?;
+            }
+            io::Result::Ok(())
+        });
+        let server = Arc::new(server.unwrap().end_input_on_stop());
+        server.start().unwrap();
+        let address = server.local_addr().unwrap();
+        let mut idle = [(); 20].map(|()| TcpStream::connect(address).unwrap());
+        let mut busy = [(); 20].map(|()| TcpStream::connect(address).unwrap());
+        until(|| server.connections() == 40);
+        busy.iter_mut().for_each(|stream| stream.write_all(b"1\n2\n").unwrap());
+        let theirs = server.clone();
+        let stopping = std::thread::spawn(move || theirs.stop(MINUTE));
+        for stream in &mut busy {
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "answer to 1\nanswer to 2\n");
+        }
+        idle.iter_mut().for_each(|stream| assert_eq!(stream.read(&mut [0]).unwrap(), 0));
+        assert_eq!(stopping.join().unwrap().ended, 0);
+    }
+    everywhere!(deed());
+}
+
 #[test]
 fn what_has_connected_before_a_stop_is_served() {
     fn deed() {

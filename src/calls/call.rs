@@ -172,18 +172,16 @@ impl Socket {
         }
     }
 
-    /// Shuts the connection down, in both directions, if the number still means
-    /// the file that it meant; whether it does. Those who wait for it wake.
-    pub(crate) fn hang_up(self) -> bool {
+    /// As `shutdown`, if the number still means the file that it meant. Those who
+    /// wait for it wake.
+    pub(crate) fn shut(self, how: i32) {
         // Locked, so that nobody closes it and the number is used again.
         let locked = self.entry.lock();
-        let ours = locked.generation() == self.generation;
-        if ours {
-            let args = [self.fd as usize, libc::SHUT_RDWR as usize, 0, 0, 0, 0];
+        if locked.generation() == self.generation {
+            let args = [self.fd as usize, how as usize, 0, 0, 0, 0];
             // SAFETY: takes no pointer. It fails for one that the peer has reset.
             let _ = unsafe { raw::syscall(libc::SYS_shutdown, args) };
         }
-        ours
     }
 
     /// As `retry`, but by looking again and again, for what is not reported.

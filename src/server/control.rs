@@ -15,6 +15,7 @@
 use super::backoff::Then;
 use super::crowd::{Crowd, Role};
 use super::spread::{self, Seats};
+use super::stopped::Stopped;
 use crate::calls::call::Socket;
 use crate::sync::Event;
 use crate::sys::clock;
@@ -65,6 +66,8 @@ pub(super) struct Control {
     sockets: Vec<Socket>,
     pub(super) crowd: Crowd,
     pub(super) backlog: Option<u32>,
+    /// Handlers find the end of their connections when the server stops.
+    pub(super) ends_input: bool,
     /// A servant each on a worker of its own.
     pub(super) spreads: bool,
     /// Some servant waits for something that has run out.
@@ -74,27 +77,6 @@ pub(super) struct Control {
     /// Set when the server has stopped.
     stopped: Event,
     failure: Lock<Option<io::Error>>,
-}
-
-/// What a stop has come to.
-///
-/// ```
-/// use greenroom::server::StreamServer;
-/// use std::time::Duration;
-/// let server = StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?;
-/// server.start()?;
-/// let stopped = server.stop(Duration::from_secs(1));
-/// assert_eq!((stopped.ended, stopped.left), (0, 0));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Stopped {
-    /// Handlers that were not done in time, and were ended.
-    pub ended: usize,
-    /// Those of them that run on all the same: they compute, or wait where a
-    /// kill is not heard.
-    pub left: usize,
 }
 
 impl Control {
@@ -108,6 +90,7 @@ impl Control {
             stopping: AtomicBool::new(false),
             crowd: Crowd::new(usize::MAX),
             backlog: None,
+            ends_input: false,
             spreads: false,
             starving: AtomicBool::new(false),
             hurry: Event::new(),
@@ -201,6 +184,9 @@ impl Control {
         drop(never_started); // not under the lock: the handler is the user's
         self.crowd.close();
         self.hurry.set();
+        if self.ends_input {
+            self.crowd.end_input();
+        }
         self.sockets.iter().copied().for_each(Socket::rouse);
     }
 
@@ -226,14 +212,18 @@ impl Control {
         }
     }
 
-    /// Waits until it has stopped.
+    /// Starts it, and waits until it has stopped.
     ///
     /// # Errors
-    /// Why it has stopped of itself.
-    pub(super) fn wait(&self) -> io::Result<()> {
-        self.stopped.wait();
+    /// It cannot be started, or has stopped of itself.
+    pub(super) fn serve_forever(self: &Arc<Control>) -> io::Result<()> {
+        let started = self.start();
+        if started.is_ok() {
+            self.stopped.wait();
+        }
+        // It may have stopped of itself before: then that is the reason.
         let failure = self.failure.lock().take();
-        failure.map_or(Ok(()), Err)
+        failure.map_or(started, Err)
     }
 
     /// A servant has given up.

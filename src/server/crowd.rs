@@ -12,13 +12,13 @@
 //! Under the lock nothing allocates and nothing is dropped: an allocator may be
 //! patched, and what is dropped may be the user's.
 
+use super::slots::{Handler, Slots};
 use crate::calls::call::Socket;
 use crate::green::handle::{GreenThread, current};
 use crate::sync::permits::{MOST, Permits};
 use crate::sync::{Event, Outcome};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
-use std::mem;
 use std::time::Duration;
 
 /// See above.
@@ -37,23 +37,9 @@ struct Inside {
     /// Handlers that wait in `stop`: it cannot wait for them.
     stopping: usize,
     ending: bool,
-    slots: Vec<Slot>,
-    /// The first free slot + 1; 0: none.
-    free: usize,
-}
-
-enum Slot {
-    /// The next free slot + 1; 0: none.
-    Free(usize),
-    Taken(Handler),
-}
-
-/// What it takes to end a handler.
-struct Handler {
-    thread: GreenThread,
-    socket: Option<Socket>,
-    /// It waits in `stop`, and is one of `Inside::stopping`.
-    stops: bool,
+    /// Nothing more is read.
+    deaf: bool,
+    slots: Slots,
 }
 
 /// Whom a pass is for.
@@ -75,51 +61,6 @@ impl Inside {
     /// How many there are that a stop waits for.
     fn left(&self) -> usize {
         (self.servants + self.handlers).saturating_sub(self.stopping)
-    }
-
-    /// Gives `handler` back if there is no room.
-    fn put(&mut self, handler: Handler) -> Result<usize, Handler> {
-        if let Some(at) = self.free.checked_sub(1) {
-            if let Slot::Free(next) = mem::replace(&mut self.slots[at], Slot::Taken(handler)) {
-                self.free = next;
-            }
-            return Ok(at);
-        }
-        if self.slots.len() == self.slots.capacity() {
-            return Err(handler);
-        }
-        self.slots.push(Slot::Taken(handler));
-        Ok(self.slots.len() - 1)
-    }
-
-    fn take(&mut self, at: usize) -> Slot {
-        let next = mem::replace(&mut self.free, at + 1);
-        mem::replace(&mut self.slots[at], Slot::Free(next))
-    }
-
-    /// Marks the handler `me`, if it is one, and not marked yet.
-    fn mark(&mut self, me: &GreenThread) -> Option<usize> {
-        let is_me = |slot: &Slot| matches!(slot, Slot::Taken(h) if h.thread == *me && !h.stops);
-        let at = self.slots.iter().position(is_me)?;
-        if let Slot::Taken(handler) = &mut self.slots[at] {
-            handler.stops = true;
-        }
-        self.stopping += 1;
-        Some(at)
-    }
-
-    fn unmark(&mut self, at: usize) {
-        if let Slot::Taken(handler) = &mut self.slots[at] {
-            handler.stops = false;
-        }
-        self.stopping -= 1;
-    }
-
-    fn begun(&self, at: usize) -> Option<&Handler> {
-        match self.slots.get(at) {
-            Some(Slot::Taken(handler)) => Some(handler),
-            _ => None,
-        }
     }
 }
 
@@ -180,29 +121,26 @@ impl Crowd {
                 if inside.ending {
                     break None; // the guard goes first, then `handler`
                 }
-                match inside.put(handler) {
-                    Ok(at) => return Some(at),
+                let deaf = inside.deaf;
+                match inside.slots.put(handler) {
+                    Ok(at) => {
+                        drop(inside);
+                        socket.filter(|_| deaf).map(|socket| socket.shut(libc::SHUT_RD));
+                        return Some(at);
+                    }
                     Err(back) => handler = back,
                 }
                 inside.slots.len()
             };
-            self.enlarge(Vec::with_capacity(2 * len + 16));
+            let bigger = Vec::with_capacity(2 * len + 16);
+            let smaller = self.inside.lock().slots.enlarge(bigger);
+            drop(smaller); // not under the lock
         }
-    }
-
-    /// Moves the list to `bigger`, if it is.
-    fn enlarge(&self, mut bigger: Vec<Slot>) {
-        let mut inside = self.inside.lock();
-        if inside.slots.capacity() < bigger.capacity() {
-            bigger.append(&mut inside.slots);
-            mem::swap(&mut inside.slots, &mut bigger);
-        }
-        drop(inside); // before what is the smaller one now
     }
 
     /// The handler at this place in the list has done its work.
     pub(super) fn end(&self, at: usize) {
-        let handler = self.inside.lock().take(at);
+        let handler = self.inside.lock().slots.take(at);
         drop(handler);
     }
 
@@ -214,7 +152,12 @@ impl Crowd {
     /// While the caller stops the server: if he is a handler, nobody waits for
     /// him, and he is not ended.
     pub(super) fn stopper(&self) -> Stopper<'_> {
-        let at = current().and_then(|me| self.inside.lock().mark(&me));
+        let at = current().and_then(|me| {
+            let mut inside = self.inside.lock();
+            let at = inside.slots.mark(&me);
+            inside.stopping += usize::from(at.is_some());
+            at
+        });
         if at.is_some() {
             self.left.set(); // another may have waited for this one alone
         }
@@ -239,28 +182,43 @@ impl Crowd {
         }
     }
 
+    /// Every connection comes to its end for the handler that reads from it.
+    pub(super) fn end_input(&self) {
+        let end = |_: GreenThread, socket: Option<Socket>| {
+            socket.map(|socket| socket.shut(libc::SHUT_RD));
+        };
+        self.for_each(|inside| inside.deaf = true, end);
+    }
+
     /// Ends every handler that does not stop the server, and lets none begin;
     /// how many.
     pub(super) fn end_all(&self) -> usize {
-        let places = {
-            let mut inside = self.inside.lock();
-            inside.ending = true;
-            inside.slots.len()
+        let end = |thread: GreenThread, socket: Option<Socket>| {
+            thread.request_kill();
+            // What waits for the connection does not hear of the kill.
+            socket.map(|socket| socket.shut(libc::SHUT_RDWR));
         };
-        (0..places).filter(|at| self.end_one(*at)).count()
+        self.for_each(|inside| inside.ending = true, end)
     }
 
-    fn end_one(&self, at: usize) -> bool {
-        let (thread, socket) = {
-            let inside = self.inside.lock();
-            let handler = inside.begun(at).filter(|handler| !handler.stops);
-            let Some(handler) = handler else { return false };
-            (handler.thread.clone(), handler.socket)
+    /// After `change`, does `f` for each handler that does not stop the server,
+    /// not under the lock. How many.
+    fn for_each(
+        &self,
+        change: impl FnOnce(&mut Inside),
+        f: impl Fn(GreenThread, Option<Socket>),
+    ) -> usize {
+        let places = {
+            let mut inside = self.inside.lock();
+            change(&mut inside);
+            inside.slots.len()
         };
-        thread.request_kill();
-        // What waits for the connection does not hear of the kill.
-        socket.map(Socket::hang_up);
-        true
+        let at = |at| {
+            let inside = self.inside.lock();
+            let handler = inside.slots.get(at).filter(|handler| !handler.stops)?;
+            Some((handler.thread.clone(), handler.socket))
+        };
+        (0..places).filter_map(at).map(|(thread, socket)| f(thread, socket)).count()
     }
 }
 
@@ -274,7 +232,9 @@ pub(super) struct Stopper<'a> {
 impl Drop for Stopper<'_> {
     fn drop(&mut self) {
         if let Some(at) = self.at {
-            self.crowd.inside.lock().unmark(at);
+            let mut inside = self.crowd.inside.lock();
+            inside.slots.set_stops(at, false);
+            inside.stopping -= 1;
         }
     }
 }

@@ -46,7 +46,7 @@ fn all_are_ended_but_those_who_stop() {
         })
     };
     let all = [false, true, false].map(begin);
-    let begun = |at: &usize| crowd.inside.lock().begun(*at).is_some();
+    let begun = |at: &usize| crowd.inside.lock().slots.get(*at).is_some();
     while !(0..3).all(|at| begun(&at)) || crowd.inside.lock().stopping == 0 {
         crate::sleep(Duration::from_micros(100));
     }

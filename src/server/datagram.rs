@@ -1,10 +1,11 @@
 //! Servers of datagrams.
 
-use super::control::{Control, Sources, Stopped};
+use super::control::{Control, Sources};
 use super::crowd::Crowd;
 use super::mailbox::{Datagram, Mailbox};
 use super::receiver::Receiver;
 use super::socket_file::SocketFile;
+use super::stopped::Stopped;
 use crate::net::{ToSocketAddrs, UdpSocket, UnixDatagram};
 use std::fmt;
 use std::io;
@@ -150,8 +151,7 @@ impl<S: Mailbox> DatagramServer<S> {
     /// As [`start`](DatagramServer::start); and why it has stopped of itself:
     /// nothing more can ever be received from any of its sockets.
     pub fn serve_forever(&self) -> io::Result<()> {
-        self.start()?;
-        self.control.wait()
+        self.control.serve_forever()
     }
 
     /// Stops it: waits until the handlers are done, at most for `timeout`, and

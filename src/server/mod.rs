@@ -24,6 +24,8 @@
 //! ```
 
 mod backoff;
+mod stopped;
+mod slots;
 mod crowd;
 mod spread;
 mod control;
@@ -31,14 +33,15 @@ mod socket_file;
 mod listen;
 mod acceptor;
 mod stream;
+mod options;
 mod mailbox;
 mod receiver;
 mod datagram;
 mod inherited;
 
-pub use control::Stopped;
 pub use datagram::DatagramServer;
 pub use inherited::{Inherited, InheritedSocket, inherited};
 pub use listen::{Listen, per_worker};
 pub use mailbox::{Datagram, Mailbox};
+pub use stopped::Stopped;
 pub use stream::StreamServer;

@@ -1,10 +1,10 @@
 //! Servers of connections.
 
 use super::acceptor::Acceptor;
-use super::control::{Control, Sources, Stopped};
-use super::crowd::Crowd;
+use super::control::{Control, Sources};
 use super::listen::{Listen, per_worker};
 use super::socket_file::SocketFile;
+use super::stopped::Stopped;
 use crate::net::serving::{self, MOST_WAITING};
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UnixListener, UnixStream};
 use std::fmt;
@@ -45,7 +45,7 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct StreamServer<L: Listen = TcpListener> {
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     address: L::Addr,
 }
 
@@ -81,8 +81,9 @@ impl StreamServer<TcpListener> {
         A: ToSocketAddrs,
         F: Fn(TcpStream, SocketAddr) -> T + Send + Sync + 'static,
     {
-        let server = Self::listening(per_worker(addr)?, handler)?;
-        Ok(server.set(|control| control.spreads = true))
+        let mut server = Self::listening(per_worker(addr)?, handler)?;
+        server.control_mut().into_iter().for_each(|control| control.spreads = true);
+        Ok(server)
     }
 }
 
@@ -196,27 +197,9 @@ impl<L: Listen> StreamServer<L> {
         Ok(StreamServer { control: Arc::new(Control::new(sources)?), address })
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
-        // Once it was started others share it, and it is too late.
-        if let Some(control) = Arc::get_mut(&mut self.control) {
-            set(control);
-        }
-        self
-    }
-
-    /// At most `most` handlers at once. While there are so many, the server
-    /// accepts nothing, and those who connect wait in the kernel. No effect once
-    /// it was started.
-    pub fn max_connections(self, most: usize) -> Self {
-        self.set(|control| control.crowd = Crowd::new(most))
-    }
-
-    /// How many connections may wait in the kernel until they are accepted, for
-    /// each listener. If this is not called, as many as the kernel allows
-    /// (`net.core.somaxconn`); for listeners made elsewhere, as many as they were
-    /// made for, which is 128 for those of `bind`. No effect once it was started.
-    pub fn backlog(self, most: u32) -> Self {
-        self.set(|control| control.backlog = Some(most))
+    /// Until it is started: then others share it, and it is too late.
+    pub(super) fn control_mut(&mut self) -> Option<&mut Control> {
+        Arc::get_mut(&mut self.control)
     }
 
     /// Starts accepting, and returns at once; nothing if it does already.
@@ -244,8 +227,7 @@ impl<L: Listen> StreamServer<L> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn serve_forever(&self) -> io::Result<()> {
-        self.start()?;
-        self.control.wait()
+        self.control.serve_forever()
     }
 
     /// Stops it: closes the listeners, waits until the handlers are done, at

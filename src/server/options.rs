@@ -1,0 +1,38 @@
+//! What is said of a server of connections before it is started.
+
+use super::control::Control;
+use super::crowd::Crowd;
+use super::listen::Listen;
+use super::stream::StreamServer;
+
+/// Settings, which have no effect once it was started.
+impl<L: Listen> StreamServer<L> {
+    fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
+        if let Some(control) = self.control_mut() {
+            set(control);
+        }
+        self
+    }
+
+    /// At most `most` handlers at once. While there are so many, the server
+    /// accepts nothing, and those who connect wait in the kernel.
+    pub fn max_connections(self, most: usize) -> Self {
+        self.set(|control| control.crowd = Crowd::new(most))
+    }
+
+    /// How many connections may wait in the kernel until they are accepted, for
+    /// each listener. If this is not called, as many as the kernel allows
+    /// (`net.core.somaxconn`); for listeners made elsewhere, as many as they were
+    /// made for, which is 128 for those of `bind`.
+    pub fn backlog(self, most: u32) -> Self {
+        self.set(|control| control.backlog = Some(most))
+    }
+
+    /// When a stop begins, has each handler that reads from its connection find
+    /// the end there, after what has come already: so that those who wait for
+    /// another request are done, and those who answer one finish. A request of
+    /// which a part has not come yet is cut off.
+    pub fn end_input_on_stop(self) -> Self {
+        self.set(|control| control.ends_input = true)
+    }
+}
