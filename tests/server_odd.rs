@@ -191,10 +191,15 @@ fn in_a_patched_program() {
             })
             .collect();
         clients.into_iter().for_each(|client| client.join().unwrap());
+        // This handler waits in libc, for what is no descriptor of ours any more.
+        let mut idle = std::net::TcpStream::connect(address).unwrap();
+        until(|| server.connections() == 1);
+        std::thread::sleep(Duration::from_millis(10));
         let stopped = greenroom::patch::native(|| {
-            std::thread::spawn(move || server.stop(MINUTE)).join().unwrap()
+            std::thread::spawn(move || server.stop(NOW)).join().unwrap()
         });
-        assert_eq!((stopped.ended, stopped.left), (0, 0));
+        assert_eq!((stopped.ended, stopped.left), (1, 0));
+        assert_eq!(idle.read(&mut [0]).unwrap(), 0);
     })
     .assert_success();
 }

@@ -181,16 +181,24 @@ impl Control {
     pub(super) fn begin_stop(&self) {
         self.stopping.store(true, SeqCst);
         let never_started = std::mem::replace(&mut *self.stage.lock(), Stage::Stopping);
-        drop(never_started); // not under the lock: the handler is the user's
         self.crowd.close();
         self.hurry.set();
         if self.ends_input {
             self.crowd.end_input();
         }
         self.sockets.iter().copied().for_each(Socket::rouse);
+        drop(never_started); // last, for it is the user's
     }
 
+    /// Also if it is cut short, by a kill or a `timeout`, it has stopped.
     pub(super) fn stop(&self, timeout: Duration) -> Stopped {
+        struct Tell<'a>(&'a Event);
+        impl Drop for Tell<'_> {
+            fn drop(&mut self) {
+                self.0.set();
+            }
+        }
+        let _tell = Tell(&self.stopped);
         self.begin_stop();
         let _stopper = self.crowd.stopper();
         let mut stopped = Stopped { ended: 0, left: self.crowd.wait(clock::after(timeout)) };
@@ -198,7 +206,6 @@ impl Control {
             stopped.ended = self.crowd.end_all();
             stopped.left = self.wait_for_ended(stopped.left);
         }
-        self.stopped.set();
         stopped
     }
 

@@ -195,7 +195,7 @@ impl Crowd {
     pub(super) fn end_all(&self) -> usize {
         let end = |thread: GreenThread, socket: Option<Socket>| {
             thread.request_kill();
-            // What waits for the connection does not hear of the kill.
+            // Also for one that computes, or does not heed the kill.
             socket.map(|socket| socket.shut(libc::SHUT_RDWR));
         };
         self.for_each(|inside| inside.ending = true, end)

@@ -1,6 +1,7 @@
 //! The file of a Unix socket, removed with its server.
 
 use crate::green::current;
+use crate::green::kill::uncancellable;
 use crate::offload::everyone::offload;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -41,6 +42,6 @@ impl Drop for SocketFile {
             }
         };
         // A file system may block.
-        if current::get().is_some() { offload(remove) } else { remove() }
+        if current::get().is_some() { uncancellable(|| offload(remove)) } else { remove() }
     }
 }
