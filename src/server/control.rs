@@ -278,8 +278,8 @@ impl Drop for Pass {
             control.crowd.end(place);
         }
         let last_servant = control.crowd.go(self.role);
-        // Its descriptor may be what another servant waits for.
-        if control.starving.swap(false, SeqCst) {
+        // The descriptor that it had may be what a servant waits for.
+        if self.place.is_some() && control.starving.swap(false, SeqCst) {
             control.hurry.set();
         }
         if last_servant && !control.is_stopping() {

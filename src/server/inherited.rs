@@ -15,6 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering::*};
 const FIRST: RawFd = 3;
 
 /// A socket that this process was started with; see [`inherited`].
+///
+/// ```
+/// let sockets = greenroom::server::inherited()?;
+/// let admin = sockets.into_iter().find(|one| one.name == "admin");
+/// println!("{admin:?}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Inherited {
     /// What the socket's unit calls it; empty if there are no names.

@@ -103,6 +103,17 @@ pub(super) mod sealed {
 
 /// A datagram that a [`DatagramServer`](crate::server::DatagramServer) has
 /// received.
+///
+/// ```
+/// use greenroom::net::UdpSocket;
+/// use greenroom::server::{Datagram, DatagramServer};
+/// fn answer(datagram: Datagram<UdpSocket>) -> std::io::Result<usize> {
+///     println!("{} bytes from {}", datagram.data().len(), datagram.peer());
+///     datagram.reply(b"thank you")
+/// }
+/// DatagramServer::bind("127.0.0.1:0", answer)?.start()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Datagram<S: Mailbox> {
     pub(super) data: Vec<u8>,
     pub(super) peer: S::Addr,
