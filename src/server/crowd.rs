@@ -125,7 +125,7 @@ impl Crowd {
                 match inside.slots.put(handler) {
                     Ok(at) => {
                         drop(inside);
-                        socket.filter(|_| deaf).map(|socket| socket.shut(libc::SHUT_RD));
+                        shut(socket.filter(|_| deaf), libc::SHUT_RD);
                         return Some(at);
                     }
                     Err(back) => handler = back,
@@ -184,10 +184,7 @@ impl Crowd {
 
     /// Every connection comes to its end for the handler that reads from it.
     pub(super) fn end_input(&self) {
-        let end = |_: GreenThread, socket: Option<Socket>| {
-            socket.map(|socket| socket.shut(libc::SHUT_RD));
-        };
-        self.for_each(|inside| inside.deaf = true, end);
+        self.for_each(|inside| inside.deaf = true, |_, socket| shut(socket, libc::SHUT_RD));
     }
 
     /// Ends every handler that does not stop the server, and lets none begin;
@@ -196,7 +193,7 @@ impl Crowd {
         let end = |thread: GreenThread, socket: Option<Socket>| {
             thread.request_kill();
             // Also for one that computes, or does not heed the kill.
-            socket.map(|socket| socket.shut(libc::SHUT_RDWR));
+            shut(socket, libc::SHUT_RDWR);
         };
         self.for_each(|inside| inside.ending = true, end)
     }
@@ -219,6 +216,12 @@ impl Crowd {
             Some((handler.thread.clone(), handler.socket))
         };
         (0..places).filter_map(at).map(|(thread, socket)| f(thread, socket)).count()
+    }
+}
+
+fn shut(socket: Option<Socket>, how: i32) {
+    if let Some(socket) = socket {
+        socket.shut(how);
     }
 }
 

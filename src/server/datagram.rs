@@ -128,6 +128,13 @@ impl<S: Mailbox> DatagramServer<S> {
     /// At most `most` handlers at once. While there are so many, the server
     /// receives nothing; the kernel keeps what comes, and drops what it has no
     /// room for. No effect once it was started.
+    ///
+    /// ```
+    /// use greenroom::server::DatagramServer;
+    /// let server = DatagramServer::bind("127.0.0.1:0", |datagram| println!("{datagram:?}"))?;
+    /// server.max_handlers(1000).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn max_handlers(mut self, most: usize) -> Self {
         // Once it was started others share it, and it is too late.
         if let Some(control) = Arc::get_mut(&mut self.control) {

@@ -16,6 +16,13 @@ impl<L: Listen> StreamServer<L> {
 
     /// At most `most` handlers at once. While there are so many, the server
     /// accepts nothing, and those who connect wait in the kernel.
+    ///
+    /// ```
+    /// use greenroom::server::StreamServer;
+    /// let server = StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?;
+    /// server.max_connections(1000).backlog(100).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn max_connections(self, most: usize) -> Self {
         self.set(|control| control.crowd = Crowd::new(most))
     }
@@ -32,6 +39,18 @@ impl<L: Listen> StreamServer<L> {
     /// the end there, after what has come already: so that those who wait for
     /// another request are done, and those who answer one finish. A request of
     /// which a part has not come yet is cut off.
+    ///
+    /// ```
+    /// use greenroom::net::TcpStream;
+    /// use greenroom::server::StreamServer;
+    /// use std::time::Duration;
+    /// let echo = |stream: TcpStream, _peer| std::io::copy(&mut &stream, &mut &stream);
+    /// let server = StreamServer::bind("127.0.0.1:0", echo)?.end_input_on_stop();
+    /// server.start()?;
+    /// let _idle = TcpStream::connect(server.local_addr()?)?;
+    /// assert_eq!(server.stop(Duration::from_secs(10)).ended, 0); // it was done at once
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn end_input_on_stop(self) -> Self {
         self.set(|control| control.ends_input = true)
     }
