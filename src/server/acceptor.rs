@@ -10,7 +10,6 @@ use super::listen::Listen;
 use super::socket_file::SocketFile;
 use crate::calls::call::Socket;
 use crate::net::serving;
-use crate::task::spawn::Builder;
 use std::io;
 use std::sync::Arc;
 
@@ -52,7 +51,7 @@ where
         let mut backoff = Backoff::new();
         loop {
             let begun = match self.listener.next(|| control.admit()) {
-                Ok((stream, peer, pass)) => self.handle(stream, peer, pass),
+                Ok((stream, peer, pass)) => self.handle(control, stream, peer, pass),
                 Err(why) => Err(why),
             };
             match begun {
@@ -80,17 +79,23 @@ where
         for _ in 0..control.backlog.unwrap_or(LATE) {
             let Some(pass) = control.admit_late() else { return };
             let Ok((stream, peer)) = self.listener.now() else { return };
-            if self.handle(stream, peer, pass).is_err() {
+            if self.handle(control, stream, peer, pass).is_err() {
                 return;
             }
         }
     }
 
     /// Starts a handler.
-    fn handle(&self, stream: L::Stream, peer: L::Addr, pass: Pass) -> io::Result<()> {
+    fn handle(
+        &self,
+        control: &Control,
+        stream: L::Stream,
+        peer: L::Addr,
+        pass: Pass,
+    ) -> io::Result<()> {
         let handler = self.handler.clone();
         let connection = Connection::<L, F> { stream, peer, handler, pass };
-        Builder::new().spawn(move || connection.handle()).map(drop)
+        control.employ(move || connection.handle())
     }
 }
 

@@ -15,6 +15,7 @@
 use super::backoff::Then;
 use super::crowd::{Crowd, Role};
 use super::spread::{self, Seats};
+use super::staff::Staff;
 use super::stopped::Stopped;
 use crate::calls::call::Socket;
 use crate::sync::Event;
@@ -26,9 +27,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
-
-/// How long a stop waits for the next of those that it has ended to go.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// One socket from which a servant takes in.
 pub(super) trait Source: Send {
@@ -65,6 +63,7 @@ pub(super) struct Control {
     stopping: AtomicBool,
     sockets: Vec<Socket>,
     pub(super) crowd: Crowd,
+    pub(super) staff: Staff,
     pub(super) backlog: Option<u32>,
     /// Handlers find the end of their connections when the server stops.
     pub(super) ends_input: bool,
@@ -89,6 +88,7 @@ impl Control {
             stage: Lock::new(Stage::Idle(sources)),
             stopping: AtomicBool::new(false),
             crowd: Crowd::new(usize::MAX),
+            staff: Staff(None),
             backlog: None,
             ends_input: false,
             spreads: false,
@@ -146,7 +146,8 @@ impl Control {
     /// # Errors
     /// ECANCELED: the server stops.
     pub(super) fn admit(self: &Arc<Control>) -> io::Result<Pass> {
-        if self.is_stopping() || !self.crowd.await_room() {
+        let has_somebody = !self.is_stopping() && self.staff.wait(|| self.is_stopping());
+        if !has_somebody || !self.crowd.await_room() {
             return Err(Errno::CANCELED.into());
         }
         Ok(Pass::new(self, Role::Handler))
@@ -154,7 +155,16 @@ impl Control {
 
     /// As `admit`, also while the server stops; but does not wait.
     pub(super) fn admit_late(self: &Arc<Control>) -> Option<Pass> {
-        self.crowd.has_room().then(|| Pass::new(self, Role::Handler))
+        let has_room = self.staff.is_free() && self.crowd.has_room();
+        has_room.then(|| Pass::new(self, Role::Handler))
+    }
+
+    /// Has a handler run, unless it is dropped because the server ends all.
+    ///
+    /// # Errors
+    /// No memory.
+    pub(super) fn employ(&self, handler: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.staff.employ(handler, || self.crowd.is_ending())
     }
 
     /// Does what follows from an error.
@@ -204,19 +214,9 @@ impl Control {
         let mut stopped = Stopped { ended: 0, left: self.crowd.wait(clock::after(timeout)) };
         if stopped.left > 0 {
             stopped.ended = self.crowd.end_all();
-            stopped.left = self.wait_for_ended(stopped.left);
+            stopped.left = self.crowd.wait_while_going(stopped.left);
         }
         stopped
-    }
-
-    /// Waits while some of them go; how many are left.
-    fn wait_for_ended(&self, mut left: usize) -> usize {
-        loop {
-            match self.crowd.wait(clock::after(GRACE)) {
-                now if now == 0 || now >= left => return now,
-                fewer => left = fewer,
-            }
-        }
     }
 
     /// Starts it, and waits until it has stopped.

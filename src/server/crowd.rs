@@ -21,6 +21,9 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use std::time::Duration;
 
+/// How long a stop waits for the next of those that it has ended to go.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// See above.
 pub(super) struct Crowd {
     /// Room for handlers; closed by a stop.
@@ -144,6 +147,11 @@ impl Crowd {
         drop(handler);
     }
 
+    /// Whether no handler begins any more.
+    pub(super) fn is_ending(&self) -> bool {
+        self.inside.lock().ending
+    }
+
     /// How many handlers there are.
     pub(super) fn handlers(&self) -> usize {
         self.inside.lock().handlers
@@ -178,6 +186,17 @@ impl Crowd {
             let time = Duration::from_nanos(deadline.saturating_sub(clock::now()));
             if !self.left.wait_timeout(time) {
                 return self.inside.lock().left();
+            }
+        }
+    }
+
+    /// Waits for those that are ended, of whom there were `left`, until none goes
+    /// any more. How many are left.
+    pub(super) fn wait_while_going(&self, mut left: usize) -> usize {
+        loop {
+            match self.wait(clock::after(GRACE)) {
+                now if now == 0 || now >= left => return now,
+                fewer => left = fewer,
             }
         }
     }

@@ -5,8 +5,10 @@ use super::crowd::Crowd;
 use super::mailbox::{Datagram, Mailbox};
 use super::receiver::Receiver;
 use super::socket_file::SocketFile;
+use super::staff::Staff;
 use super::stopped::Stopped;
 use crate::net::{ToSocketAddrs, UdpSocket, UnixDatagram};
+use crate::task::pool::Pool;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -135,10 +137,21 @@ impl<S: Mailbox> DatagramServer<S> {
     /// server.max_handlers(1000).start()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn max_handlers(mut self, most: usize) -> Self {
+    pub fn max_handlers(self, most: usize) -> Self {
+        self.set(|control| control.crowd = Crowd::new(most))
+    }
+
+    /// Has the handlers run in `pool`, which others may use too. While it is full,
+    /// the server receives nothing, as with `max_handlers`, which holds as well.
+    /// While it is closed, what comes is dropped. No effect once it was started.
+    pub fn pool(self, pool: Pool) -> Self {
+        self.set(|control| control.staff = Staff(Some(pool)))
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
         // Once it was started others share it, and it is too late.
         if let Some(control) = Arc::get_mut(&mut self.control) {
-            control.crowd = Crowd::new(most);
+            set(control);
         }
         self
     }

@@ -28,6 +28,7 @@ mod stopped;
 mod slots;
 mod crowd;
 mod spread;
+mod staff;
 mod control;
 mod socket_file;
 mod listen;

@@ -3,7 +3,9 @@
 use super::control::Control;
 use super::crowd::Crowd;
 use super::listen::Listen;
+use super::staff::Staff;
 use super::stream::StreamServer;
+use crate::task::pool::Pool;
 
 /// Settings, which have no effect once it was started.
 impl<L: Listen> StreamServer<L> {
@@ -25,6 +27,21 @@ impl<L: Listen> StreamServer<L> {
     /// ```
     pub fn max_connections(self, most: usize) -> Self {
         self.set(|control| control.crowd = Crowd::new(most))
+    }
+
+    /// Has the handlers run in `pool`, which others may use too. While it is full,
+    /// the server accepts nothing, as with `max_connections`, which holds as well.
+    /// While it is closed, those who connect are hung up on.
+    ///
+    /// ```
+    /// use greenroom::{Pool, server::StreamServer};
+    /// let pool = Pool::new(100);
+    /// let web = StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?.pool(pool.clone());
+    /// let admin = StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?.pool(pool);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pool(self, pool: Pool) -> Self {
+        self.set(|control| control.staff = Staff(Some(pool)))
     }
 
     /// How many connections may wait in the kernel until they are accepted, for

@@ -6,7 +6,6 @@ use super::mailbox::{Datagram, Mailbox};
 use super::socket_file::SocketFile;
 use crate::calls::call::Socket;
 use crate::net::serving;
-use crate::task::spawn::Builder;
 use std::io;
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ where
         let mut buf = vec![0; S::MOST];
         loop {
             let begun = match self.socket.next(&mut buf, || control.admit()) {
-                Ok((n, peer, pass)) => self.handle(&buf[..n], peer, pass),
+                Ok((n, peer, pass)) => self.handle(control, &buf[..n], peer, pass),
                 Err(why) => Err(why),
             };
             match begun {
@@ -73,17 +72,17 @@ where
         for _ in 0..LATE {
             let Some(pass) = control.admit_late() else { return };
             let Ok((n, peer)) = self.socket.now(buf) else { return };
-            if self.handle(&buf[..n], peer, pass).is_err() {
+            if self.handle(control, &buf[..n], peer, pass).is_err() {
                 return;
             }
         }
     }
 
     /// Starts a handler.
-    fn handle(&self, data: &[u8], peer: S::Addr, pass: Pass) -> io::Result<()> {
+    fn handle(&self, control: &Control, data: &[u8], peer: S::Addr, pass: Pass) -> io::Result<()> {
         let datagram = Datagram { data: data.to_vec(), peer, socket: self.socket.clone() };
         let delivery = Delivery { datagram, handler: self.handler.clone(), pass };
-        Builder::new().spawn(move || delivery.handle()).map(drop)
+        control.employ(move || delivery.handle())
     }
 }
 
