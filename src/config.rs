@@ -166,12 +166,15 @@ fn load() -> Config {
     }
 }
 
-fn already_started() -> ConfigError {
+/// What fixed the settings, if something did.
+pub(crate) fn started_by() -> Option<&'static Location<'static>> {
     // SAFETY: null or a static location; set before the phase says FROZEN.
-    match unsafe { STARTED_BY.load(Acquire).as_ref() } {
-        Some(started_by) => ConfigError::AlreadyStarted { started_by },
-        None => ConfigError::AlreadyInstalled,
-    }
+    unsafe { STARTED_BY.load(Acquire).as_ref() }
+}
+
+fn already_started() -> ConfigError {
+    let started = |started_by| ConfigError::AlreadyStarted { started_by };
+    started_by().map_or(ConfigError::AlreadyInstalled, started)
 }
 
 /// The settings that hold.

@@ -37,7 +37,9 @@ pub(crate) fn enable() -> io::Result<()> {
     }
     let _native = current::Native::enter();
     let layout = tls_probe::probe().map_err(|e| io::Error::new(io::ErrorKind::Unsupported, e))?;
-    stack::reserve(layout.reserve());
+    if !stack::reserve(layout.reserve()) {
+        return Err(io::Error::other("there are stacks already, without room for thread-locals"));
+    }
     LAYOUT.store(Box::leak(Box::new(layout)), Release);
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-const BEFORE_NAME: &str = "\ngreen thread '";
+const BEFORE_NAME: &str = " '";
 const AFTER_NAME: &str = "' has overflowed its stack (";
 const AFTER_SIZE: &str =
     "; see Builder::stack_size)\nfatal runtime error: stack overflow, aborting\n";
@@ -14,19 +14,21 @@ const CUT: &str = "...";
 /// Long enough for the message with a name of about 300 bytes.
 pub(crate) const MESSAGE_LEN: usize = 448;
 
-/// Writes the message for a green thread called `name` with a stack of `stack_bytes` bytes
-/// into `buf`, and returns its length. A name too long for `buf` is cut short; a buffer too
-/// small even for the rest gets as much of it as fits.
-pub(crate) fn message(buf: &mut [u8], name: &str, stack_bytes: usize) -> usize {
+/// Writes the message for the `what` called `name` with a stack of `stack_bytes` bytes into
+/// `buf`, and returns its length. A name too long for `buf` is cut short; a buffer too small
+/// even for the rest gets as much of it as fits.
+pub(crate) fn message(buf: &mut [u8], what: &str, name: &str, stack_bytes: usize) -> usize {
     let mut digits = [0; 20];
     let (number, unit) = match stack_bytes % 1024 {
         0 => (decimal(stack_bytes / 1024, &mut digits), " KiB"),
         _ => (decimal(stack_bytes, &mut digits), " bytes"),
     };
-    let rest = [BEFORE_NAME, AFTER_NAME, unit, AFTER_SIZE];
+    let rest = ["\n", what, BEFORE_NAME, AFTER_NAME, unit, AFTER_SIZE];
     let rest = rest.iter().fold(number.len(), |sum, part| sum + part.len());
     let (name, cut) = shorten(name, buf.len().saturating_sub(rest));
     let parts = [
+        b"\n",
+        what.as_bytes(),
         BEFORE_NAME.as_bytes(),
         name.as_bytes(),
         cut.as_bytes(),
@@ -83,15 +85,17 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
 mod tests {
     use super::*;
 
+    const WHAT: &str = "green thread";
+
     fn text(room: usize, name: &str, stack_bytes: usize) -> String {
         let mut buf = vec![b'#'; room];
-        let len = message(&mut buf, name, stack_bytes);
+        let len = message(&mut buf, WHAT, name, stack_bytes);
         assert!(buf[len..].iter().all(|byte| *byte == b'#'), "wrote past the length");
         String::from_utf8(buf[..len].to_vec()).unwrap()
     }
 
     fn full(name: &str, size: &str) -> String {
-        format!("{BEFORE_NAME}{name}{AFTER_NAME}{size}{AFTER_SIZE}")
+        format!("\n{WHAT}{BEFORE_NAME}{name}{AFTER_NAME}{size}{AFTER_SIZE}")
     }
 
     #[test]

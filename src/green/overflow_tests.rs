@@ -7,20 +7,20 @@ use corosensei::{Coroutine, Yielder};
 
 use super::{MESSAGE_LEN, message};
 use crate::stack::{SizeClass, StackCache};
-use crate::sys::fault::{ensure_alt_stack, install};
+use crate::sys::fault::{Fault, ensure_alt_stack, install};
 use crate::sys::reexec::{Ended, in_child};
 
 static GUARD_START: AtomicUsize = AtomicUsize::new(0);
 static GUARD_END: AtomicUsize = AtomicUsize::new(0);
 const SIZE: usize = 64 << 10;
 
-fn report(addr: usize) -> bool {
+fn report(fault: &Fault) -> bool {
     let guard = GUARD_START.load(Ordering::Relaxed)..GUARD_END.load(Ordering::Relaxed);
-    if !guard.contains(&addr) {
+    if !guard.contains(&fault.address) {
         return false;
     }
     let mut buf = [0; MESSAGE_LEN];
-    let len = message(&mut buf, "deep", SIZE);
+    let len = message(&mut buf, "green thread", "deep", SIZE);
     // SAFETY: the bytes are the buffer's.
     unsafe { libc::write(2, buf.as_ptr().cast(), len) };
     true

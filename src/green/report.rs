@@ -5,7 +5,9 @@ use super::face::{self, Face};
 use super::overflow;
 use super::record::Record;
 use super::{cancel, current};
-use crate::sys::{fault, raw};
+use crate::stack;
+use crate::sys::fault::{self, Fault};
+use crate::sys::raw;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
@@ -17,12 +19,16 @@ pub(crate) fn say(text: &[u8]) {
         unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
 }
 
-/// Whether the fault at `address` is an overflow of the running green thread;
-/// says so if it is. For the fault handler.
-pub(crate) fn overflow(address: usize) -> bool {
-    let Some(record) = current::get() else {
-        return false;
-    };
+/// Whether the fault is an overflow of the running green thread, or of a
+/// generator or the like that runs here; says so if it is. For the fault handler.
+pub(crate) fn overflow(fault: &Fault) -> bool {
+    match stack::overflown(fault.address, fault.stack_pointer) {
+        Some(it) => say_overflow(it.what, it.name, it.bytes),
+        None => current::get().is_some_and(|record| own_overflow(record, fault.address)),
+    }
+}
+
+fn own_overflow(record: &Record, address: usize) -> bool {
     let Some(guard) = record.guard() else {
         return false;
     };
@@ -33,13 +39,17 @@ pub(crate) fn overflow(address: usize) -> bool {
     if face.is_some_and(Face::knows_its_stack) && fault::is_chained() {
         return false; // std's own handler is next, and knows the whole name
     }
-    let mut text = [0; overflow::MESSAGE_LEN];
     let name = face.map(Face::name);
     let name = match &name {
         Some(name) => face::text(name),
         None => record.name().unwrap_or("<unnamed>"),
     };
-    let length = overflow::message(&mut text, name, record.class().bytes());
+    say_overflow("green thread", name, record.class().bytes())
+}
+
+fn say_overflow(what: &str, name: &str, bytes: usize) -> bool {
+    let mut text = [0; overflow::MESSAGE_LEN];
+    let length = overflow::message(&mut text, what, name, bytes);
     say(&text[..length]);
     true
 }

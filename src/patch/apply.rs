@@ -136,6 +136,12 @@ impl Patch {
             return Err(PatchError::TooLate { started_by: runtime.started_by });
         }
         if missing & Family::OWN != 0 {
+            if let Some(started_by) = config::started_by()
+                && !locals::are_own()
+            {
+                // There are no green threads yet, but generators with stacks.
+                return Err(PatchError::TooLate { started_by });
+            }
             locals::enable().map_err(PatchError::NoOwnThreadLocals)?;
             config::need_own_thread_locals();
         }

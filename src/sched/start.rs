@@ -4,7 +4,7 @@ use super::local::Local;
 use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
-use crate::config::{self, ThreadLocals};
+use crate::config::{self, Settings, ThreadLocals};
 use crate::green::{current, locals, report};
 use crate::stack::{SizeClass, StackCache};
 use crate::sys::{biased, fault, futex, platform};
@@ -58,22 +58,52 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     if let Some(runtime) = runtime::get() {
         return Ok(runtime);
     }
-    let settings =
-        config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-    if settings.thread_locals == ThreadLocals::Own {
-        locals::enable()?;
-    }
+    let settings = settle(by)?;
     first_stack()?;
     let workers = settings.workers.unwrap_or_else(platform::cores);
     let locals = (0..workers).map(Local::new).collect::<io::Result<Vec<_>>>();
     let locals = locals.map_err(|e| explain(e, "set up its workers", "raise `ulimit -n`"))?;
-    fault::install(report::overflow)
-        .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))?;
+    watch_overflows()?;
     report::install_panic_hook();
     watch_forks();
     launch_all(locals, by).map_err(|e| {
         explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`")
     })
+}
+
+/// Fixes the settings, and what follows from them for every stack.
+fn settle(by: &'static Location<'static>) -> io::Result<Settings> {
+    let settings =
+        config::settle(by).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    if settings.thread_locals == ThreadLocals::Own {
+        locals::enable()?;
+    }
+    Ok(settings)
+}
+
+fn watch_overflows() -> io::Result<()> {
+    fault::install(report::overflow)
+        .map_err(|e| explain(e, "watch for stack overflows", "free some memory"))
+}
+
+/// To be called before a stack is taken for something that is no green thread,
+/// and so needs no workers: fixes the settings and watches for overflows.
+///
+/// # Errors
+/// As `runtime`, but for the workers.
+#[inline]
+pub(crate) fn stacks(by: &'static Location<'static>) -> io::Result<()> {
+    static READY: AtomicBool = AtomicBool::new(false);
+    // Acquire: what follows sees the settings.
+    if READY.load(Acquire) || runtime::get().is_some() {
+        return Ok(());
+    }
+    let _starting = STARTING.lock();
+    let _native = current::Native::enter();
+    settle(by)?;
+    watch_overflows()?;
+    READY.store(true, Release);
+    Ok(())
 }
 
 /// Starts all workers, or none.

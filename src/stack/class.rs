@@ -75,18 +75,31 @@ impl SizeClass {
     }
 }
 
-/// Whole pages above every stack that are not the stack's; see [`reserve`].
+/// Whole pages above every stack that are not the stack's, see [`reserve`]; and [`FIXED`].
+/// Relaxed: it is one word that stands for itself.
 static RESERVED: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps room for `bytes` above every stack. Before the first stack is made.
-pub(crate) fn reserve(bytes: usize) {
-    RESERVED.store(bytes.next_multiple_of(page_size()), Relaxed);
+/// There are stacks, so the pages above them cannot change any more.
+const FIXED: usize = 1;
+
+/// Keeps room for `bytes` above every stack. False: there are stacks already, with other room.
+pub(crate) fn reserve(bytes: usize) -> bool {
+    let room = bytes.next_multiple_of(page_size());
+    match RESERVED.compare_exchange(0, room, Relaxed, Relaxed) {
+        Ok(_) => true,
+        Err(is) => is & !FIXED == room,
+    }
+}
+
+/// To be called before a stack is made: all have the same room above them.
+pub(super) fn fix() {
+    RESERVED.fetch_or(FIXED, Relaxed);
 }
 
 /// The bytes from one slot of a class to the next.
 #[inline]
 pub(super) fn stride(class: SizeClass) -> usize {
-    page_size() + usable(class) + RESERVED.load(Relaxed)
+    page_size() + usable(class) + (RESERVED.load(Relaxed) & !FIXED)
 }
 
 /// Usable bytes in whole pages, which matters where pages are larger than the class. Both are

@@ -5,7 +5,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use super::class::{CLASSES, SizeClass, stride};
+use super::atlas;
+use super::class::{self, CLASSES, SizeClass, stride};
 use super::list::IdleList;
 use super::slab::{self, Run, SlabPlan};
 use crate::sys::lock::Lock;
@@ -90,7 +91,8 @@ impl Depot {
         if shelf.warm.move_top(BATCH, into) > 0 || shelf.cold.move_top(BATCH, into) > 0 {
             return Ok(Run::EMPTY);
         }
-        shelf.take_fresh(stride(class))
+        class::fix();
+        shelf.take_fresh(class)
     }
 
     /// Puts warm stacks on the shelf.
@@ -154,22 +156,26 @@ impl Shelf {
         }
     }
 
-    fn take_fresh(&mut self, stride: usize) -> io::Result<Run> {
+    fn take_fresh(&mut self, class: SizeClass) -> io::Result<Run> {
         if self.fresh.len() == 0 {
             self.fresh = match self.returned.pop() {
                 Some(run) => run,
-                None => self.map_slab(stride)?,
+                None => self.map_slab(class)?,
             };
         }
-        Ok(self.fresh.split_front(BATCH, stride))
+        Ok(self.fresh.split_front(BATCH, stride(class)))
     }
 
-    fn map_slab(&mut self, stride: usize) -> io::Result<Run> {
+    fn map_slab(&mut self, class: SizeClass) -> io::Result<Run> {
+        let stride = stride(class);
         let slots = self.slots + self.plan.slots(stride);
         let reserved = self.warm.reserve(slots).and_then(|()| self.cold.reserve(slots));
         reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let slab = slab::map(&mut self.plan, stride)?;
         self.slots += slab.len();
+        if let Some(low) = slab.first() {
+            atlas::note(low.get(), slab.len() * stride, class);
+        }
         Ok(slab)
     }
 }

@@ -144,7 +144,7 @@ fn the_smallest_stack_holds_a_panic_with_a_backtrace_twice_over() {
 #[test]
 fn what_is_reserved_above_a_stack_survives_trimming() {
     let ended = in_child(&[], || {
-        super::reserve(5000);
+        assert!(super::reserve(5000));
         let mut cache = StackCache::new();
         let stacks = take(&mut cache, 64);
         let ends: Vec<_> = stacks.iter().map(|stack| stack.end() - 8).collect();
@@ -155,6 +155,8 @@ fn what_is_reserved_above_a_stack_survives_trimming() {
             now = again;
         }
         assert!(ends.iter().all(|end| super::tests::read(*end) == 7));
+        assert!(super::reserve(5001), "as many pages");
+        assert!(!super::reserve(1), "there are stacks with more");
     });
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }

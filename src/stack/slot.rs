@@ -49,10 +49,15 @@ impl GreenStack {
     /// or has it in a list.
     #[inline]
     pub(super) unsafe fn from_slot(low: NonZeroUsize, class: SizeClass) -> Self {
+        Self { low, base: Self::base_of(low, class), class }
+    }
+
+    /// Where the stack in the slot at `low` begins.
+    #[inline]
+    pub(super) fn base_of(low: NonZeroUsize, class: SizeClass) -> StackPointer {
         // A slot's end is page-aligned and a stagger is whole cache lines: aligned to 64.
         let top = usable_range(low.get(), class).end - low.get();
-        let base = low.saturating_add(top - stagger(low.get()));
-        Self { low, base, class }
+        low.saturating_add(top - stagger(low.get()))
     }
 
     /// The slot, which is the caller's to keep track of from here on.

@@ -20,16 +20,24 @@ const HANDLER_ROOM: usize = 16 << 10;
 /// The usual size of an alternate stack of ours. Only touched pages cost memory.
 const ALT_STACK_SIZE: usize = 64 << 10;
 
+/// An access to memory that failed.
+pub(crate) struct Fault {
+    /// What was accessed.
+    pub(crate) address: usize,
+    /// The stack pointer of the code that did.
+    pub(crate) stack_pointer: usize,
+}
+
 /// What the handler knows. Set once, then never changed or freed.
 struct Installed {
-    report: fn(usize) -> bool,
+    report: fn(&Fault) -> bool,
     segv: libc::sigaction,
     bus: libc::sigaction,
 }
 
 static INSTALLED: AtomicPtr<Installed> = AtomicPtr::new(ptr::null_mut());
 
-/// Handles memory faults from here on. `report` gets the address of each: when it returns
+/// Handles memory faults from here on. `report` gets each: when it returns
 /// true (it has written a message) the process aborts, otherwise the fault goes to the
 /// handler that was there before. A second call changes nothing.
 ///
@@ -37,7 +45,7 @@ static INSTALLED: AtomicPtr<Installed> = AtomicPtr::new(ptr::null_mut());
 ///
 /// # Errors
 /// The kernel refused to install the handler.
-pub(crate) fn install(report: fn(addr: usize) -> bool) -> io::Result<()> {
+pub(crate) fn install(report: fn(&Fault) -> bool) -> io::Result<()> {
     static ONCE: Lock<()> = Lock::new(());
     let _once = ONCE.lock();
     if !INSTALLED.load(Ordering::Acquire).is_null() {
@@ -79,13 +87,24 @@ unsafe extern "C" fn on_fault(
     let installed = unsafe { &*INSTALLED.load(Ordering::Acquire) };
     // SAFETY: the kernel passes a valid structure. Positive codes are the kernel's own: a
     // fault. With the others somebody sent the signal, and there is no address.
-    let (is_fault, addr) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
-    if is_fault && (installed.report)(addr) {
+    let (is_fault, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
+    // SAFETY: the kernel passes the state of the thread that it interrupted.
+    let stack_pointer = unsafe { stack_pointer(context.cast()) };
+    if is_fault && (installed.report)(&Fault { address, stack_pointer }) {
         die();
     }
     let previous = if signal == libc::SIGBUS { &installed.bus } else { &installed.segv };
     // SAFETY: the arguments are those of the kernel.
     unsafe { forward(previous, is_fault, signal, info, context) };
+}
+
+/// The stack pointer of the code that was interrupted.
+///
+/// # Safety
+/// `context` is what the kernel passed to a handler.
+unsafe fn stack_pointer(context: *const libc::ucontext_t) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { (*context).uc_mcontext.gregs[libc::REG_RSP as usize] as usize }
 }
 
 /// Aborts as std does, whatever the program makes of SIGABRT.

@@ -17,13 +17,13 @@ fn fault() {
 }
 
 /// A report to which no fault belongs.
-fn not_ours(addr: usize) -> bool {
-    say(if addr == NOWHERE { "asked;" } else { "asked about elsewhere;" });
+fn not_ours(fault: &Fault) -> bool {
+    say(if fault.address == NOWHERE { "asked;" } else { "asked about elsewhere;" });
     false
 }
 
 /// A report to which every fault belongs.
-fn ours(_: usize) -> bool {
+fn ours(_: &Fault) -> bool {
     say("ours;");
     true
 }
