@@ -57,6 +57,7 @@ pub(crate) mod futex;
 pub mod sync;
 pub mod queue;
 pub(crate) mod task;
+pub mod generator;
 pub(crate) mod offload;
 pub(crate) mod calls;
 pub(crate) mod children;
@@ -68,6 +69,7 @@ pub mod patch;
 
 pub use config::{Config, ThreadLocals};
 pub use error::{ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
+pub use generator::{Generator, Step};
 pub use green::ending::Ending;
 pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
 pub use green::kill::uncancellable;

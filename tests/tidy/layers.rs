@@ -20,6 +20,7 @@ const LAYERS: &[(&str, (u8, u8))] = &[
     ("sync", (6, 1)),
     ("queue", (6, 2)),
     ("task", (7, 0)),
+    ("generator", (7, 0)),
     ("offload", (8, 0)),
     ("calls", (9, 0)),
     ("children", (9, 0)),
