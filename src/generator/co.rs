@@ -67,7 +67,9 @@ impl<In, Out> Co<In, Out> {
     /// If the generator is dropped instead, this unwinds, as a panic does but
     /// without a report, so that the body's destructors run. A body that catches
     /// this and yields on unwinds again; one that does so over and over, or in
-    /// a destructor, is leaked, with all that is on its stack.
+    /// a destructor, is leaked, with all that is on its stack. In a destructor
+    /// this cuts an unwinding short, and std then takes the thread for panicking
+    /// for good.
     ///
     /// # Panics
     /// Called from within another generator's body, or on a stack that somebody
