@@ -2,7 +2,9 @@
 //!
 //! `cargo bench -p greenroom-bench --bench generator`
 
-use criterion::{Criterion, black_box};
+use std::hint::black_box;
+
+use criterion::Criterion;
 use greenroom::Generator;
 use greenroom_bench::run;
 

@@ -69,7 +69,7 @@ pub mod patch;
 
 pub use config::{Config, ThreadLocals};
 pub use error::{ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
-pub use generator::{Generator, Step};
+pub use generator::{Generator, Greenlet, Step};
 pub use green::ending::Ending;
 pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
 pub use green::kill::uncancellable;

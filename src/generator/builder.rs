@@ -1,13 +1,15 @@
 //! Settings of one generator or greenlet.
 
 use super::co::Co;
-use super::resume::Generator;
+use super::greenlet::{self, Greenlet};
+use super::resume::{self, Generator};
 use super::room::{self, Wish};
+use crate::stack::LabelledStack;
 use std::io;
 use std::panic::Location;
 
-/// Settings of one [`Generator`], as [`greenroom::Builder`](crate::Builder) has
-/// those of a green thread.
+/// Settings of one [`Generator`] or [`Greenlet`], as
+/// [`greenroom::Builder`](crate::Builder) has those of a green thread.
 ///
 /// ```
 /// use greenroom::generator::Builder;
@@ -55,7 +57,32 @@ impl Builder {
         Out: 'static,
         Ret: 'static,
     {
-        let stack = room::take::<F>(self.0, "generator", Location::caller())?;
-        Ok(Generator::on(stack, body))
+        Ok(Generator::on(self.stack::<F>(resume::WHAT)?, body))
+    }
+
+    /// A greenlet that will run `body`; see [`Greenlet::new`].
+    ///
+    /// # Errors
+    /// As [`generator`](Builder::generator).
+    ///
+    /// ```
+    /// let small = greenroom::generator::Builder::new().stack_size(1).greenlet(|n: u32| n + 1)?;
+    /// assert_eq!(small.switch(1), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn greenlet<F, T>(self, body: F) -> io::Result<Greenlet<T>>
+    where
+        F: FnOnce(T) -> T + 'static,
+        T: 'static,
+    {
+        let stack = self.stack::<F>(greenlet::WHAT)?;
+        Ok(Greenlet::on(Ok(stack), body))
+    }
+
+    /// A stack for the `what` that runs a closure of type `F`.
+    #[track_caller]
+    fn stack<F>(self, what: &'static str) -> io::Result<LabelledStack> {
+        room::take::<F>(self.0, what, Location::caller())
     }
 }

@@ -13,48 +13,22 @@
 //! to abort on panics; or another green thread drops it than the one whose it
 //! is. Being `'static`, it refers to nothing that could end before it.
 
-use super::builder::Builder;
 use super::co::{Closed, Co, Order, Said};
-use super::error::ResumeError;
+use super::error::{ResumeError, again, refused};
 use super::home::Home;
-use super::room;
+use super::room::{self, Wish};
+use super::step::Step;
 use crate::stack::LabelledStack;
 use corosensei::{Coroutine, CoroutineResult};
 use std::fmt;
 use std::io;
-use std::iter::FusedIterator;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::thread::panicking;
 
+pub(super) const WHAT: &str = "generator";
+
 type Body<In, Out, Ret> = Coroutine<Order<In>, Said<Out>, Option<Ret>, LabelledStack>;
-
-/// What a [`Generator`] came to when it was resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step<Out, Ret> {
-    /// It yielded this, and can be resumed.
-    Yielded(Out),
-    /// It returned this, and is done.
-    Returned(Ret),
-}
-
-impl<Out, Ret> Step<Out, Ret> {
-    /// What it yielded, if it did.
-    pub fn yielded(self) -> Option<Out> {
-        match self {
-            Step::Yielded(value) => Some(value),
-            Step::Returned(_) => None,
-        }
-    }
-
-    /// What it returned, if it did.
-    pub fn returned(self) -> Option<Ret> {
-        match self {
-            Step::Yielded(_) => None,
-            Step::Returned(value) => Some(value),
-        }
-    }
-}
 
 /// A function that yields values on its way, and gets one in return each time.
 ///
@@ -116,7 +90,7 @@ pub struct Generator<In, Out, Ret> {
 
 impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
     /// One that will run `body`. If there is no stack for it, the first `resume`
-    /// says so; [`Builder::generator`] does at once.
+    /// says so; [`Builder::generator`](super::Builder::generator) does at once.
     ///
     /// ```
     /// use greenroom::{Generator, Step};
@@ -133,13 +107,16 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
     where
         F: FnOnce(&Co<In, Out>, In) -> Ret + 'static,
     {
-        Builder::new().generator(body).unwrap_or_else(|failure| Generator {
-            coroutine: None,
-            home: Home::NONE,
-            amid_unwind: false,
-            base: 0,
-            failure: Some(failure),
-        })
+        match room::take::<F>(Wish::default(), WHAT, Location::caller()) {
+            Ok(stack) => Generator::on(stack, body),
+            Err(failure) => Generator {
+                coroutine: None,
+                home: Home::NONE,
+                amid_unwind: false,
+                base: 0,
+                failure: Some(failure),
+            },
+        }
     }
 
     pub(super) fn on<F>(stack: LabelledStack, body: F) -> Generator<In, Out, Ret>
@@ -251,13 +228,9 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
     }
 
     #[cold]
-    fn finished(&mut self, input: In) -> ResumeError<In> {
-        match self.failure.take() {
-            Some(why) => {
-                // An error cannot be cloned, and may be asked for again.
-                self.failure = Some(io::Error::new(why.kind(), why.to_string()));
-                ResumeError::NotStarted(input, why)
-            }
+    fn finished(&self, input: In) -> ResumeError<In> {
+        match &self.failure {
+            Some(why) => ResumeError::NotStarted(input, again(why)),
             None => ResumeError::Finished(input),
         }
     }
@@ -287,12 +260,6 @@ impl<In, Out, Ret> Generator<In, Out, Ret> {
     }
 }
 
-#[cold]
-#[track_caller]
-fn refused<In>(error: &ResumeError<In>) -> ! {
-    panic!("{error}")
-}
-
 impl<In, Out, Ret> Drop for Generator<In, Out, Ret> {
     fn drop(&mut self) {
         let Some(coroutine) = &mut self.coroutine else { return };
@@ -300,13 +267,13 @@ impl<In, Out, Ret> Drop for Generator<In, Out, Ret> {
             return self.retire();
         }
         if let Some(why) = self.must_leak() {
-            return room::say_leaked("generator", why);
+            return room::say_leaked(WHAT, why);
         }
         let coroutine = self.coroutine.as_mut().expect("looked at above");
         let order = Order::Close { amid_unwind: panicking() };
         let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(order)));
         if let Ok(CoroutineResult::Yield(_)) = result {
-            return room::say_leaked("generator", "and yielded on");
+            return room::say_leaked(WHAT, "and yielded on");
         }
         self.retire();
         match result {
@@ -319,22 +286,6 @@ impl<In, Out, Ret> Drop for Generator<In, Out, Ret> {
         }
     }
 }
-
-/// Ends when the body returns, whatever it returns.
-impl<Out: 'static, Ret: 'static> Iterator for Generator<(), Out, Ret> {
-    type Item = Out;
-
-    #[inline]
-    fn next(&mut self) -> Option<Out> {
-        match self.try_resume(()) {
-            Ok(step) => step.yielded(),
-            Err(ResumeError::Finished(())) => None,
-            Err(error) => refused(&error),
-        }
-    }
-}
-
-impl<Out: 'static, Ret: 'static> FusedIterator for Generator<(), Out, Ret> {}
 
 impl<In, Out, Ret> fmt::Debug for Generator<In, Out, Ret> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

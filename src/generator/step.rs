@@ -1,0 +1,28 @@
+//! What comes of resuming a generator.
+
+/// What a [`Generator`] came to when it was resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step<Out, Ret> {
+    /// It yielded this, and can be resumed.
+    Yielded(Out),
+    /// It returned this, and is done.
+    Returned(Ret),
+}
+
+impl<Out, Ret> Step<Out, Ret> {
+    /// What it yielded, if it did.
+    pub fn yielded(self) -> Option<Out> {
+        match self {
+            Step::Yielded(value) => Some(value),
+            Step::Returned(_) => None,
+        }
+    }
+
+    /// What it returned, if it did.
+    pub fn returned(self) -> Option<Ret> {
+        match self {
+            Step::Yielded(_) => None,
+            Step::Returned(value) => Some(value),
+        }
+    }
+}
