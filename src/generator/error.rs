@@ -23,8 +23,9 @@ pub enum ResumeError<In> {
     /// It has returned, or panicked.
     #[error("the generator has finished; ask `is_done` before resuming it")]
     Finished(In),
-    /// It was started by another green thread, whose it is.
-    #[error("the generator belongs to the green thread that started it")]
+    /// It was started by another green thread, whose it is; or its thread ends,
+    /// and its thread-locals go.
+    #[error("the generator belongs to the green thread that started it, and ends with it")]
     Elsewhere(In),
     /// There was no stack for it.
     #[error("the generator could not start: {1}")]
@@ -65,8 +66,9 @@ impl<In> fmt::Debug for ResumeError<In> {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SwitchError<T> {
-    /// It belongs to another green thread.
-    #[error("the greenlet belongs to another green thread")]
+    /// It belongs to another green thread; or its thread ends, and its
+    /// thread-locals go.
+    #[error("the greenlet belongs to another green thread, or to one that ends")]
     OtherThread(T),
     /// It waits, in a `switch` of its own, for a value of another type.
     #[error("the greenlet waits for a value of another type, `{expected}`")]

@@ -164,8 +164,8 @@ impl Fiber {
     fn must_leak(&self) -> Option<&'static str> {
         if self.life.get() != Life::Started {
             None
-        } else if self.home != Home::here() {
-            Some("by another green thread than its own")
+        } else if let Some(why) = self.home.forbids() {
+            Some(why)
         } else if self.amid_unwind.get() {
             Some("while it unwound")
         } else if cfg!(panic = "abort") {

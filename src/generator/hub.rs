@@ -35,7 +35,7 @@ pub(super) struct Hub {
 impl Hub {
     /// The calling thread's.
     pub(super) fn here() -> Rc<Hub> {
-        let home = Home::here();
+        let home = Home::settle();
         let expects = Cell::new(Kind::of::<()>());
         let new = || Rc::new(Hub { home, current: RefCell::new(None), expects });
         let find = |hubs: &RefCell<BTreeMap<Home, Weak<Hub>>>| {

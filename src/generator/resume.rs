@@ -10,8 +10,8 @@
 //!
 //! A suspended body is leaked, and never run again, where it cannot unwind: it
 //! yielded in a destructor amid an unwinding of its own; the program is built
-//! to abort on panics; or another green thread drops it than the one whose it
-//! is. Being `'static`, it refers to nothing that could end before it.
+//! to abort on panics; another green thread drops it than the one whose it is, or
+//! that one's thread-locals go. Being `'static`, it refers to nothing that could end before it.
 
 use super::co::{Closed, Co, Order, Said};
 use super::error::{ResumeError, again, refused};
@@ -222,7 +222,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
     fn settle(&mut self) -> bool {
         let fresh = self.home == Home::NONE;
         if fresh {
-            self.home = Home::here();
+            self.home = Home::settle();
         }
         fresh
     }
@@ -248,8 +248,8 @@ impl<In, Out, Ret> Generator<In, Out, Ret> {
     fn must_leak(&self) -> Option<&'static str> {
         if self.home == Home::NONE {
             None // never started: nothing to unwind
-        } else if self.home != Home::here() {
-            Some("by another green thread than its own")
+        } else if let Some(why) = self.home.forbids() {
+            Some(why)
         } else if self.amid_unwind {
             Some("while it unwound")
         } else if cfg!(panic = "abort") {

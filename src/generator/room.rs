@@ -5,6 +5,7 @@ use crate::green::{current, report};
 use crate::sched::{stacks, start};
 use crate::stack::{LabelledStack, Name, SizeClass};
 use crate::sys::fault::{AltStack, ensure_alt_stack};
+use crate::sys::thread_end;
 use std::io;
 use std::panic::Location;
 
@@ -31,6 +32,13 @@ pub(super) fn take<F>(
     by: &'static Location<'static>,
 ) -> io::Result<LabelledStack> {
     start::stacks(by)?;
+    if !thread_end::watch() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "another library defines `__cxa_thread_atexit_impl` first; link greenroom into the \
+             executable itself",
+        ));
+    }
     let bytes = wish.stack_size.unwrap_or_else(config::stack_size);
     let class =
         SizeClass::for_size(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;

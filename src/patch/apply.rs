@@ -4,7 +4,7 @@
 use super::family::{Family, PATCHED, PROBE};
 use super::{
     bulk, descriptor, dns, file, fork, fortified, mutex, open, process, rwlock, select, signal,
-    sleep, socket, sync, thread_facts, threads, transfer,
+    sleep, socket, sync, thread_end, thread_facts, threads, transfer,
 };
 use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
@@ -200,6 +200,7 @@ fn keep_linked() {
         threads::SHIMS,
         thread_facts::SHIMS,
         fork::SHIMS,
+        thread_end::SHIMS,
         signal::SHIMS,
     ] {
         black_box(shims);

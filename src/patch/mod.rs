@@ -25,6 +25,7 @@ mod rwlock;
 mod threads;
 mod thread_facts;
 mod fork;
+mod thread_end;
 mod signal;
 mod native;
 mod apply;

@@ -14,6 +14,7 @@ pub(crate) mod learn;
 mod tls_keys;
 pub(crate) mod tls;
 pub(crate) mod tls_probe;
+pub(crate) mod thread_end;
 pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod lock;

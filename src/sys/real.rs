@@ -98,6 +98,7 @@ macro_rules! originals {
 originals! {
     fn clock_nanosleep(clock: clockid_t, flags: c_int, req: *const timespec, rem: *mut timespec) -> c_int;
     fn nanosleep(req: *const timespec, rem: *mut timespec) -> c_int;
+    fn __cxa_thread_atexit_impl(call: unsafe extern "C" fn(*mut c_void), with: *mut c_void, module: *mut c_void) -> c_int;
     fn usleep(micros: c_uint) -> c_int;
     fn sleep(seconds: c_uint) -> c_uint;
     fn sched_yield() -> c_int;
