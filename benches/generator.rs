@@ -1,11 +1,11 @@
-//! One resume of a generator, and making one.
+//! One resume of a generator, making one, and a switch of greenlets.
 //!
 //! `cargo bench -p greenroom-bench --bench generator`
 
 use std::hint::black_box;
 
 use criterion::Criterion;
-use greenroom::Generator;
+use greenroom::{Generator, Greenlet};
 use greenroom_bench::run;
 
 fn generator(c: &mut Criterion) {
@@ -26,6 +26,13 @@ fn generator(c: &mut Criterion) {
     group.bench_function("made, resumed and dropped on its way", |b| {
         b.iter(|| Generator::<u64, u64, u64>::new(|co, n| co.yield_(n)).resume(black_box(1)));
     });
+    let main = Greenlet::current();
+    let echo = Greenlet::new(move |mut n: u64| {
+        loop {
+            n = main.switch(n);
+        }
+    });
+    group.bench_function("greenlet, there and back", |b| b.iter(|| echo.switch(black_box(1))));
     group.finish();
 }
 

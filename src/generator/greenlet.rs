@@ -42,9 +42,10 @@ pub(super) const WHAT: &str = "greenlet";
 ///
 /// A handle is counted. With the last one to a suspended greenlet dropped,
 /// nobody can switch to it any more, and it unwinds from its `switch`, so that
-/// its destructors run. They may switch: then whoever dropped it does. Those
-/// that hold handles to each other on their stacks are never dropped, as with
-/// `Rc`; [`kill`](Greenlet::kill) them.
+/// its destructors run. They may switch: then whoever dropped it does. As with
+/// `Rc`, those that hold handles to each other on their stacks are never
+/// dropped, and nor is one that holds a handle to itself across a `switch`, be it
+/// a temporary; [`kill`](Greenlet::kill) them.
 ///
 /// A greenlet belongs to its thread, and like a [`Generator`](super::Generator)
 /// may neither be sent nor borrow:
@@ -90,7 +91,8 @@ impl<T: 'static> Greenlet<T> {
     }
 
     /// The one that calls this; the thread's own, if it is none of those that
-    /// [`new`](Greenlet::new) made.
+    /// [`new`](Greenlet::new) made. To switch to its parent, let go of it first:
+    /// `let parent = Greenlet::current().parent()` keeps none to the caller.
     ///
     /// ```
     /// use greenroom::Greenlet;
