@@ -15,6 +15,7 @@
 use super::home::Home;
 use super::load::{Exit, Kind, Load};
 use super::room;
+use crate::green::scopes::{Outside, Scopes};
 use crate::stack::LabelledStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::any::Any;
@@ -64,6 +65,9 @@ pub(super) struct Fiber {
     life: Cell<Life>,
     /// It suspended while its body unwound.
     amid_unwind: Cell<bool>,
+    /// What its body is in, while suspended. Not what others are in: a greenlet
+    /// is nobody's call.
+    scopes: Cell<Scopes>,
     /// None when dead. Not dropped as it is: corosensei would unwind it in its
     /// own way.
     coroutine: UnsafeCell<Option<ManuallyDrop<Body>>>,
@@ -95,6 +99,7 @@ impl Fiber {
             yielder: Cell::new(ptr::null()),
             life: Cell::new(if stack.is_some() { Life::Fresh } else { Life::Dead }),
             amid_unwind: Cell::new(false),
+            scopes: Cell::new(Scopes::NONE),
             coroutine: UnsafeCell::new(None),
         });
         if let Some(stack) = stack {
@@ -139,8 +144,11 @@ impl Fiber {
         let coroutine = unsafe { (*self.coroutine.get()).as_mut() }.expect("it is not dead");
         self.life.set(Life::Started);
         let unwinding = panicking();
+        let outside = Outside::here();
+        self.put_scopes();
         match coroutine.resume(load) {
             CoroutineResult::Yield(ask) => {
+                self.scopes.set(outside.back());
                 self.amid_unwind.set(!unwinding && panicking());
                 Ok(ask)
             }
@@ -148,6 +156,15 @@ impl Fiber {
                 self.retire();
                 Err(ended)
             }
+        }
+    }
+
+    fn put_scopes(&self) {
+        let scopes = self.scopes.get();
+        if scopes != Scopes::here() {
+            // SAFETY: none, or this thread's, as the hub's home says, on the
+            // suspended stack.
+            unsafe { scopes.set() };
         }
     }
 
@@ -202,6 +219,10 @@ pub(super) fn is_exit(payload: &(dyn Any + Send), base: usize) -> bool {
 impl Drop for Fiber {
     fn drop(&mut self) {
         let leak = self.must_leak();
+        let _outside = Outside::here();
+        if leak.is_none() && self.scopes.get() != Scopes::NONE {
+            self.put_scopes();
+        }
         let Some(coroutine) = self.coroutine.get_mut() else { return };
         if let Some(why) = leak {
             return room::say_leaked("greenlet", why);

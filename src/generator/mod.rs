@@ -14,6 +14,7 @@ mod room;
 mod co;
 mod step;
 mod resume;
+mod end;
 mod iterate;
 mod load;
 mod fiber;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | fresh | some, `home` none | `resume`: runs; drop: drops the closure, on its own stack |
 //! | running | some, not to be reached: `resume` has it | yields, returns, panics |
-//! | suspended | some | `resume`: runs; drop: see `co.rs`, or leaked |
+//! | suspended | some | `resume`: runs; drop: see `co.rs` and `end.rs`, or leaked |
 //! | panicked | some, done | drop: gives the stack back |
 //! | returned, or never had a stack | none | – |
 //!
@@ -13,17 +13,17 @@
 //! to abort on panics; another green thread drops it than the one whose it is, or
 //! that one's thread-locals go. Being `'static`, it refers to nothing that could end before it.
 
-use super::co::{Closed, Co, Order, Said};
+use super::co::{Co, Order, Said};
 use super::error::{ResumeError, again, refused};
 use super::home::Home;
 use super::room::{self, Wish};
 use super::step::Step;
+use crate::green::scopes::{Outside, Taken};
 use crate::stack::LabelledStack;
 use corosensei::{Coroutine, CoroutineResult};
-use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 use std::thread::panicking;
 
 pub(super) const WHAT: &str = "generator";
@@ -77,13 +77,15 @@ type Body<In, Out, Ret> = Coroutine<Order<In>, Said<Out>, Option<Ret>, LabelledS
 pub struct Generator<In, Out, Ret> {
     /// Whoever takes it out must see to it that it is never dropped as it is:
     /// corosensei would unwind it in its own way.
-    coroutine: Option<ManuallyDrop<Body<In, Out, Ret>>>,
+    pub(super) coroutine: Option<ManuallyDrop<Body<In, Out, Ret>>>,
     /// The thread that has started it.
-    home: Home,
+    pub(super) home: Home,
     /// It yielded while its body unwound.
-    amid_unwind: bool,
+    pub(super) amid_unwind: bool,
+    /// What its body is in, while suspended.
+    pub(super) scopes: Taken,
     /// Where its stack begins, by which its `Closed` is known.
-    base: usize,
+    pub(super) base: usize,
     /// Why it has no stack.
     failure: Option<io::Error>,
 }
@@ -113,6 +115,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
                 coroutine: None,
                 home: Home::NONE,
                 amid_unwind: false,
+                scopes: Taken::NOTHING,
                 base: 0,
                 failure: Some(failure),
             },
@@ -133,7 +136,14 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
             }
         });
         let coroutine = Some(ManuallyDrop::new(coroutine));
-        Generator { coroutine, home: Home::NONE, amid_unwind: false, base, failure: None }
+        Generator {
+            coroutine,
+            home: Home::NONE,
+            amid_unwind: false,
+            scopes: Taken::NOTHING,
+            base,
+            failure: None,
+        }
     }
 
     /// Runs the body until it yields or returns. `input` is what its `yield_`
@@ -190,8 +200,13 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
             return Err(self.finished(input));
         };
         let unwinding = panicking();
+        let outside = Outside::here();
+        // SAFETY: this thread's, as its home says, on the stack that is resumed.
+        unsafe { self.scopes.enter() };
         match coroutine.resume(Order::Go(input)) {
             CoroutineResult::Yield(Said::Value(value)) => {
+                // SAFETY: it is suspended.
+                self.scopes = unsafe { outside.back_without() };
                 self.amid_unwind = !unwinding && panicking();
                 Ok(Step::Yielded(value))
             }
@@ -238,58 +253,9 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
 
 impl<In, Out, Ret> Generator<In, Out, Ret> {
     /// Gives the stack of a body that has ended back.
-    fn retire(&mut self) {
+    pub(super) fn retire(&mut self) {
         if let Some(coroutine) = self.coroutine.take() {
             room::give(ManuallyDrop::into_inner(coroutine).into_stack());
         }
-    }
-
-    /// Why a suspended body must not be run to its end, if so.
-    fn must_leak(&self) -> Option<&'static str> {
-        if self.home == Home::NONE {
-            None // never started: nothing to unwind
-        } else if let Some(why) = self.home.forbids() {
-            Some(why)
-        } else if self.amid_unwind {
-            Some("while it unwound")
-        } else if cfg!(panic = "abort") {
-            Some("in a program that cannot unwind")
-        } else {
-            None
-        }
-    }
-}
-
-impl<In, Out, Ret> Drop for Generator<In, Out, Ret> {
-    fn drop(&mut self) {
-        let Some(coroutine) = &mut self.coroutine else { return };
-        if coroutine.done() {
-            return self.retire();
-        }
-        if let Some(why) = self.must_leak() {
-            return room::say_leaked(WHAT, why);
-        }
-        let coroutine = self.coroutine.as_mut().expect("looked at above");
-        let order = Order::Close { amid_unwind: panicking() };
-        let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(order)));
-        if let Ok(CoroutineResult::Yield(_)) = result {
-            return room::say_leaked(WHAT, "and yielded on");
-        }
-        self.retire();
-        match result {
-            Ok(ended) => drop(ended),
-            Err(payload) if payload.downcast_ref().is_some_and(|Closed(it)| *it == self.base) => {}
-            // As the panic of any destructor; amid another it would abort, and
-            // the hook has reported it.
-            Err(payload) if panicking() => std::mem::forget(payload),
-            Err(payload) => resume_unwind(payload),
-        }
-    }
-}
-
-impl<In, Out, Ret> fmt::Debug for Generator<In, Out, Ret> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.coroutine.as_ref().is_none_or(|body| body.done());
-        f.debug_struct("Generator").field("done", &done).finish_non_exhaustive()
     }
 }

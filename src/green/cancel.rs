@@ -222,14 +222,8 @@ impl Limit {
         with(|marks, _| {
             let outer = marks.limit.replace(self);
             self.outer.set(outer);
-            self.owner.set(self);
             // SAFETY: this thread is in it, so it is on this stack.
-            if let Some(outer) = unsafe { outer.as_ref() }
-                && outer.until.get() <= self.until.get()
-            {
-                self.until.set(outer.until.get());
-                self.owner.set(outer.owner.get());
-            }
+            unsafe { self.bind() };
         });
         let _entered = Entered(self);
         f()

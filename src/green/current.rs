@@ -83,6 +83,24 @@ pub(crate) fn spawns_native() -> bool {
     }
 }
 
+/// Whether the calling thread is in a `Native`.
+#[inline]
+pub(super) fn is_native() -> bool {
+    get().map_or_else(|| NATIVE.get(), |record| record.own.native.get())
+}
+
+/// Makes it so, or not, as if a `Native` had been entered or left.
+pub(super) fn set_native(native: bool) {
+    if native == is_native() {
+        return;
+    }
+    match get() {
+        Some(record) => record.own.native.set(native),
+        None => NATIVE.set(native),
+    }
+    PATCHED.set(if native { ptr::null() } else { CURRENT.get() });
+}
+
 /// Until dropped, no call of this thread is caught, green or not, and what it
 /// spawns are plain OS threads. It may be suspended meanwhile.
 pub(crate) struct Native {

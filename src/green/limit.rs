@@ -15,6 +15,8 @@ pub(crate) enum End {
 
 /// One `timeout` that a thread is in, on the stack of that thread.
 pub(crate) struct Limit {
+    /// When this one ends.
+    own: Nanos,
     /// When the first of this one and those around it ends.
     pub(super) until: Cell<Nanos>,
     /// Whose end that is.
@@ -29,7 +31,7 @@ pub(crate) struct Marks {
     /// The innermost limit, or null.
     pub(super) limit: Cell<*const Limit>,
     /// How many `uncancellable` it is in.
-    shields: Cell<u32>,
+    pub(super) shields: Cell<u32>,
     /// Calls that failed; see `refuse`.
     pub(super) refusals: Cell<u16>,
     /// The last one to fail was a sleep.
@@ -39,10 +41,29 @@ pub(crate) struct Marks {
 impl Limit {
     pub(crate) fn new(until: Nanos) -> Limit {
         Limit {
+            own: until,
             until: Cell::new(until),
             owner: Cell::new(ptr::null()),
             outer: Cell::new(ptr::null()),
             struck: Cell::new(false),
+        }
+    }
+
+    /// Works out `until` and `owner` anew.
+    ///
+    /// # Safety
+    /// What it is linked to stands.
+    pub(super) unsafe fn bind(&self) {
+        // SAFETY: the caller's promise.
+        match unsafe { self.outer.get().as_ref() } {
+            Some(outer) if outer.until.get() <= self.own => {
+                self.until.set(outer.until.get());
+                self.owner.set(outer.owner.get());
+            }
+            _ => {
+                self.until.set(self.own);
+                self.owner.set(self);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod locals;
 pub(crate) mod start;
 pub(crate) mod park;
 pub(crate) mod cancel;
+pub(crate) mod scopes;
 pub(crate) mod kill;
 pub(crate) mod ready;
 pub(crate) mod handle;
