@@ -193,6 +193,37 @@ fn a_shield_stays_with_the_body() {
     });
 }
 
+/// What the thread's own greenlet is in covers those that it waits for.
+#[test]
+fn a_shield_around_a_switch_holds_in_greenlets() {
+    workers(1, || {
+        static REACHED: AtomicUsize = AtomicUsize::new(0);
+        let green = spawn(|| {
+            let main = Greenlet::current();
+            let waits = Greenlet::new(move |n: u32| {
+                greenroom::park();
+                REACHED.fetch_add(1, SeqCst);
+                main.switch(n);
+                let _counted = Counted::new();
+                greenroom::park(); // not shielded now
+                REACHED.fetch_add(1, SeqCst);
+                n
+            });
+            uncancellable(|| waits.switch(1));
+            REACHED.fetch_add(1, SeqCst);
+            waits.switch(2);
+            REACHED.fetch_add(1, SeqCst);
+        });
+        until(|| spawn(|| ()).join().is_ok());
+        green.thread().request_kill();
+        until(|| spawn(|| ()).join().is_ok());
+        green.thread().unpark();
+        assert!(green.join().unwrap_err().is_killed());
+        assert_eq!(REACHED.load(SeqCst), 2);
+        Counted::assert_gone(1);
+    });
+}
+
 /// Outside of it new threads are green ones, inside they are not.
 #[test]
 fn native_stays_with_the_body() {

@@ -15,7 +15,7 @@
 use super::home::Home;
 use super::load::{Exit, Kind, Load};
 use super::room;
-use crate::green::scopes::{Outside, Scopes};
+use crate::green::scopes::{self, Outside, Scopes};
 use crate::stack::LabelledStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::any::Any;
@@ -65,8 +65,8 @@ pub(super) struct Fiber {
     life: Cell<Life>,
     /// It suspended while its body unwound.
     amid_unwind: Cell<bool>,
-    /// What its body is in, while suspended. Not what others are in: a greenlet
-    /// is nobody's call.
+    /// What its body is in, while suspended. Not what others are in, as nobody
+    /// calls it; but the thread's own one, who waits below, shields it.
     scopes: Cell<Scopes>,
     /// None when dead. Not dropped as it is: corosensei would unwind it in its
     /// own way.
@@ -146,7 +146,15 @@ impl Fiber {
         let unwinding = panicking();
         let outside = Outside::here();
         self.put_scopes();
-        match coroutine.resume(load) {
+        let shielded = outside.is_shielded();
+        if shielded {
+            scopes::shield_around(true); // whose call waits for this one
+        }
+        let result = coroutine.resume(load);
+        if shielded {
+            scopes::shield_around(false);
+        }
+        match result {
             CoroutineResult::Yield(ask) => {
                 self.scopes.set(outside.back());
                 self.amid_unwind.set(!unwinding && panicking());
@@ -160,7 +168,7 @@ impl Fiber {
     }
 
     fn put_scopes(&self) {
-        let scopes = self.scopes.get();
+        let scopes = self.scopes.replace(Scopes::NONE);
         if scopes != Scopes::here() {
             // SAFETY: none, or this thread's, as the hub's home says, on the
             // suspended stack.

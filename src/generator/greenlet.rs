@@ -47,6 +47,9 @@ pub(super) const WHAT: &str = "greenlet";
 /// dropped, and nor is one that holds a handle to itself across a `switch`, be it
 /// a temporary; [`kill`](Greenlet::kill) them.
 ///
+/// A [`timeout`](crate::timeout) that one is in ends its own waits, and those of
+/// the generators that it resumes, not those of others that it switches to.
+///
 /// A greenlet belongs to its thread, and like a [`Generator`](super::Generator)
 /// may neither be sent nor borrow:
 ///

@@ -51,8 +51,9 @@ type Body<In, Out, Ret> = Coroutine<Order<In>, Said<Out>, Option<Ret>, LabelledS
 ///
 /// Dropped on its way, it unwinds from its `yield_`, so that its destructors run.
 ///
-/// It is a part of the thread that resumes it, green or not: when it waits,
-/// that thread waits. It cannot be sent to another, as what its body has begun
+/// It is a part of the thread that resumes it, green or not: when it waits, that
+/// thread waits, within the [`timeout`](crate::timeout)s that the resumer is in,
+/// and its own, which are not in force while it is suspended. It cannot be sent to another, as what its body has begun
 /// may belong to this one:
 ///
 /// ```compile_fail,E0277

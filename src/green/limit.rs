@@ -32,6 +32,8 @@ pub(crate) struct Marks {
     pub(super) limit: Cell<*const Limit>,
     /// How many `uncancellable` it is in.
     pub(super) shields: Cell<u32>,
+    /// The thread's own greenlet is in some, while another one runs.
+    pub(super) shielded_around: Cell<bool>,
     /// Calls that failed; see `refuse`.
     pub(super) refusals: Cell<u16>,
     /// The last one to fail was a sleep.
@@ -78,6 +80,7 @@ impl Marks {
         Marks {
             limit: Cell::new(ptr::null()),
             shields: Cell::new(0),
+            shielded_around: Cell::new(false),
             refusals: Cell::new(0),
             in_sleep: Cell::new(false),
         }
@@ -85,7 +88,7 @@ impl Marks {
 
     /// The limit that holds here.
     pub(super) fn limit(&self) -> Option<&Limit> {
-        if self.shields.get() > 0 {
+        if self.is_shielded() {
             return None;
         }
         // SAFETY: on this thread's stack until `Limit::enter`'s caller has left.
@@ -93,11 +96,15 @@ impl Marks {
     }
 
     pub(super) fn end(&self, state: Option<&State>) -> Option<End> {
-        if self.shields.get() == 0 && state.is_some_and(State::is_killed) {
+        if !self.is_shielded() && state.is_some_and(State::is_killed) {
             return Some(End::Killed);
         }
         let limit = self.limit()?;
         (clock::now() >= limit.until.get()).then(|| End::Elapsed(limit.owner.get()))
+    }
+
+    fn is_shielded(&self) -> bool {
+        self.shields.get() > 0 || self.shielded_around.get()
     }
 
     pub(super) fn shield(&self) {

@@ -56,6 +56,12 @@ impl Outside {
         Outside(Scopes::here())
     }
 
+    /// Whether the thread was in an `uncancellable`.
+    #[inline]
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.0.shields > 0
+    }
+
     /// As dropped; and what the thread was in until now.
     #[inline]
     pub(crate) fn back(self) -> Scopes {
@@ -164,4 +170,10 @@ unsafe fn bind(last: *const Limit, first: *const Limit) {
     }
     // SAFETY: as above.
     unsafe { limit.bind() };
+}
+
+/// Shields what the calling thread does, or no longer, beside what it is in.
+#[cold]
+pub(crate) fn shield_around(shields: bool) {
+    with(|marks, _| marks.shielded_around.set(shields));
 }

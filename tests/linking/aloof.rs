@@ -30,5 +30,18 @@ fn unpatched() {
     }
     let elapsed = start.elapsed();
     assert!(elapsed >= 10 * nap, "slept {elapsed:?}: patched after all?");
+    generators();
     println!("unpatched ok");
+}
+
+/// They have to hear of each thread's end, also where nothing is patched.
+fn generators() {
+    let counts = || {
+        let three = greenroom::generator::Builder::new();
+        let three = three.generator(|co, ()| (0..3).for_each(|n| co.yield_(n)));
+        three.expect("a generator").count()
+    };
+    assert_eq!(counts(), 3);
+    assert_eq!(thread::spawn(counts).join().expect("no panic"), 3);
+    assert_eq!(greenroom::spawn(counts).join().expect("no panic"), 3);
 }
