@@ -119,6 +119,10 @@ pub(crate) static TABLE: &[Group] = &[
          pthread_getcpuclockid",
     ),
     minded(
+        "which of a thread's thread-locals go, and when, for suspended generators",
+        "__cxa_thread_atexit_impl",
+    ),
+    minded(
         "keeps the table of descriptors true",
         "socket socketpair close dup dup2 dup3 ioctl setsockopt",
     ),
@@ -130,7 +134,7 @@ pub(crate) static TABLE: &[Group] = &[
     at_once(
         "memory, strings, numbers and facts of the process",
         "_ITM_deregisterTMCloneTable _ITM_registerTMCloneTable __cxa_finalize \
-         __cxa_thread_atexit_impl __errno_location __gmon_start__ __res_init __tls_get_addr \
+         __errno_location __gmon_start__ __res_init __tls_get_addr \
          __xpg_strerror_r bcmp calloc environ free freeaddrinfo gai_strerror getauxval getcwd \
          getenv gnu_get_libc_version malloc memcmp memcpy memmove memset mmap64 mprotect munmap \
          posix_memalign realloc setenv strlen strnlen sysconf unsetenv clock_gettime getrandom \
