@@ -231,8 +231,9 @@ impl<T: 'static> Greenlet<T> {
         if fiber.is_dead() {
             return self.switch(value);
         }
-        let before = fiber.exit.replace(Some(Box::new(value)));
-        drop(before); // of a kill that was caught
+        // That of a kill that was caught is dropped when this one goes on: its
+        // destructor may switch.
+        let _before = fiber.exit.replace(Some(Box::new(value)));
         if self.hub.runs(Some(fiber)) {
             resume_unwind(Box::new(Exit(fiber.base)));
         }

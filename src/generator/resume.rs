@@ -10,8 +10,9 @@
 //!
 //! A suspended body is leaked, and never run again, where it cannot unwind: it
 //! yielded in a destructor amid an unwinding of its own; the program is built
-//! to abort on panics; another green thread drops it than the one whose it is, or
-//! that one's thread-locals go. Being `'static`, it refers to nothing that could end before it.
+//! to abort on panics; another green thread drops it than the one whose it is,
+//! or that one's thread-locals go. Being `'static`, it refers to nothing that
+//! could end before it.
 
 use super::co::{Co, Order, Said};
 use super::error::{ResumeError, again, refused};
@@ -53,8 +54,8 @@ type Body<In, Out, Ret> = Coroutine<Order<In>, Said<Out>, Option<Ret>, LabelledS
 ///
 /// It is a part of the thread that resumes it, green or not: when it waits, that
 /// thread waits, within the [`timeout`](crate::timeout)s that the resumer is in,
-/// and its own, which are not in force while it is suspended. It cannot be sent to another, as what its body has begun
-/// may belong to this one:
+/// and its own, which are not in force while it is suspended. It cannot be sent
+/// to another, as what its body has begun may belong to this one:
 ///
 /// ```compile_fail,E0277
 /// let mut generator = greenroom::Generator::<(), (), ()>::new(|co, ()| co.yield_(()));

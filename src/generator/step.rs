@@ -1,6 +1,6 @@
 //! What comes of resuming a generator.
 
-/// What a [`Generator`] came to when it was resumed.
+/// What a [`Generator`](super::Generator) came to when it was resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step<Out, Ret> {
     /// It yielded this, and can be resumed.
