@@ -1,5 +1,4 @@
-//! Seed 002_31130798999c5d0d, the generator with `send`: a consumer and a producer
-//! that take turns, by a generator that gets values in return for those it yields.
+//! Hand values to a generator and take its answers: Python's `send` (seed 002: 协程, consumer and produce).
 //!
 //! ```sh
 //! cargo run --example generator

@@ -1,4 +1,4 @@
-//! Seed 000_9dc9db3922181fa6, section 7: greenlets that are switched by hand.
+//! Switch between functions by hand: greenlet's `switch` (seed 000: 七、协程, greenlet).
 //!
 //! ```sh
 //! cargo run --example greenlet
