@@ -85,6 +85,13 @@ pub enum SwitchError<T> {
 
 impl<T> SwitchError<T> {
     /// What the greenlet would have got.
+    ///
+    /// ```
+    /// use greenroom::generator::SwitchError;
+    /// let error = SwitchError::WrongType { value: "text", expected: "u32" };
+    /// assert_eq!(error.to_string(), "the greenlet waits for a value of another type, `u32`");
+    /// assert_eq!(error.into_inner(), "text");
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             SwitchError::OtherThread(value)

@@ -52,11 +52,23 @@ impl<T: 'static> Greenlet<T> {
     }
 
     /// Whether it has started and not ended. The thread's own always has.
+    ///
+    /// ```
+    /// use greenroom::Greenlet;
+    /// let main = Greenlet::<u32>::current();
+    /// let pauses = Greenlet::new(move |n| main.switch(n));
+    /// assert!(!pauses.is_active());
+    /// pauses.switch(1);
+    /// assert!(pauses.is_active());
+    /// pauses.switch(2);
+    /// assert!(!pauses.is_active() && pauses.is_dead());
+    /// ```
     pub fn is_active(&self) -> bool {
         self.fiber.as_ref().is_none_or(|fiber| fiber.is_started())
     }
 
-    /// Whether it has ended. The thread's own never has.
+    /// Whether it has ended, or could never start. The thread's own never has;
+    /// see [`is_active`](Greenlet::is_active).
     pub fn is_dead(&self) -> bool {
         self.fiber.as_ref().is_some_and(|fiber| fiber.is_dead())
     }

@@ -69,6 +69,19 @@ type Body<In, Out, Ret> = Coroutine<Order<In>, Said<Out>, Option<Ret>, LabelledS
 /// let generator = greenroom::Generator::<(), usize, ()>::new(|co, ()| co.yield_(text.len()));
 /// ```
 ///
+/// Nor can what it is given:
+///
+/// ```compile_fail,E0597
+/// let mut keeps = greenroom::Generator::<&str, (), ()>::new(|co, first| {
+///     co.yield_(());
+///     println!("{first}");
+/// });
+/// {
+///     let text = String::from("here");
+///     keeps.resume(&text);
+/// }
+/// ```
+///
 /// And its `Co` cannot leave its body:
 ///
 /// ```compile_fail
