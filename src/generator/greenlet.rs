@@ -158,6 +158,7 @@ impl<T: 'static> Greenlet<T> {
     /// });
     /// assert_eq!(number.switch(3), 3);
     /// ```
+    #[inline]
     pub fn try_switch(&self, value: T) -> Result<T, SwitchError<T>> {
         if let Some(why) = self.fiber.as_ref().and_then(|fiber| fiber.failure.as_ref()) {
             return Err(SwitchError::NotStarted(value, again(why)));
@@ -243,6 +244,7 @@ impl<T: 'static> Greenlet<T> {
     }
 
     /// Who is to get `value`, if he may.
+    #[inline]
     fn target(&self, value: T) -> Result<(Option<Rc<Fiber>>, T), SwitchError<T>> {
         if !self.hub.is_here() {
             return Err(SwitchError::OtherThread(value));
@@ -264,6 +266,7 @@ impl<T: 'static> Greenlet<T> {
 
     /// # Safety
     /// As `Hub::switch`; the load is for `to`.
+    #[inline]
     unsafe fn hand_over(&self, to: Option<Rc<Fiber>>, load: Load) -> T {
         // SAFETY: the caller's promise; and what comes back is of the kind that
         // the caller expects, as those who switch compare.

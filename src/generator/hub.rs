@@ -78,6 +78,7 @@ impl Hub {
     }
 
     /// What that one waits for.
+    #[inline]
     pub(super) fn expected_by(&self, fiber: Option<&Rc<Fiber>>) -> &'static Kind {
         fiber.map_or_else(|| self.expects.get(), |fiber| fiber.expects.get())
     }
@@ -89,6 +90,7 @@ impl Hub {
     /// On the hub's thread. `to` is neither dead nor the current one. The load
     /// is of the kind that it expects, and a lent one from the caller's frame
     /// names the current one.
+    #[inline] // after a switch no return is predicted
     pub(super) unsafe fn switch(
         &self,
         to: Option<Rc<Fiber>>,
@@ -149,6 +151,7 @@ impl Hub {
 
 /// `fiber` if it is alive, else the first of its ancestors that is. The thread's
 /// own never dies.
+#[inline]
 pub(super) fn living(mut fiber: Option<Rc<Fiber>>) -> Option<Rc<Fiber>> {
     while let Some(dead) = fiber.take_if(|fiber| fiber.is_dead()) {
         fiber = dead.parent.borrow().clone();

@@ -97,6 +97,7 @@ impl Load {
     /// # Safety
     /// On the stack of the one it was for, at once; and its values are of type
     /// `T`: whoever switched has compared that with what this one expects.
+    #[inline]
     pub(super) unsafe fn open<T: 'static>(self) -> Result<T, Box<dyn Any + Send>> {
         match self.what {
             What::Lent(slot) => {
