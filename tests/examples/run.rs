@@ -1,0 +1,63 @@
+//! Builds the examples once, and runs one.
+
+use crate::common;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What an example printed, run to its end.
+#[track_caller]
+pub(crate) fn printed(name: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(examples().join(name));
+    // Each example says itself how many workers it needs.
+    command.args(arguments).env_remove("GREENROOM_WORKERS");
+    let ended = common::run(&mut command);
+    ended.assert_success();
+    assert_eq!(ended.stderr, "", "{ended}");
+    ended.stdout
+}
+
+/// The lines of `text` that contain `part`.
+pub(crate) fn having<'a>(text: &'a str, part: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.contains(part)).collect()
+}
+
+/// Where `line` stands in `text`.
+#[track_caller]
+pub(crate) fn place(text: &str, line: &str) -> usize {
+    let place = text.lines().position(|other| other == line);
+    place.unwrap_or_else(|| panic!("no line {line:?} in\n{text}"))
+}
+
+/// The number between `before` and `after`.
+#[track_caller]
+pub(crate) fn number<T: std::str::FromStr>(text: &str, before: &str, after: &str) -> T {
+    let inside = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+    let (number, _) = inside.unwrap_or_else(|| panic!("no {before}…{after} in\n{text}"));
+    number.parse().unwrap_or_else(|_| panic!("{number:?} is no such number in\n{text}"))
+}
+
+/// Whether threads that std starts are green ones: not where thread-locals are shared.
+pub(crate) fn threads_are_green() -> bool {
+    env::var("GREENROOM_THREAD_LOCALS").as_deref() != Ok("shared")
+}
+
+/// The folder of the examples, up to date: a test alone does not build them.
+fn examples() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // target/debug/deps/examples-0123
+        let test = env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--offline", "--quiet", "--examples", "--target-dir"]);
+        build.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let output = build.output().expect("cargo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        profile.join("examples")
+    })
+}
