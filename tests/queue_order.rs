@@ -11,6 +11,20 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_millis(5);
 
+/// Work itself, which one thread makes and another does: it is never shared.
+#[test]
+fn closures_are_handed_over() {
+    let queue = Queue::<Box<dyn FnOnce() -> u32 + Send>>::new();
+    let theirs = queue.clone();
+    let worker = spawn(move || theirs.into_iter().map(|work| work()).sum::<u32>());
+    for n in 1..=3 {
+        let own = std::cell::Cell::new(n);
+        queue.put(Box::new(move || own.replace(0))).unwrap();
+    }
+    queue.shutdown(false);
+    assert_eq!(worker.join().unwrap(), 6);
+}
+
 #[test]
 fn each_leaves_in_its_order() {
     let (fifo, lifo, least) = (Queue::new(), LifoQueue::new(), PriorityQueue::new());

@@ -21,7 +21,7 @@ pub(super) struct Shared<T, B> {
     pub(super) content: Mutex<Content<B>>,
     all_done: Condvar,
     bound: Option<usize>,
-    /// The buffer owns the items, and says whether they may be shared.
+    /// Items are handed over, never shared: `T` need not be `Sync`.
     _items: PhantomData<fn() -> T>,
 }
 
