@@ -32,7 +32,7 @@ fn change_unguarded(n: i64) {
 }
 
 fn count() {
-    for _ in 0..500_000 {
+    for _ in 0..5_000_000 {
         *COUNT.lock().unwrap() += 1;
     }
 }

@@ -33,7 +33,7 @@ fn start_threads() {
 fn share_a_balance() {
     let said = printed("share_a_balance", &[]);
     place(&said, "with a lock: 0");
-    place(&said, "counted to 1000000");
+    place(&said, "counted to 10000000");
     assert_eq!(having(&said, "without a lock").len(), 1, "{said}");
 }
 
