@@ -1,4 +1,4 @@
-//! An unmodified blocking HTTP client, fetching many pages at the same time.
+//! An unmodified blocking HTTP client, fetching many pages at once (seed 001: 协程, aiohttp).
 //!
 //! `ureq` knows nothing of green threads, nor does the server at the end of this file, which
 //! takes 100 ms over every page. On one OS thread all the pages arrive in little more than that.

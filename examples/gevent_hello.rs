@@ -1,4 +1,4 @@
-//! gevent's hello: two green threads that take turns wherever one of them waits.
+//! gevent's hello: two green threads take turns wherever one waits (seed 000: 七、协程, gevent).
 //!
 //! ```sh
 //! cargo run --example gevent_hello

@@ -1,4 +1,4 @@
-//! Put what happens into a queue, and call who handles it (seed 000, 八、事件驱动模型).
+//! Put what happens into a queue, and call who handles it (seed 000: 八、事件驱动模型).
 //!
 //! The sources of events, here a clock and a mouse, know nothing of those who
 //! handle them; one loop takes each event and calls its handlers. They run one

@@ -1,4 +1,4 @@
-//! Lock what one holds already: RLock (seed 004, 锁; seed 000, 一、回顾 递归锁).
+//! Lock what one holds already: RLock (seeds: 004 锁; 000 一、回顾, 递归锁).
 //!
 //! A method that locks may call another one that locks: the thread that holds a
 //! `ReentrantMutex` may lock it again, and the others wait until it has given

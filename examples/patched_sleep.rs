@@ -1,4 +1,4 @@
-//! Plain `std::thread::sleep`, patched: two workers' pauses overlap on one OS thread.
+//! Plain `std::thread::sleep`, patched: pauses overlap on one OS thread (seed 001: 协程gevent).
 //!
 //! ```sh
 //! cargo run --example patched_sleep

@@ -1,4 +1,4 @@
-//! Hand work over in a queue: first, last or smallest first (seed 001, 队列).
+//! Hand work over in a queue: first, last or smallest first (seed 001: 队列).
 //!
 //! Nothing is patched: these queues work on green threads and on plain ones.
 //!

@@ -1,4 +1,4 @@
-//! Share a balance under a lock (seed 003, 线程同步; seed 001, 多线程共享全局变量).
+//! Share a balance under a lock (seeds: 003 二、线程同步; 001 多线程共享全局变量).
 //!
 //! Whoever changes a value in two steps needs a lock, on green threads as on
 //! others: they run on several cores, and they take turns at every wait. Python

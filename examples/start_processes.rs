@@ -1,4 +1,4 @@
-//! Start processes and wait for them (seed 000, 二、多进程; seeds 001 and 004, 多进程).
+//! Start processes and wait for them (seeds: 000 二、多进程; 001 多进程; 004 多进程).
 //!
 //! A process shares nothing with its parent, so the children are this program
 //! again, told by an argument what to do. Waiting for a child parks a green

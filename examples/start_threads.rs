@@ -1,4 +1,4 @@
-//! Start threads and wait for them (seed 003, 二、多线程; seed 001, 多线程实现并发).
+//! Start threads and wait for them (seeds: 003 二、多线程; 001 多线程实现并发; 004 线程模块).
 //!
 //! All of it is plain `std::thread`; after `patch_all` the threads are green
 //! ones, of which a hundred cost no more than a hundred small stacks.

@@ -1,4 +1,4 @@
-//! Run work in a pool of processes (seed 000, 六、进程池; seed 001, 进程池; seed 003, 进程池).
+//! Run work in a pool of processes (seeds: 000 六、进程池; 001 进程池; 003 进程池 Process Pool).
 //!
 //! Functions cannot travel between processes, so the workers are this very
 //! program, started with the argument `worker`: it is sent a function's name

@@ -1,4 +1,4 @@
-//! Run work in a pool of OS threads (seed 001, 进程池和线程池; seed 004, 线程池).
+//! Run work in a pool of OS threads (seeds: 001 进程池和线程池; 004 线程池).
 //!
 //! Green threads are cheap enough to start one per task. A pool is for what
 //! they cannot do: compute on several cores without giving way, or call what

@@ -1,4 +1,4 @@
-//! Wait until shared data is as one needs it: Condition (seed 004, 锁 and the page it links to).
+//! Wait until shared data is as one needs it: Condition (seed 004: 锁, and the page it links to).
 //!
 //! Cooks fill a basket with room for five, eaters empty it. Who finds it full,
 //! or empty, waits until somebody says that it has changed. Plain `std::sync`.

@@ -1,4 +1,4 @@
-//! Let threads wait for an event that another sets (seed 004, event).
+//! Let threads wait for an event that another one sets (seed 004: event).
 //!
 //! ```sh
 //! cargo run --example wait_for_event
