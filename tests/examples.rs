@@ -1,6 +1,8 @@
 //! The examples, run as their readers run them, print what they promise.
 
 mod common;
+#[path = "examples/network.rs"]
+mod network;
 #[path = "examples/processes.rs"]
 mod processes;
 #[path = "examples/queues.rs"]
