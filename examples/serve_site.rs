@@ -29,8 +29,10 @@ fn hello(name: &str) -> String {
     format!("<h1>hello, {}!</h1>", escape(name))
 }
 
-/// Which function makes the page; `{name}` stands for the rest of the path.
-const ROUTES: &[(&str, fn(&str) -> String)] = &[("/", index), ("/hello/{name}", hello)];
+/// Makes a page, of what stands for `{name}` in the path.
+type Handler = fn(&str) -> String;
+
+const ROUTES: &[(&str, Handler)] = &[("/", index), ("/hello/{name}", hello)];
 
 fn page(path: &str) -> Option<String> {
     ROUTES.iter().find_map(|(pattern, handler)| match pattern.strip_suffix("{name}") {
