@@ -21,11 +21,12 @@ enum Event {
     Quit,
 }
 
+type Wanted = fn(&Event) -> bool;
 type Handler<State> = fn(&mut State, Event);
 
 /// Which functions want to know of which events.
 struct Dispatcher<State> {
-    handlers: Vec<(fn(&Event) -> bool, Handler<State>)>,
+    handlers: Vec<(Wanted, Handler<State>)>,
 }
 
 impl<State> Dispatcher<State> {
@@ -33,7 +34,7 @@ impl<State> Dispatcher<State> {
         Dispatcher { handlers: Vec::new() }
     }
 
-    fn on(mut self, wanted: fn(&Event) -> bool, handler: Handler<State>) -> Self {
+    fn on(mut self, wanted: Wanted, handler: Handler<State>) -> Self {
         self.handlers.push((wanted, handler));
         self
     }
