@@ -89,3 +89,8 @@ pub use task::scope::{Scope, ScopedJoinHandle, scope};
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
 pub use time::{sleep, sleep_until};
+
+/// Compiles and runs what the page shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-python.md")]
+mod coming_from_python {}

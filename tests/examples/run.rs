@@ -61,3 +61,39 @@ fn examples() -> &'static Path {
         profile.join("examples")
     })
 }
+
+/// Nobody adds an example that nothing runs.
+#[test]
+fn every_example_is_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let tests = ["threads", "queues", "processes", "network"]
+        .map(|file| read(&format!("tests/examples/{file}.rs")))
+        .concat();
+    let manifest = read("Cargo.toml");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root.join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let by_us = tests.contains(&format!("printed(\"{name}\""));
+        let by_itself = manifest.contains(&format!("name = \"{name}\"\ntest = true"));
+        assert!(by_us != by_itself, "the example {name} has no test, or two");
+        seen += 1;
+    }
+    assert!(seen >= 20, "saw {seen} examples");
+}
+
+/// The page says where to look, and that is there.
+#[test]
+fn the_page_names_examples_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/coming-from-python.md")).unwrap();
+    let mut seen = 0;
+    for paragraph in page.split("\n\n").filter(|p| p.starts_with("*Example")) {
+        for name in paragraph.split('`').skip(1).step_by(2) {
+            assert!(root.join(format!("examples/{name}.rs")).exists(), "there is no {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "saw {seen} names");
+}
