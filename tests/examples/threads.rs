@@ -67,3 +67,16 @@ fn wait_for_condition() {
     let said = printed("wait_for_condition", &[]);
     assert_eq!(said, "40 buns eaten, each once: true\nnever more than 5 in the basket: true\n");
 }
+
+#[test]
+fn set_a_timer() {
+    let said = printed("set_a_timer", &[]);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines[0], "the timer runs, and main goes on");
+    // Its ticks come every quarter of the timer's time.
+    assert_eq!(lines[1..5], ["tick 1", "tick 2", "tick 3", "hello, world"]);
+    let late: f64 = number(&said, "it came after ", " s");
+    assert!(late >= 0.2, "{said}");
+    place(&said, "enough of waiting");
+    place(&said, "ten thousand timers gave 49995000");
+}
