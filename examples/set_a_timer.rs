@@ -45,6 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(_unfinished) => println!("enough of waiting"),
     }
 
+    // `cancel`: it never begins.
+    let never = spawn_later(DELAY, hello);
+    never.kill();
+    println!("cancelled: {}", never.join().is_err_and(|error| error.is_killed()));
+
     let all: Vec<_> = (0..10_000).map(|n| spawn_later(DELAY, move || n)).collect();
     let sum: u32 = greenroom::joinall(all).into_iter().sum::<Result<u32, _>>()?;
     println!("ten thousand timers gave {sum}");

@@ -78,5 +78,8 @@ fn set_a_timer() {
     let late: f64 = number(&said, "it came after ", " s");
     assert!(late >= 0.2, "{said}");
     place(&said, "enough of waiting");
+    place(&said, "cancelled: true");
+    // What was cancelled said nothing.
+    assert_eq!(having(&said, "hello").len(), 1, "{said}");
     place(&said, "ten thousand timers gave 49995000");
 }
