@@ -45,6 +45,11 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
 
+/// Compiles and runs what the page shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-python.md")]
+mod coming_from_python {}
+
 pub(crate) mod error;
 pub(crate) mod environment;
 pub(crate) mod config;
@@ -89,8 +94,3 @@ pub use task::scope::{Scope, ScopedJoinHandle, scope};
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
 pub use time::{sleep, sleep_until};
-
-/// Compiles and runs what the page shows.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/coming-from-python.md")]
-mod coming_from_python {}
