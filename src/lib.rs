@@ -70,6 +70,7 @@ pub mod io;
 pub mod net;
 pub mod process;
 pub mod server;
+pub mod inspect;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};

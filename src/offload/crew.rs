@@ -14,7 +14,7 @@
 
 use super::entrance::Ticket;
 use super::job::{self, Job};
-use super::roster::{Next, Rules, State};
+use super::roster::{Load, Next, Rules, State};
 use crate::config;
 use crate::error::PoolError;
 use crate::green::cancel::{park_or_end, raise};
@@ -101,6 +101,10 @@ impl Crew {
             Err(_) => job.run(),
         }
         Ok(handle)
+    }
+
+    pub(super) fn load(&self) -> Load {
+        if self.is_ours() { self.locked(|s| s.load()) } else { Load::default() }
     }
 
     /// Jobs that have not ended, running ones included.

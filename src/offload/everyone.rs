@@ -1,7 +1,7 @@
 //! The crew that all of the process shares, and [`offload`].
 
 use super::crew::{Crew, is_member};
-use super::roster::Rules;
+use super::roster::{Load, Rules};
 use crate::error::JoinError;
 use crate::green::current::Inside;
 use crate::green::kill::uncancellable;
@@ -38,6 +38,16 @@ fn crew(slot: &Slot, rules: Rules) -> &'static Arc<Crew> {
     }
 }
 
+/// What [`offload`] uses.
+static EVERYONE: Slot = AtomicPtr::new(ptr::null_mut());
+
+/// What it has to do at the moment.
+pub(crate) fn load() -> Load {
+    // SAFETY: null, or leaked by `crew`.
+    let crew = unsafe { EVERYONE.load(Acquire).as_ref() };
+    crew.map_or_else(Load::default, |crew| crew.load())
+}
+
 /// Runs `f` on an OS thread that may block, and waits for its result: a green
 /// thread parks, a plain OS thread blocks. For what can only block (a C
 /// library that waits in its own way, a file system) and for long computing.
@@ -64,7 +74,6 @@ where
     if is_member() {
         return f();
     }
-    static EVERYONE: Slot = AtomicPtr::new(ptr::null_mut());
     let rules = Rules { threads: None, queue: usize::MAX, keep: KEEP, here: true };
     result(crew(&EVERYONE, rules).spawn(f).join())
 }

@@ -29,6 +29,16 @@ pub(super) enum Next {
     End,
 }
 
+/// What a crew has to do.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Load {
+    pub(crate) threads: usize,
+    /// Those of them that wait for work.
+    pub(crate) idle: usize,
+    /// Jobs that no thread has begun.
+    pub(crate) queued: usize,
+}
+
 /// See the module's head.
 pub(super) struct State {
     pub(super) queue: VecDeque<Job>,
@@ -55,6 +65,10 @@ impl State {
             closed: false,
             leavers: Vec::new(),
         }
+    }
+
+    pub(super) fn load(&self) -> Load {
+        Load { threads: self.threads, idle: self.idle.len(), queued: self.queue.len() }
     }
 
     /// What the thread of `parker` does next.

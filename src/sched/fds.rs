@@ -206,8 +206,9 @@ pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
     made
 }
 
-/// Hands a selector's reports to those who wait.
-pub(crate) fn dispatch(events: &Events) {
+/// Hands a selector's reports to those who wait; how many there were.
+pub(crate) fn dispatch(events: &Events) -> u64 {
+    let mut count = 0;
     // Each report needs its entry, and then the one in line there; with many
     // descriptors both have left the cache.
     let mut near = events.iter().skip(4);
@@ -216,7 +217,9 @@ pub(crate) fn dispatch(events: &Events) {
         far.next().inspect(|ready| warm_entry(ready.key));
         near.next().inspect(|ready| warm_waiter(ready.key));
         hand_out(&ready);
+        count += 1;
     }
+    count
 }
 
 #[inline]

@@ -1,6 +1,7 @@
 //! One worker's data: the part that only its OS thread touches, and the part
 //! that others reach.
 
+use super::counters::Counters;
 use super::inbox::{Inbox, Linked};
 use super::run_queue::RunQueue;
 use super::sleep::Sleep;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
     pub(crate) queued: AtomicU32,
+    pub(crate) counters: Counters,
     /// Whether others should take something off it, by the monitor's last look.
     pub(crate) strain: AtomicU32,
     /// The rest of the worker, for who claims it.
@@ -147,6 +149,7 @@ impl Local {
             selector: Selector::new()?,
             round: AtomicU32::new(0),
             queued: AtomicU32::new(0),
+            counters: Counters::new(),
             strain: AtomicU32::new(0),
             local: StdAtomicPtr::new(ptr::null_mut()),
             has_fds: AtomicBool::new(false),
@@ -256,6 +259,7 @@ impl Local {
         while let Some(Parked(record)) = unsafe { self.timers.with(|t| t.pop_due(now)) } {
             // SAFETY: parked or queued, so alive (see `Parked`).
             let record = unsafe { record.as_ref() };
+            self.shared.counters.timers.add(1);
             record.own.timer.set(None);
             record.own.timed_out.set(true);
             record.unpark();
@@ -264,7 +268,9 @@ impl Local {
 
     /// Moves what other threads woke into the run queue.
     pub(crate) fn take_inbox(&self) {
+        let mut woken = 0;
         for record in self.shared.inbox.drain() {
+            woken += 1;
             // SAFETY: `enqueue` gave its reference to the inbox; the owning OS
             // thread pushes, which does not nest.
             unsafe {
@@ -272,6 +278,7 @@ impl Local {
                 self.run.with(|q| q.push_started(thread));
             }
         }
+        self.shared.counters.woken.add(woken);
     }
 
     /// Registers `fd` with this worker's selector.

@@ -38,7 +38,7 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     // while it holds the descriptor's lock, and waits for the claim to end.
     worker.selector.wait(events, Until::Now);
     // Wakes go to its inbox, which is emptied below.
-    fds::dispatch(events);
+    let _ = fds::dispatch(events);
     let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
     let Some((theirs, _claim)) = claim else {
         // It came round, and may be asleep by now: if it was just being woken,
@@ -48,6 +48,7 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     theirs.fire_timers(clock::now());
     take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {
+        worker.counters.woken.add(1);
         // SAFETY: `enqueue` gave its reference to the inbox; claimed, this is
         // its one consumer.
         adopt(me, theirs, Next::Started(unsafe { RecordRef::from_raw(record) }));

@@ -4,6 +4,7 @@
 use super::local::{self, Shared};
 use super::watch::Watch;
 use crate::green::record::RecordRef;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use crate::sys::mem;
 use crossbeam_deque::Injector;
@@ -22,6 +23,7 @@ pub(crate) struct Runtime {
     /// Some worker needs help (see `monitor.rs`).
     pub(crate) help_wanted: AtomicBool,
     pub(crate) watch: Watch,
+    pub(crate) started_at: Nanos,
     /// What started it.
     pub(crate) started_by: &'static Location<'static>,
 }
@@ -89,6 +91,7 @@ impl Runtime {
             waking: AtomicBool::new(false),
             help_wanted: AtomicBool::new(false),
             watch: Watch::new(),
+            started_at: clock::now(),
             started_by: by,
         }
     }

@@ -4,7 +4,7 @@ use super::batch::{BATCH, next_batch};
 use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
-use super::{fds, rescue, warm};
+use super::{fds, rescue, search, warm};
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
 use crate::green::{current, report};
@@ -58,30 +58,35 @@ impl Worker {
                 rescue::look_after_others(self.local, self.runtime, &mut self.events);
             }
             self.local.take_inbox();
-            self.show_round();
+            self.show_round(now);
             self.local.fire_timers(now);
-            self.take_injected();
+            search::take_injected(self.local, self.runtime);
             let ran = self.run_batch();
             let start = std::mem::replace(&mut now, clock::now());
+            self.local.shared.counters.batch(ran, now);
             self.warming = warm::is_worth_it(ran, now - start);
             if ran == self.batch {
                 self.batch = next_batch(ran, now - start);
                 self.poll();
             } else {
                 self.batch = BATCH;
+                self.local.shared.counters.idle_from(now);
                 self.idle(now);
                 now = clock::now();
+                self.local.shared.counters.idle_until(now);
             }
         }
     }
 
     /// For the monitor: this worker comes round, and with so much to do.
     #[inline]
-    fn show_round(&self) {
-        let Shared { round, queued, .. } = self.local.shared;
+    fn show_round(&self, now: Nanos) {
+        let Shared { round, queued, counters, .. } = self.local.shared;
         round.store(round.load(Relaxed).wrapping_add(1), Relaxed);
         // SAFETY: the owning OS thread; looking does not nest.
-        queued.store(unsafe { self.local.run.with(|q| q.len()) } as u32, Relaxed);
+        let runnable = unsafe { self.local.run.with(|q| q.len()) };
+        queued.store(runnable as u32, Relaxed);
+        counters.round(runnable as u64, now);
     }
 
     /// Resumes up to a batch; fewer means that the queue is empty.
@@ -108,6 +113,7 @@ impl Worker {
     /// Gives a fresh one its stack, and runs it.
     #[inline]
     fn start(&self, thread: RecordRef) {
+        self.local.shared.counters.started.add(1);
         match self.prepare(&thread) {
             Ok(()) => {
                 thread.settle(self.local.shared, self.me());
@@ -116,6 +122,7 @@ impl Worker {
             }
             Err(why) => {
                 report::not_started(&thread, &why);
+                self.local.shared.counters.ended.add(1);
                 thread.state.finish();
                 // SAFETY: as above, and `start` is not called.
                 unsafe { thread.refuse(why) };
@@ -220,25 +227,26 @@ impl Worker {
                 unsafe { self.local.stacks.with(|s| s.give(stack)) };
             }
         }
+        self.local.shared.counters.ended.add(1);
         thread.state.finish();
-    }
-
-    fn take_injected(&self) -> bool {
-        // SAFETY: the owning OS thread; stealing does not nest.
-        unsafe { self.local.run.with(|q| q.take_injected(&self.runtime.injector)) }
     }
 
     /// Looks at the kernel without waiting.
     fn poll(&mut self) {
         if self.local.shared.has_fds.load(Relaxed) {
             self.local.shared.selector.wait(&mut self.events, Until::Now);
-            fds::dispatch(&self.events);
+            self.dispatch();
         }
+    }
+
+    fn dispatch(&self) {
+        self.local.shared.counters.polls.add(1);
+        self.local.shared.counters.events.add(fds::dispatch(&self.events));
     }
 
     /// Nothing is runnable here: finds something elsewhere, or sleeps.
     fn idle(&mut self, now: Nanos) {
-        if self.find_work() {
+        if search::find_work(self.local, self.runtime) {
             return;
         }
         let trim_at = self.trim(now);
@@ -257,30 +265,14 @@ impl Worker {
         shared.selector.wait(&mut self.events, until);
         shared.sleep.end();
         let for_fresh = self.runtime.woke();
-        fds::dispatch(&self.events);
+        self.dispatch();
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
-            self.find_work();
+            search::find_work(self.local, self.runtime);
         } else if for_fresh && self.runtime.has_fresh() {
             // There is something else to do here first, perhaps for long.
             self.runtime.wake_one();
         }
-    }
-
-    /// Takes fresh ones from the injector or another worker.
-    fn find_work(&self) -> bool {
-        let workers = &self.runtime.workers;
-        let others = workers.iter().cycle().skip(self.local.shared.index + 1);
-        // SAFETY: the owning OS thread; stealing does not nest.
-        let found = self.take_injected()
-            || others
-                .take(workers.len() - 1)
-                .any(|w| unsafe { self.local.run.with(|q| q.steal(&w.stealer)) });
-        // Whoever spawned more than one woke only this worker.
-        if found && self.runtime.has_fresh() {
-            self.runtime.wake_one();
-        }
-        found
     }
 
     /// Gives back stacks that stood idle; says when to look again, if ever.

@@ -70,7 +70,7 @@ static METHOD: AtomicU8 = AtomicU8::new(0);
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// How many guarded stacks this process has made.
-pub(super) fn made() -> usize {
+pub(crate) fn made() -> usize {
     MADE.load(Ordering::Relaxed)
 }
 
