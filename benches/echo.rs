@@ -3,13 +3,15 @@
 //!
 //! `cargo bench -p greenroom-bench --bench echo`
 
+mod green;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use greenroom::{joinall, spawn};
-use greenroom_bench::{run, scaled};
+use green::{run, scaled};
 
 const MESSAGE: [u8; 64] = [7; 64];
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p greenroom-bench --bench park`
 
+mod green;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use std::thread::{self, ThreadId};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use greenroom::{JoinHandle, current, park, spawn, yield_now};
-use greenroom_bench::run;
+use green::run;
 
 /// How long this worker is hogged at most, so that another steals the partner.
 const HOG: Duration = Duration::from_millis(5);

@@ -3,12 +3,14 @@
 //!
 //! `cargo bench -p greenroom-bench --bench spawn`
 
+mod green;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use greenroom::{joinall, spawn, yield_now};
-use greenroom_bench::{FEW, run};
+use green::{FEW, run};
 
 const BURST: u64 = 10_000;
 

@@ -2,13 +2,15 @@
 //!
 //! `cargo bench -p greenroom-bench --bench switch`
 
+mod green;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use greenroom::{joinall, spawn, yield_now};
-use greenroom_bench::{run, scaled};
+use green::{run, scaled};
 
 /// `n` switches, shared by `threads` green threads of which this is one.
 fn take_turns(threads: u64, n: u64) -> Duration {

@@ -9,13 +9,15 @@
     reason = "they are what ours is compared with"
 )]
 
+mod green;
+
 use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::Criterion;
 use greenroom::queue::{Channel, Queue};
 use greenroom::spawn;
-use greenroom_bench::run;
+use green::run;
 
 /// Items that go to a partner, which sends them back until the end.
 macro_rules! round_trips {

@@ -2,11 +2,13 @@
 //!
 //! `cargo bench -p greenroom-bench --bench timers`
 
+mod green;
+
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use greenroom::{JoinHandle, current, park, park_timeout, sleep, spawn, yield_now};
-use greenroom_bench::run;
+use green::run;
 
 const SLEEPERS: u64 = 100_000;
 const LONG: Duration = Duration::from_secs(3600);

@@ -1,34 +1,12 @@
-//! What the benchmarks share: they run inside a green thread.
+//! What the benchmarks share. Nothing here names greenroom, so that a program
+//! which does not use it either is linked without its patch.
 
-use std::time::Duration;
-
-use criterion::{Criterion, SamplingMode};
-use greenroom::{Builder, Config};
-
-/// Runs `benches` on a green thread of a runtime with so many workers, with the
-/// criterion that the command line asks for.
-///
-/// # Panics
-/// The runtime is configured or started already, or a benchmark panics.
-pub fn run(workers: usize, benches: fn(&mut Criterion)) {
-    Config::new().workers(workers).install().expect("nothing was spawned before");
-    // Criterion's statistics want more stack than the default.
-    let thread = Builder::new().name("criterion".into()).stack_size(16 << 20).spawn(move || {
-        let mut criterion = Criterion::default()
-            .warm_up_time(Duration::from_millis(500))
-            .measurement_time(Duration::from_secs(2))
-            .sample_size(50)
-            .configure_from_args();
-        benches(&mut criterion);
-        criterion.final_summary();
-    });
-    thread.expect("a runtime to measure").join().expect("the benchmarks run to their end");
-}
-
-/// How each benchmark with long iterations is sampled.
-pub const FEW: SamplingMode = SamplingMode::Flat;
-
-/// What `n` iterations would have taken, if `done` took `took`.
-pub fn scaled(took: Duration, n: u64, done: u64) -> Duration {
-    took.mul_f64(n as f64 / done as f64)
-}
+pub mod asynchronous;
+pub mod asynchronous_servers;
+pub mod blocking;
+pub mod blocking_servers;
+pub mod http;
+pub mod protocol;
+pub mod std_kit;
+pub mod sys;
+pub mod work;

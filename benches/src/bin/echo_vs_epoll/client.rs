@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::Outcome;
-use super::sys::{self, Edge, Epoll};
+use greenroom_bench::sys::{self, Edge, Epoll};
 
 const MESSAGE: [u8; 64] = [42; 64];
 /// No answer for so many milliseconds: the server has lost a request.

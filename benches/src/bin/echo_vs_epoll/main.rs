@@ -17,12 +17,12 @@ mod contender;
 mod options;
 mod round;
 mod servers;
-mod sys;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use contender::Contender;
+use greenroom_bench::sys;
 use options::Options;
 use round::{Rounds, Spread};
 

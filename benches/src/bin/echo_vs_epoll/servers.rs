@@ -7,7 +7,7 @@ use std::thread;
 use greenroom::{Config, ThreadLocals, patch_all};
 
 use super::Outcome;
-use super::sys::{self, Edge, Epoll};
+use greenroom_bench::sys::{self, Edge, Epoll};
 
 pub(super) const GREENROOM: &str = "greenroom";
 /// By greenroom's own types, with nothing patched.

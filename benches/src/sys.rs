@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// How a descriptor is watched.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
+pub enum Edge {
     No,
     Triggered,
 }
@@ -14,13 +14,13 @@ pub(super) enum Edge {
 const EVENTS: usize = 1024;
 
 /// An epoll instance and the events of its last wait.
-pub(super) struct Epoll {
+pub struct Epoll {
     fd: OwnedFd,
     events: Vec<libc::epoll_event>,
 }
 
 impl Epoll {
-    pub(super) fn new() -> io::Result<Epoll> {
+    pub fn new() -> io::Result<Epoll> {
         // SAFETY: takes a flag.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }.into())?;
         // SAFETY: just made, and nobody else's.
@@ -29,9 +29,21 @@ impl Epoll {
     }
 
     /// Reports `token` when `fd` has become readable.
-    pub(super) fn add(&self, fd: &impl AsRawFd, token: u64, edge: Edge) -> io::Result<()> {
+    pub fn add(&self, fd: &impl AsRawFd, token: u64, edge: Edge) -> io::Result<()> {
         let mode = if edge == Edge::Triggered { libc::EPOLLET } else { 0 };
-        let mut event = libc::epoll_event { events: (libc::EPOLLIN | mode) as u32, u64: token };
+        self.register(fd, token, libc::EPOLLIN | mode)
+    }
+
+    /// Reports `token` when `fd` has become readable or writable, edge-triggered.
+    ///
+    /// # Errors
+    /// As `epoll_ctl`'s.
+    pub fn add_both(&self, fd: &impl AsRawFd, token: u64) -> io::Result<()> {
+        self.register(fd, token, libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET)
+    }
+
+    fn register(&self, fd: &impl AsRawFd, token: u64, events: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         let (epoll, fd) = (self.fd.as_raw_fd(), fd.as_raw_fd());
         // SAFETY: open descriptors and a valid event.
         let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) };
@@ -39,7 +51,7 @@ impl Epoll {
     }
 
     /// Waits for events; how many came, none at the timeout (-1: never).
-    pub(super) fn wait(&mut self, millis: i32) -> io::Result<usize> {
+    pub fn wait(&mut self, millis: i32) -> io::Result<usize> {
         self.events.clear();
         let (epoll, list) = (self.fd.as_raw_fd(), self.events.as_mut_ptr());
         // SAFETY: `list` has room for so many.
@@ -51,20 +63,20 @@ impl Epoll {
     }
 
     /// Whom event `number` of the last wait is for.
-    pub(super) fn token(&self, number: usize) -> u64 {
+    pub fn token(&self, number: usize) -> u64 {
         self.events[number].u64
     }
 }
 
 /// One `recv` that does not wait.
-pub(super) fn receive(from: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<usize> {
+pub fn receive(from: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<usize> {
     let (fd, at, flags) = (from.as_raw_fd(), buffer.as_mut_ptr(), libc::MSG_DONTWAIT);
     // SAFETY: `buffer` has so many bytes; no address is asked for.
     check(unsafe { libc::syscall(libc::SYS_recvfrom, fd, at, buffer.len(), flags, 0usize, 0usize) })
 }
 
 /// One `send` that does not wait.
-pub(super) fn send(to: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
+pub fn send(to: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
     let (fd, at, flags) = (to.as_raw_fd(), bytes.as_ptr(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
     // SAFETY: `bytes` has so many bytes; no address is given.
     check(unsafe { libc::syscall(libc::SYS_sendto, fd, at, bytes.len(), flags, 0usize, 0usize) })
@@ -76,19 +88,19 @@ fn check(result: libc::c_long) -> io::Result<usize> {
 
 /// Keeps this thread, and those that it will start, on one core; where there is
 /// no such core, anywhere.
-pub(super) fn pin(core: usize) {
+pub fn pin(core: usize) {
     // SAFETY: all zero is an empty set, and a set holds more cores than this.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(core, &mut set);
         if libc::sched_setaffinity(0, size_of_val(&set), &set) != 0 {
-            eprintln!("echo_vs_epoll: there is no core {core} to be pinned to");
+            eprintln!("bench: there is no core {core} to be pinned to");
         }
     }
 }
 
 /// As many descriptors as the hard limit allows.
-pub(super) fn raise_descriptor_limit() {
+pub fn raise_descriptor_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: a valid out pointer, then a valid limit.
     unsafe {

@@ -1,0 +1,89 @@
+//! may, with its own channels, locks and sockets.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use greenroom_bench::blocking::Blocking;
+use may::coroutine::{self, JoinHandle};
+use may::net::{TcpListener, TcpStream};
+use may::sync::Mutex;
+use may::sync::mpsc::{Receiver, Sender, channel};
+
+pub(super) struct May;
+
+pub(super) fn configure(workers: usize) {
+    // As its own benchmarks have it, which may then starts once for all; the
+    // default stack of 32 KiB is enough for what is measured here.
+    may::config().set_workers(workers);
+}
+
+impl Blocking for May {
+    type Handle = JoinHandle<()>;
+    type Sender = Sender<u64>;
+    type Receiver = Receiver<u64>;
+    type Lock = Mutex<u64>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+        // SAFETY: may wants nobody to use a thread-local across a yield, and
+        // no program here uses any; their stacks are small.
+        unsafe { coroutine::spawn(f) }
+    }
+
+    fn join(task: JoinHandle<()>) {
+        task.join().expect("it does not panic");
+    }
+
+    fn yield_now() {
+        coroutine::yield_now();
+    }
+
+    fn sleep(time: Duration) {
+        coroutine::sleep(time);
+    }
+
+    /// Its channels have no limit.
+    fn channel(_bound: usize) -> (Sender<u64>, Receiver<u64>) {
+        channel()
+    }
+
+    fn send(to: &Sender<u64>, number: u64) {
+        to.send(number).expect("somebody receives");
+    }
+
+    fn receive(from: &Receiver<u64>) -> u64 {
+        from.recv().expect("somebody sends")
+    }
+
+    fn receive_within(from: &Receiver<u64>, limit: Duration) -> u64 {
+        from.recv_timeout(limit).expect("somebody sends in time")
+    }
+
+    fn lock() -> Mutex<u64> {
+        Mutex::new(0)
+    }
+
+    fn locked(lock: &Mutex<u64>, f: impl FnOnce(&mut u64)) {
+        f(&mut lock.lock().expect("nobody panics"));
+    }
+
+    fn listen() -> io::Result<(TcpListener, u16)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    }
+
+    fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn connect(port: u16) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
