@@ -10,8 +10,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use greenroom::{joinall, spawn};
 use green::{run, scaled};
+use greenroom::{joinall, spawn};
 
 const MESSAGE: [u8; 64] = [7; 64];
 

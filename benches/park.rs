@@ -11,8 +11,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use greenroom::{JoinHandle, current, park, spawn, yield_now};
 use green::run;
+use greenroom::{JoinHandle, current, park, spawn, yield_now};
 
 /// How long this worker is hogged at most, so that another steals the partner.
 const HOG: Duration = Duration::from_millis(5);

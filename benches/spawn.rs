@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use greenroom::{joinall, spawn, yield_now};
 use green::{FEW, run};
+use greenroom::{joinall, spawn, yield_now};
 
 const BURST: u64 = 10_000;
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use greenroom::{joinall, spawn, yield_now};
 use green::{run, scaled};
+use greenroom::{joinall, spawn, yield_now};
 
 /// `n` switches, shared by `threads` green threads of which this is one.
 fn take_turns(threads: u64, n: u64) -> Duration {

@@ -15,9 +15,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::Criterion;
+use green::run;
 use greenroom::queue::{Channel, Queue};
 use greenroom::spawn;
-use green::run;
 
 /// Items that go to a partner, which sends them back until the end.
 macro_rules! round_trips {

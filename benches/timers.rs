@@ -7,8 +7,8 @@ mod green;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use greenroom::{JoinHandle, current, park, park_timeout, sleep, spawn, yield_now};
 use green::run;
+use greenroom::{JoinHandle, current, park, park_timeout, sleep, spawn, yield_now};
 
 const SLEEPERS: u64 = 100_000;
 const LONG: Duration = Duration::from_secs(3600);

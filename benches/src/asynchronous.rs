@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::asynchronous_servers::{fan_out, serve};
-use crate::blocking::{AN_HOUR, END, PRODUCERS, ROOM};
+use crate::blocking::{AN_HOUR, END, MANY, PRODUCERS, ROOM};
 use crate::protocol::{Outcome, Program, Task};
 use crate::work::{resident, scaled};
 
@@ -89,6 +89,9 @@ pub fn program<K: Async>(task: &Task) -> Outcome<Program> {
     Ok(match task.workload.as_str() {
         "yield" => counted(move |n| K::enter(yields::<K>(number, n))),
         "spawn" => counted(|n| K::enter(spawns::<K>(n))),
+        "burst" if number >= MANY => Program::Once(Box::new(move || {
+            (number, K::enter(bursts::<K>(number, number)).as_nanos() as u64)
+        })),
         "burst" => counted(move |n| K::enter(bursts::<K>(number, n))),
         "channel" => counted(|n| K::enter(round_trips::<K>(n, None))),
         "many-to-one" => counted(|n| K::enter(many_to_one::<K>(n))),

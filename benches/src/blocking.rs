@@ -77,6 +77,8 @@ pub const END: u64 = u64::MAX;
 const LIMIT: Duration = Duration::from_secs(10);
 /// How many a channel holds between many and one.
 pub const ROOM: usize = 128;
+/// So many are too many to be done again and again.
+pub const MANY: u64 = 100_000;
 /// How many put into it.
 pub const PRODUCERS: u64 = 8;
 
@@ -89,6 +91,9 @@ pub fn program<K: Blocking>(task: &Task) -> Outcome<Program> {
     Ok(match task.workload.as_str() {
         "yield" => counted::<K>(move |n| yields::<K>(number, n)),
         "spawn" => counted::<K>(spawns::<K>),
+        "burst" if number >= MANY => Program::Once(Box::new(move || {
+            (number, K::enter(move || bursts::<K>(number, number)).as_nanos() as u64)
+        })),
         "burst" => counted::<K>(move |n| bursts::<K>(number, n)),
         "channel" => counted::<K>(|n| round_trips::<K>(n, K::receive)),
         "many-to-one" => counted::<K>(many_to_one::<K>),

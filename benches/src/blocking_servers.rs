@@ -97,7 +97,9 @@ pub(crate) fn fan_out<K: Blocking>(task: &Task) -> Outcome<Program> {
             ask
         };
         let askers: Vec<_> = (0..width).map(asker).collect();
-        askers.iter().for_each(|_| drop(K::receive(&all))); // all are connected
+        for _ in &askers {
+            K::receive(&all); // one more is connected
+        }
         let start = Instant::now();
         for number in 0..n {
             askers.iter().for_each(|ask| K::send(ask, number));

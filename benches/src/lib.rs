@@ -7,6 +7,7 @@ pub mod blocking;
 pub mod blocking_servers;
 pub mod http;
 pub mod protocol;
+pub mod stats;
 pub mod std_kit;
 pub mod sys;
 pub mod work;

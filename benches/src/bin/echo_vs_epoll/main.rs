@@ -22,9 +22,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use contender::Contender;
+use greenroom_bench::stats::Spread;
 use greenroom_bench::sys;
 use options::Options;
-use round::{Rounds, Spread};
+use round::Rounds;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -1,6 +1,5 @@
 //! What rounds came to.
 
-use std::fmt;
 use std::time::Duration;
 
 /// One server, kept busy for a while.
@@ -40,49 +39,4 @@ impl Rounds {
     pub(super) fn cpu_ratios(&self, of: &Rounds) -> Vec<f64> {
         self.cpu().iter().zip(of.cpu()).map(|(mine, other)| other / mine).collect()
     }
-}
-
-/// How figures spread.
-pub(super) struct Spread {
-    pub(super) low: f64,
-    pub(super) quarter: f64,
-    pub(super) median: f64,
-    pub(super) three_quarters: f64,
-    pub(super) high: f64,
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spread { low, quarter, median, three_quarters, high } = self;
-        write!(f, "{median:.3} (half of them {quarter:.3} .. {three_quarters:.3}, ")?;
-        write!(f, "all {low:.3} .. {high:.3})")
-    }
-}
-
-impl Spread {
-    /// # Panics
-    /// There are no figures.
-    pub(super) fn of(figures: &[f64]) -> Spread {
-        let mut sorted = figures.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |part: f64| {
-            let place = part * (sorted.len() - 1) as f64;
-            let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-            below + (above - below) * place.fract()
-        };
-        Spread {
-            low: at(0.0),
-            quarter: at(0.25),
-            median: at(0.5),
-            three_quarters: at(0.75),
-            high: at(1.0),
-        }
-    }
-}
-
-#[test]
-fn the_middle_is_found() {
-    let spread = Spread::of(&[4.0, 1.0, 3.0, 2.0]);
-    assert_eq!((spread.low, spread.median, spread.high), (1.0, 2.5, 4.0));
-    assert_eq!(Spread::of(&[7.0]).median, 7.0);
 }
