@@ -21,7 +21,9 @@ pub(super) struct Entrant {
 
 enum Load {
     /// It works by itself.
-    Inside,
+    Inside {
+        in_bytes: bool,
+    },
     Closed {
         asker: Asker,
         timed: bool,
@@ -52,7 +54,8 @@ impl Entrant {
         command.args([number, count as u64, u64::from(port)].map(|n| n.to_string()));
         let child = Child::start(command, place, limit)?;
         let load = match workload.kind {
-            Kind::Inside | Kind::WithBackend | Kind::Once | Kind::Memory => Load::Inside,
+            Kind::Inside | Kind::WithBackend | Kind::Once => Load::Inside { in_bytes: false },
+            Kind::Memory => Load::Inside { in_bytes: true },
             Kind::Short { at_once } => Load::Short(Short::new(child.port, at_once)),
             Kind::Closed { connections, ask } => Load::Closed {
                 asker: Asker::connect(child.port, connections, ask)?,
@@ -72,9 +75,11 @@ impl Entrant {
     /// It fails or hangs.
     pub(super) fn round(&mut self, time: Duration) -> Outcome<Vec<f64>> {
         match &mut self.load {
-            Load::Inside => {
+            Load::Inside { in_bytes } => {
+                let cpu = self.child.cpu()?;
                 let (count, amount) = self.child.round(time)?;
-                Ok(vec![amount / count])
+                let cpu = (self.child.cpu()? - cpu).as_nanos() as f64;
+                Ok(if *in_bytes { vec![amount / count] } else { vec![amount / count, cpu / count] })
             }
             Load::Fixed { asker, rate } => {
                 let mut took = fixed::run(asker, *rate, time)?;

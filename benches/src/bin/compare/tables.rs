@@ -18,7 +18,9 @@ fn how(results: &Results) -> String {
         m.versions.iter().map(|(name, version)| short_version(name, version)).collect();
     format!(
         "{}: `{}`. {} cores of {}, {}, Linux {}, {}; load before it {}.\n\
-         {}.\n{} rounds of {} ms each, after one that is not counted.\n\n",
+         {}.\n{} rounds of {} ms each, after one that is not counted. Medians;\n\
+         in brackets what the middle half of the rounds lies between. \"Against it\": how many\n\
+         times as good ours was in the same round.\n\n",
         m.date,
         m.command,
         m.cores,
@@ -105,21 +107,21 @@ fn details(measured: &Measured) -> String {
         if measured.cores == 1 { "1 core".into() } else { format!("{} cores", measured.cores) };
     let mut text = format!("### {}: {} ({cores})\n\n|", measured.name, measured.title);
     for unit in &measured.metrics {
-        text += &format!(" | {} (half of rounds)", unit.name);
+        text += &format!(" | {} | {ours} against it", unit.name);
     }
-    text += &format!(" | {ours} is so many times as good |\n|---|");
-    text += &"---|".repeat(measured.metrics.len() + 1);
+    text += " | |\n|---|";
+    text += &"---|".repeat(2 * measured.metrics.len() + 1);
     text += "\n";
     for one in &measured.contenders {
         text += &format!("| {} |", one.name);
         for metric in 0..measured.metrics.len() {
+            let shown = |quarters: &[Quarters], show: fn(&Quarters) -> String| {
+                quarters.get(metric).map_or("–".into(), show)
+            };
             text +=
-                &one.spread.get(metric).map_or(" – |".into(), |q| format!(" {} |", spread(q)));
+                &format!(" {} | {} |", shown(&one.spread, spread), shown(&one.ours_times, times));
         }
-        let times =
-            one.ours_times.first().map(|times| format!("{:.2}", times.median) + &half(times));
-        let said = [times, one.trouble.clone()].into_iter().flatten().collect::<Vec<_>>();
-        text += &format!(" {} |\n", said.join("; ").replace('|', "/"));
+        text += &format!(" {} |\n", one.trouble.as_deref().unwrap_or("").replace('|', "/"));
     }
     text + "\n"
 }
@@ -128,8 +130,8 @@ fn spread(q: &Quarters) -> String {
     format!("{} ({} – {})", figure(q.median), figure(q.quarter), figure(q.three_quarters))
 }
 
-fn half(q: &Quarters) -> String {
-    format!(" ({:.2} – {:.2})", q.quarter, q.three_quarters)
+fn times(q: &Quarters) -> String {
+    format!("{:.2} ({:.2} – {:.2})", q.median, q.quarter, q.three_quarters)
 }
 
 #[cfg(test)]
@@ -162,10 +164,10 @@ mod tests {
         let text = markdown(&results);
         assert!(text.contains("| echo-64 | **200.0K** | 100.0K | fails |"), "{text}");
         assert!(
-            text.contains("| theirs | 100.0K (100.0K – 100.0K) | 3.00 (3.00 – 3.00) | 2.00 "),
+            text.contains("| theirs | 100.0K (100.0K – 100.0K) | 2.00 (2.00 – 2.00) | 3.00 "),
             "{text}"
         );
-        assert!(text.contains("| gone | – | – | fails: a / b |"), "{text}");
+        assert!(text.contains("| gone | – | – | – | – | fails: a / b |"), "{text}");
         // What is written can be read again, and gives the same tables.
         let again: Results =
             serde_json::from_str(&serde_json::to_string(&results).unwrap()).unwrap();

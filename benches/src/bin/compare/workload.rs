@@ -5,7 +5,8 @@ use super::layout::Place;
 /// How a workload is measured.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Kind {
-    /// The contender itself does operations: nanoseconds each.
+    /// The contender itself does operations: nanoseconds each, and of its CPU
+    /// time, which says more where other programs run.
     Inside,
     /// ... with the help of an echo server beside it.
     WithBackend,
@@ -60,11 +61,12 @@ pub(super) struct Workload {
 
 impl Workload {
     pub(super) fn metrics(&self) -> &'static [Metric] {
+        const EACH: &[Metric] = &[less("ns each"), less("ns of CPU each")];
         const RATE: &[Metric] = &[more("requests/s"), less("µs of CPU each")];
         const LATE: &[Metric] = &[less("p50 µs"), less("p99 µs"), less("p99.9 µs")];
         const UNEVEN: &[Metric] = &[more("light requests/s"), less("their p99 µs")];
         match self.kind {
-            Kind::Inside | Kind::WithBackend | Kind::Once => const { &[less("ns each")] },
+            Kind::Inside | Kind::WithBackend | Kind::Once => EACH,
             Kind::Memory => const { &[less("bytes each")] },
             Kind::Closed { ask: Ask::Uneven { .. }, .. } => UNEVEN,
             Kind::Closed { .. } | Kind::Short { .. } => RATE,
