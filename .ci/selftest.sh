@@ -175,6 +175,11 @@ if asked 97-clients; then
   expect 97-clients.sh 'planted defect'
 fi
 
+if asked 98-instructions; then
+  sed -i 's/^yield .*/yield 100/' benches/instructions.bounds
+  expect 98-instructions.sh 'yield .*TOO MANY'
+fi
+
 if asked run; then
   step='#!/usr/bin/env bash\nset -euo pipefail\n'
   # Fails, though the last of the pipe does not.

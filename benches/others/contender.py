@@ -154,7 +154,8 @@ def proxy(client, backend):
 
 
 def connect(port):
-    connection = socket.create_connection(("127.0.0.1", port))
+    connection = socket.socket()
+    connection.connect(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -169,7 +170,10 @@ def ask(server, message):
 
 
 def serve(session):
-    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    # create_server would make a socket of the standard library's.
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(4096)
 
     def talk(client):
         with client:
