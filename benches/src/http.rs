@@ -47,7 +47,7 @@ pub fn answers(count: usize) -> impl Iterator<Item = &'static [u8]> + Send {
         [one; AT_ONCE]
     };
     let whole = std::iter::repeat_n(AT_ONCE, count / AT_ONCE);
-    let rest = (count % AT_ONCE > 0).then_some(count % AT_ONCE);
+    let rest = Some(count % AT_ONCE).filter(|&rest| rest > 0);
     whole.chain(rest).map(|n| MANY[..n].as_flattened())
 }
 

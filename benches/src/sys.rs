@@ -34,12 +34,13 @@ impl Epoll {
         self.register(fd, token, libc::EPOLLIN | mode)
     }
 
-    /// Reports `token` when `fd` has become readable or writable, edge-triggered.
+    /// Reports `token` when `fd` has become readable or writable, edge-triggered,
+    /// or its other side has ended.
     ///
     /// # Errors
     /// As `epoll_ctl`'s.
     pub fn add_both(&self, fd: &impl AsRawFd, token: u64) -> io::Result<()> {
-        self.register(fd, token, libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET)
+        self.register(fd, token, libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET)
     }
 
     fn register(&self, fd: &impl AsRawFd, token: u64, events: i32) -> io::Result<()> {
@@ -60,6 +61,12 @@ impl Epoll {
         // SAFETY: the kernel has filled so many.
         unsafe { self.events.set_len(count) };
         Ok(count)
+    }
+
+    /// Whether event `number` of the last wait says that the other side has ended.
+    pub fn has_ended(&self, number: usize) -> bool {
+        let ended = libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR;
+        self.events[number].events & ended as u32 != 0
     }
 
     /// Whom event `number` of the last wait is for.

@@ -129,7 +129,7 @@ fn gist(report: &str) -> Option<String> {
     let line = match first {
         // Rust: where, and then what. Python: what comes last.
         _ if first.contains("panicked at") => lines.next().unwrap_or(first),
-        _ if first.starts_with("Traceback") => lines.last().unwrap_or(first),
+        _ if first.starts_with("Traceback") => lines.next_back().unwrap_or(first),
         _ => first,
     };
     let words = line.split_whitespace().map(|w| if w.starts_with('/') { "…" } else { w });

@@ -55,14 +55,14 @@ impl Server {
         let listener = self.listener.as_raw_fd() as u64;
         loop {
             for number in 0..self.epoll.wait(-1)? {
-                let token = self.epoll.token(number);
+                let (token, ended) = (self.epoll.token(number), self.epoll.has_ended(number));
                 if token == listener {
                     self.accept()?;
                     continue;
                 }
                 let place = &mut self.connections[token as usize];
                 if let Some(connection) = place
-                    && !connection.serve(&mut self.buffer)
+                    && !connection.serve(&mut self.buffer, ended)
                 {
                     *place = None;
                 }
@@ -86,11 +86,11 @@ impl Server {
 
 impl Connection {
     /// Does what can be done now; false when the connection has ended.
-    fn serve(&mut self, buffer: &mut [u8]) -> bool {
-        self.try_serve(buffer).unwrap_or_else(|e| e.kind() == ErrorKind::WouldBlock)
+    fn serve(&mut self, buffer: &mut [u8], ended: bool) -> bool {
+        self.try_serve(buffer, ended).unwrap_or_else(|e| e.kind() == ErrorKind::WouldBlock)
     }
 
-    fn try_serve(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+    fn try_serve(&mut self, buffer: &mut [u8], ended: bool) -> io::Result<bool> {
         while !self.left.is_empty() {
             let sent = sys::send(&self.stream, &self.left)?;
             self.left.drain(..sent);
@@ -116,8 +116,8 @@ impl Connection {
                 }
             }
             // Less than was asked for: nothing is left, and an event will
-            // follow when there is something again.
-            if n < buffer.len() {
+            // follow when there is something again; unless the end has come.
+            if n < buffer.len() && !ended {
                 return Ok(true);
             }
         }

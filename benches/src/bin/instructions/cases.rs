@@ -12,42 +12,44 @@ use greenroom_bench::protocol::Outcome;
 
 use super::tracer::{mark, trace_me};
 
-/// How many operations are counted: those of a long run, without what a run of
-/// none takes. A worker's batch (61 switches), so that however many switches one
-/// takes, as many batches end. Not more: a step is slow on virtual machines.
-pub(super) const OPERATIONS: u64 = 61;
+/// How many operations are counted: as many as a worker's batch has switches, so
+/// that however many one takes, as many batches end.
+const BATCH: u64 = 61;
+/// ... of long paths, beside which the end of a batch does not matter. Steps are
+/// slow on virtual machines: a hundred thousand take a second or two.
+const FEW: u64 = 20;
 
 pub(super) struct Case {
     pub(super) name: &'static str,
     /// As `GREENROOM_THREAD_LOCALS` has it.
     pub(super) thread_locals: &'static str,
     patched: bool,
+    /// So many are counted.
+    pub(super) operations: u64,
     /// Does so many operations.
     run: fn(u64),
 }
 
 const fn explicit(name: &'static str, thread_locals: &'static str, run: fn(u64)) -> Case {
-    Case { name, thread_locals, patched: false, run }
+    Case { name, thread_locals, patched: false, operations: BATCH, run }
 }
 
 const fn patched(name: &'static str, thread_locals: &'static str, run: fn(u64)) -> Case {
-    Case { name, thread_locals, patched: true, run }
+    Case { patched: true, ..explicit(name, thread_locals, run) }
 }
 
 pub(super) const ALL: &[Case] = &[
     explicit("yield", "shared", yields),
     explicit("yield-own", "own", yields),
     explicit("spawn", "shared", spawns),
-    explicit("spawn-own", "own", spawns),
+    Case { operations: FEW, ..explicit("spawn-own", "own", spawns) },
     explicit("park", "shared", parks),
     explicit("timer", "shared", timers),
     explicit("mutex", "shared", locks),
     explicit("event", "shared", events),
     explicit("queue", "shared", queues),
-    explicit("queue-own", "own", queues),
-    patched("echo", "shared", echoes),
     patched("echo-own", "own", echoes),
-    patched("std-spawn-own", "own", std_spawns),
+    Case { operations: FEW, ..patched("std-spawn-own", "own", std_spawns) },
     patched("std-mpsc-own", "own", std_channels),
 ];
 
@@ -60,14 +62,14 @@ pub(super) fn run(name: &str) -> Outcome<()> {
     if case.patched {
         patch_all()?;
     }
-    let run = case.run;
+    let (run, operations) = (case.run, case.operations);
     let counted = spawn(move || {
-        run(5 * OPERATIONS); // stacks, queues and caches are there from now on
+        run(5 * operations); // stacks, queues and caches are there from now on
         trace_me()?;
         mark();
         run(0);
         mark();
-        run(OPERATIONS);
+        run(operations);
         mark();
         Ok::<(), std::io::Error>(())
     });

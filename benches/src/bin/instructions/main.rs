@@ -27,7 +27,7 @@ use greenroom_bench::protocol::Outcome;
 use greenroom_bench::sys;
 
 use bounds::{Bounds, Verdict};
-use cases::{Case, OPERATIONS};
+use cases::Case;
 use tracer::Counted;
 
 /// What a child is started with.
@@ -59,7 +59,7 @@ fn guard(record: bool) -> Outcome<ExitCode> {
     println!("{:<16} {:>12} {:>10}", "", "instructions", "recorded");
     for case in cases::ALL {
         let counted = match count(case)? {
-            Counted::Between(none, all) => (all - none) as f64 / OPERATIONS as f64,
+            Counted::Between(none, all) => (all - none) as f64 / case.operations as f64,
             Counted::Impossible(why) => {
                 eprintln!("NOT COUNTED: no thread can be single-stepped here: {why}");
                 return Ok(IMPOSSIBLE.into());
