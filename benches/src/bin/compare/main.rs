@@ -1,7 +1,7 @@
 //! The comparative suite: the same programs for greenroom and everybody else.
 //!
 //! ```sh
-//! cargo bench -p greenroom-bench                              # all: about half an hour
+//! cargo bench -p greenroom-bench                              # all: about an hour
 //! cargo bench -p greenroom-bench -- --quick                   # all, in a few minutes
 //! cargo bench -p greenroom-bench -- --only echo --only short  # those that begin so
 //! cargo bench -p greenroom-bench -- --tables results.json --into README.md
