@@ -66,6 +66,11 @@ pub(crate) fn panic_text<'a>(payload: &'a Box<dyn Any + Send + 'static>) -> &'a 
 #[error("not done within {0:?}")]
 pub struct Elapsed(pub(crate) Duration);
 
+/// A green-local value was asked for that is gone, because its thread ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the green-local value is gone: its thread ends")]
+pub struct AccessError;
+
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

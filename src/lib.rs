@@ -74,11 +74,12 @@ pub mod inspect;
 pub mod patch;
 
 pub use config::{Config, ThreadLocals};
-pub use error::{ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
+pub use error::{AccessError, ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
 pub use generator::{Generator, Greenlet, Step};
 pub use green::ending::Ending;
 pub use green::handle::{GreenThread, current, killall, park, park_timeout, yield_now};
 pub use green::kill::uncancellable;
+pub use green::local::GreenLocal;
 pub use offload::everyone::offload;
 pub use offload::job::Job;
 pub use offload::pool::ThreadPool;

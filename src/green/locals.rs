@@ -7,6 +7,7 @@
 
 use super::current;
 use super::record::Record;
+use super::storage;
 use crate::stack::{self, GreenStack};
 use crate::sys::tls::Layout;
 use crate::sys::tls_probe;
@@ -75,8 +76,9 @@ pub(super) fn begin(record: &Record) {
 }
 
 /// On the green thread, after its closure: runs the destructors of its
-/// thread-locals, which may wait.
+/// green-local values and of its thread-locals, which may wait.
 pub(crate) fn end() {
+    storage::end();
     if let Some(layout) = layout() {
         layout.end();
     }

@@ -3,10 +3,13 @@
 pub(crate) mod state;
 mod id;
 pub(crate) mod limit;
+mod table;
 mod own;
 pub(crate) mod record;
 pub(crate) mod face;
 pub(crate) mod current;
+pub(crate) mod storage;
+pub(crate) mod local;
 pub(crate) mod locals;
 pub(crate) mod start;
 pub(crate) mod park;

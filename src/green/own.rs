@@ -1,6 +1,7 @@
 //! What belongs to a green thread's worker, and to itself while it runs there.
 
 use super::limit::Marks;
+use super::table::Table;
 use crate::stack::GreenStack;
 use crate::sys::clock::Nanos;
 use crate::sys::tls::Block;
@@ -41,8 +42,10 @@ pub(crate) struct Own {
     /// Its calls are not to be caught for now.
     pub(super) native: Cell<bool>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
-    /// The guard page of its stack, for the fault handler.
-    pub(super) guard: Cell<Option<(usize, usize)>>,
+    /// The guard page of its stack, for the fault handler; empty at first.
+    pub(super) guard: Cell<(usize, usize)>,
+    /// Its green-local values.
+    pub(super) table: Cell<*const Table>,
 }
 
 /// Operations that succeed at once before a green thread gives way: tokio's.
@@ -55,7 +58,8 @@ impl Own {
             coroutine: UnsafeCell::new(None),
             yielder: Cell::new(ptr::null()),
             frame: Cell::new(ptr::null()),
-            guard: Cell::new(None),
+            guard: Cell::new((0, 0)),
+            table: Cell::new(ptr::null()),
             block: Cell::new(None),
             worker: Cell::new(ptr::null()),
             timer: Cell::new(None),

@@ -29,10 +29,7 @@ pub(crate) fn overflow(fault: &Fault) -> bool {
 }
 
 fn own_overflow(record: &Record, address: usize) -> bool {
-    let Some(guard) = record.guard() else {
-        return false;
-    };
-    if !guard.contains(&address) {
+    if !record.guard().contains(&address) {
         return false;
     }
     let face = Face::of(record);

@@ -18,7 +18,7 @@ use std::io;
 pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()> {
     locals::attach(record, &stack)?;
     let guard = stack.guard();
-    record.own.guard.set(Some((guard.start, guard.end)));
+    record.own.guard.set((guard.start, guard.end));
     let this = record.whole();
     let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
         // SAFETY: the scheduler's reference keeps the record alive until the

@@ -102,7 +102,10 @@ pub(super) unsafe extern "C" fn pthread_getattr_np(
     if let (Green::Pthread(this), true) = (&green, green.is_current()) {
         this.face().learns_its_stack();
     }
-    let Some(guard) = record.guard() else { return libc::ESRCH };
+    let guard = record.guard();
+    if guard.is_empty() {
+        return libc::ESRCH;
+    }
     let state =
         if detached { libc::PTHREAD_CREATE_DETACHED } else { libc::PTHREAD_CREATE_JOINABLE };
     // SAFETY: the caller's out pointer.

@@ -17,7 +17,7 @@ use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
 use crate::green::record::{Body, Record, RecordRef};
-use crate::green::{kill, links, locals};
+use crate::green::{kill, links, locals, storage};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
@@ -231,6 +231,7 @@ unsafe fn discard<F, T, B>(record: NonNull<Record>) {
     let task = unsafe { record.cast::<Task<F, T, B>>().as_ref() };
     // SAFETY: as above.
     drop_quietly(unsafe { (*task.closure.get()).take() });
+    storage::disinherit(&task.packet.record);
 }
 
 /// True if it was detached, and its result dropped.

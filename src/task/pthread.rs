@@ -19,6 +19,7 @@ use crate::green::current::{self, Inside};
 use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
 use crate::green::record::{Body, Record, RecordRef};
+use crate::green::storage::Inherited;
 use crate::green::{links, locals, report, start};
 use crate::sched::{self, stacks};
 use crate::stack::{GreenStack, SizeClass};
@@ -76,6 +77,8 @@ pub(crate) struct Wanted {
 /// As `pthread_create`.
 #[track_caller]
 pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result<(), Errno> {
+    // A clone that panics has nobody to go to: what called us may be C.
+    let inherited = catch_unwind(Inherited::capture).unwrap_or_default();
     let _inside = Inside::enter();
     let detached = wanted.detached;
     let runtime = sched::start::runtime(Location::caller()).map_err(|why| {
@@ -86,6 +89,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     let (thread, this) = new(wanted).ok_or(Errno::AGAIN)?;
     // SAFETY: nobody else knows it yet.
     unsafe { start::start(&thread, stack) }.map_err(|_| Errno::AGAIN)?;
+    inherited.give_to(&thread);
     let handle = thread.own.block.get().map_or(0, |block| block.address());
     if detached {
         this.claim.store(GONE, Relaxed);

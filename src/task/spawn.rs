@@ -7,6 +7,7 @@ use crate::config;
 use crate::green::handle::GreenThread;
 use crate::green::record::RecordRef;
 use crate::green::report;
+use crate::green::storage::Inherited;
 use crate::sched::runtime::Runtime;
 use crate::sched::start;
 use crate::stack::SizeClass;
@@ -65,12 +66,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let inherited = Inherited::capture();
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(by);
     let (thread, handle) = match body::new(f, None, usual_class()) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
+    inherited.give_to(&thread);
     submit(runtime, thread);
     // SAFETY: `body::new` made it for `T`, and this is its one handle.
     unsafe { JoinHandle::new(GreenThread(handle)) }
@@ -154,6 +157,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let inherited = Inherited::capture();
         let runtime = start::runtime(Location::caller())?;
         let class = self.class()?;
         let name = self.name.map(String::into_boxed_str);
@@ -164,6 +168,7 @@ impl Builder {
             }
             _ => body::new(f, name, class)?,
         };
+        inherited.give_to(&thread);
         runtime.submit(thread);
         // SAFETY: as in `spawn_from`.
         Ok(unsafe { JoinHandle::new(GreenThread(handle)) })
