@@ -7,6 +7,7 @@ use crate::sys::clock::Nanos;
 use crate::sys::tls::Block;
 use corosensei::{Coroutine, Yielder};
 use std::cell::{Cell, UnsafeCell};
+use std::ops::Range;
 use std::ptr;
 
 /// What a green thread tells its worker when it suspends.
@@ -68,5 +69,11 @@ impl Own {
             native: Cell::new(false),
             marks: Marks::new(),
         }
+    }
+
+    /// Where the stack ends; empty before there is one.
+    pub(super) fn guard(&self) -> Range<usize> {
+        let (start, end) = self.guard.get();
+        start..end
     }
 }

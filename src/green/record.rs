@@ -32,8 +32,7 @@ pub(crate) struct Body {
     pub(crate) run: unsafe fn(NonNull<Record>),
     /// The closure will never run: stores why. Once, instead of `run`.
     pub(crate) refuse: unsafe fn(NonNull<Record>, io::Error),
-    /// Drops the closure of one that was refused, and what it inherited. Once,
-    /// by the handle's owner.
+    /// Drops what one that was refused was made with. Once, by the handle's owner.
     pub(crate) discard: unsafe fn(NonNull<Record>),
     /// Frees the allocation.
     pub(crate) free: unsafe fn(NonNull<Record>),
@@ -160,8 +159,7 @@ impl Record {
 
     /// Where its stack ends; empty before it has one. Async-signal-safe.
     pub(crate) fn guard(&self) -> std::ops::Range<usize> {
-        let (start, end) = self.own.guard.get();
-        start..end
+        self.own.guard()
     }
 
     /// Says which worker runs it from now on. By that worker, before it runs.

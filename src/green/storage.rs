@@ -161,11 +161,11 @@ impl Inherited {
     fn clone_values() -> Inherited {
         let mut inherited = Inherited(None);
         let mut at = 0;
-        // A clone may make further values: nothing is borrowed while it runs.
-        // SAFETY: this thread's own.
-        while let Some(heirloom) =
-            unsafe { table().as_ref() }.and_then(|table| unsafe { table.heirloom(at) })
-        {
+        loop {
+            // A clone may make further values: nothing is borrowed while it runs.
+            // SAFETY: this thread's own.
+            let heirloom = unsafe { table().as_ref().and_then(|table| table.heirloom(at)) };
+            let Some(heirloom) = heirloom else { return inherited };
             at += 1;
             let Some((number, value, kind, clone)) = heirloom else { continue };
             let to = *inherited
@@ -174,7 +174,6 @@ impl Inherited {
             // SAFETY: alive, of this kind; and the new table is ours.
             unsafe { to.as_ref().put(number, clone(value), kind) };
         }
-        inherited
     }
 
     /// Gives it to a green thread that nobody else knows yet.
