@@ -93,6 +93,8 @@ pub use task::iwait::{IWait, iwait, joinall_timeout, try_joinall};
 pub use task::join::{JoinHandle, joinall};
 pub use task::pool::Pool;
 pub use task::scope::{Scope, ScopedJoinHandle, scope};
+pub use task::block_on::block_on;
+pub use task::join_future::JoinFuture;
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
 pub use time::{sleep, sleep_until};

@@ -17,6 +17,7 @@ pub(crate) mod cancel;
 pub(crate) mod scopes;
 pub(crate) mod kill;
 pub(crate) mod ready;
+pub(crate) mod waker;
 pub(crate) mod handle;
 pub(crate) mod ending;
 pub(crate) mod links;

@@ -42,6 +42,8 @@ pub(crate) struct Own {
     pub(crate) worker: Cell<*const ()>,
     /// Its calls are not to be caught for now.
     pub(super) native: Cell<bool>,
+    /// It waits for a future.
+    pub(super) polling: Cell<bool>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
     /// The guard page of its stack, for the fault handler; empty at first.
     pub(super) guard: Cell<(usize, usize)>,
@@ -68,6 +70,7 @@ impl Own {
             budget: Cell::new(BUDGET),
             native: Cell::new(false),
             marks: Marks::new(),
+            polling: Cell::new(false),
         }
     }
 

@@ -11,8 +11,10 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::task::Waker;
 
 /// Why a park ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +111,9 @@ pub(crate) enum Waiting {
     Os(Arc<Parker>),
     /// One that waits for several things, of which this is one.
     Slot(NonNull<Slot>),
+    /// Instead of a thread, a task; its future, which stays likewise, keeps how
+    /// to wake it.
+    Task(NonNull<Cell<Option<Waker>>>),
 }
 
 // SAFETY: records may be woken from any thread.
@@ -142,6 +147,11 @@ impl Waiting {
             Waiting::Os(parker) => Told::Os(parker),
             // SAFETY: slots stay until they are told or have left.
             Waiting::Slot(slot) => unsafe { slot.as_ref() }.tell(),
+            Waiting::Task(waker) => {
+                // SAFETY: as above, and only who tells it looks there meanwhile.
+                let waker = unsafe { waker.as_ref() }.take();
+                waker.map_or(Told::Nothing, Told::Task)
+            }
         }
     }
 }
@@ -210,6 +220,7 @@ impl Slot {
 pub(crate) enum Told {
     Green(Woken),
     Os(Arc<Parker>),
+    Task(Waker),
     Nothing,
 }
 
@@ -219,7 +230,16 @@ impl Told {
         match self {
             Told::Green(woken) => woken.queue(),
             Told::Os(parker) => parker.unpark(),
+            Told::Task(waker) => wake_task(waker),
             Told::Nothing => {}
         }
+    }
+}
+
+/// Wakers are the users' code, and whoever tells has other things to do.
+#[cold]
+fn wake_task(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        std::mem::forget(payload); // the hook has reported it
     }
 }

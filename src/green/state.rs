@@ -8,6 +8,7 @@
 //! | `PARKED`+`NOTIFIED` | it was woken and stands in a queue or inbox |
 //! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
 //! | `KILLED` | beside the others: it is to end at its next wait; stays |
+//! | `WOKEN` | beside the others: a `Waker` of its was woken, for its `block_on` |
 //! | `DONE` | it ended; nothing that happens now matters |
 //!
 //! | move | by | ordering |
@@ -31,6 +32,7 @@ const NOTIFIED: u32 = 2;
 const TOKEN: u32 = 4;
 const DONE: u32 = 8;
 const KILLED: u32 = 16;
+const WOKEN: u32 = 32;
 
 /// One green thread's state.
 pub(crate) struct State(AtomicU32);
@@ -62,6 +64,11 @@ impl State {
     #[inline]
     pub(crate) fn is_killed(&self) -> bool {
         self.0.load(Relaxed) & KILLED != 0
+    }
+
+    /// As `notify`, and says that a future can be polled again.
+    pub(crate) fn notify_woken(&self) -> bool {
+        self.0.fetch_or(NOTIFIED | WOKEN, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
     }
 
     /// It has suspended to wait; false if it was notified before, and then the
@@ -100,6 +107,21 @@ impl State {
             self.0.fetch_and(!TOKEN, Acquire);
             true
         }
+    }
+
+    /// Consumes that a future can be polled again.
+    #[inline]
+    pub(crate) fn take_woken(&self) -> bool {
+        // Only its own thread clears the bit, so a plain look may come first.
+        self.0.load(Relaxed) & WOKEN != 0 && {
+            self.0.fetch_and(!WOKEN, Acquire);
+            true
+        }
+    }
+
+    /// Gives that back: it was for a future around the one that is ready.
+    pub(crate) fn leave_woken(&self) {
+        self.0.fetch_or(WOKEN, Relaxed);
     }
 
     /// Whether it has ended.
@@ -153,6 +175,20 @@ mod tests {
         s.begin_run();
         assert!(s.take_token());
         assert!(!s.take_token());
+    }
+
+    #[test]
+    fn a_woken_future_outlives_other_wakes() {
+        let s = State::fresh();
+        s.begin_run();
+        assert!(!s.notify_woken());
+        assert!(s.take_notice(), "the poll itself waited for something");
+        assert!(s.commit_park() && s.notify());
+        s.begin_run();
+        assert!(s.take_woken());
+        assert!(!s.take_woken());
+        s.leave_woken();
+        assert!(s.take_woken());
     }
 
     #[test]

@@ -134,10 +134,6 @@ impl<T> JoinHandle<T> {
         unsafe { self.packet().join.give_up() };
     }
 
-    fn is_current(&self) -> bool {
-        current::get().is_some_and(|me| ptr::eq(me, &*self.thread.0))
-    }
-
     fn wait(&self, deadline: Option<Nanos>) -> Waited {
         let join = &self.packet().join;
         if join.is_done() {
@@ -150,8 +146,18 @@ impl<T> JoinHandle<T> {
         if unsafe { wait_or_end(join, deadline) } { Waited::Done } else { Waited::TimedOut }
     }
 
+    /// Whether it is the caller itself.
+    pub(super) fn is_current(&self) -> bool {
+        current::get().is_some_and(|me| ptr::eq(me, &*self.thread.0))
+    }
+
+    /// For whoever has the handle.
+    pub(super) fn joining(&self) -> &JoinState {
+        &self.packet().join
+    }
+
     /// Takes the result of one that is done.
-    fn take(self) -> Result<T, JoinError> {
+    pub(super) fn take(self) -> Result<T, JoinError> {
         let this = ManuallyDrop::new(self);
         // SAFETY: done, so the result is the handle's; it is used up here.
         let result = unsafe { this.take_result() };

@@ -110,10 +110,13 @@ impl<U> JoinState<U> {
     pub(crate) unsafe fn wait(&self, waiter: U) -> bool {
         // SAFETY: OPEN or DONE, and either way the cell is the joiner's.
         unsafe { *self.waiter.get() = Some(waiter) };
-        self.shift(OPEN, WAITING) || {
+        let waits = self.shift(OPEN, WAITING);
+        if !waits {
             self.has_come();
-            false
+            // SAFETY: done, and nobody was found: still the joiner's.
+            unsafe { *self.waiter.get() = None };
         }
+        waits
     }
 
     /// The joiner gives up; false if the result came first.

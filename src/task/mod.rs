@@ -4,6 +4,8 @@ pub(crate) mod join_state;
 mod beside;
 pub(crate) mod body;
 pub(crate) mod join;
+pub(crate) mod join_future;
+pub(crate) mod block_on;
 pub(crate) mod named;
 pub(crate) mod spawn;
 pub(crate) mod timeout;
