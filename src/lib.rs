@@ -97,4 +97,5 @@ pub use task::block_on::block_on;
 pub use task::join_future::JoinFuture;
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
-pub use time::{sleep, sleep_until};
+pub use task::timer::Timer;
+pub use time::{Interval, interval, sleep, sleep_until};

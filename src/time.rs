@@ -98,6 +98,63 @@ fn until_os(deadline: Nanos) {
     {}
 }
 
+/// Ticks at equal distances, the first after `period`: an iterator that waits for
+/// the next one and never ends.
+///
+/// It does not drift: tick `n` is due `n` periods after this call, however long
+/// each of the ones before it was worked on. Ticks that were due while nobody
+/// waited become one, and then it goes on in the old rhythm. A `period` of zero
+/// counts as a nanosecond.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let period = Duration::from_millis(2);
+/// let start = Instant::now();
+/// for (n, due) in greenroom::interval(period).take(5).enumerate() {
+///     assert!(due >= start + period * (n as u32 + 1));
+///     assert!(Instant::now() >= due);
+/// }
+/// ```
+pub fn interval(period: Duration) -> Interval {
+    let (start, from) = (Instant::now(), clock::now());
+    let period = clock::nanos(period).max(1);
+    Interval { start, from, period, next: from.saturating_add(period) }
+}
+
+/// What [`interval`] returns: each item is the time at which that tick was due.
+#[derive(Debug, Clone)]
+#[must_use = "it ticks for whoever waits"]
+pub struct Interval {
+    /// The same moment twice.
+    start: Instant,
+    from: Nanos,
+    period: Nanos,
+    next: Nanos,
+}
+
+impl Interval {
+    /// It is due: the next one is the first that is not.
+    pub(crate) fn ticked(&mut self) -> Instant {
+        let due = self.next;
+        let missed = clock::now().saturating_sub(due) / self.period;
+        self.next = due.saturating_add(self.period.saturating_mul(missed + 1));
+        self.start + Duration::from_nanos(due - self.from)
+    }
+}
+
+impl Iterator for Interval {
+    type Item = Instant;
+
+    fn next(&mut self) -> Option<Instant> {
+        until_or_end(self.next);
+        Some(self.ticked())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
+}
+
 /// What C means by `time`; `None` if it is no time.
 pub(crate) fn duration(time: libc::timespec) -> Option<Duration> {
     let valid = (0..1_000_000_000).contains(&time.tv_nsec) && time.tv_sec >= 0;

@@ -36,8 +36,7 @@ static ALLOCATOR: Counts = Counts;
 
 /// Runs it on a green thread and on an OS thread.
 fn on_both(deed: impl Fn() + Send + Clone + 'static) {
-    let green = deed.clone();
-    spawn(move || green()).join().unwrap();
+    spawn(deed.clone()).join().unwrap();
     thread::spawn(deed).join().unwrap();
 }
 

@@ -82,7 +82,7 @@ impl Event {
         self.is_set() || self.wait_by(Some(clock::after(timeout)))
     }
 
-    fn wait_by(&self, deadline: Option<Nanos>) -> bool {
+    pub(crate) fn wait_by(&self, deadline: Option<Nanos>) -> bool {
         if self.is_set() {
             return true;
         }

@@ -22,6 +22,7 @@ pub(crate) mod group;
 mod feed;
 pub(crate) mod imap;
 pub(crate) mod pool;
+pub(crate) mod timer;
 pub(crate) mod registry;
 pub(crate) mod pthread;
 pub(crate) mod whose;
