@@ -5,7 +5,7 @@ mod common;
 
 use common::{until, workers};
 use greenroom::sync::Event;
-use greenroom::{block_on, joinall, park, spawn, yield_now};
+use greenroom::{block_on, joinall, park, spawn, timeout, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 /// Counts what is allocated.
 struct Counts;
@@ -256,5 +257,70 @@ fn no_wake_is_lost_in_races() {
         let green = spawn(races);
         thread::spawn(races).join().unwrap();
         green.join().unwrap();
+    });
+}
+
+/// Tells when it is dropped.
+struct Guards(Arc<AtomicUsize>);
+impl Drop for Guards {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// A kill and the end of a timeout drop the future; its wakers do no harm then.
+#[test]
+fn one_that_is_cut_short_is_dropped() {
+    workers(1, || {
+        let (dropped, bell) = (Arc::new(AtomicUsize::new(0)), Bell::default());
+        let waits = |bell: Bell, dropped: Arc<AtomicUsize>| {
+            move || {
+                block_on(async move {
+                    let _guards = Guards(dropped);
+                    bell.rung().await;
+                })
+            }
+        };
+        let green = spawn(waits(bell.clone(), dropped.clone()));
+        until(|| bell.0.1.lock().unwrap().is_some());
+        let waker = bell.0.1.lock().unwrap().clone().unwrap();
+        green.kill();
+        assert_eq!(dropped.load(SeqCst), 1);
+        waker.wake_by_ref();
+        assert!(green.join().unwrap_err().is_killed());
+        waker.wake();
+        on_both(move || {
+            let before = dropped.load(SeqCst);
+            let waits = waits(Bell::default(), dropped.clone());
+            assert!(timeout(Duration::from_millis(5), waits).is_err());
+            assert_eq!(dropped.load(SeqCst), before + 1);
+        });
+        assert_eq!(timeout(Duration::from_secs(60), || block_on(spawn(|| 7)).unwrap()), Ok(7));
+    });
+}
+
+/// Against the kill of the one that waits: it ends either way, and a result that
+/// came with the kill counts.
+#[test]
+fn wakes_and_kills_race() {
+    workers(2, || {
+        for round in 0..2000 {
+            let bell = Bell::default();
+            let rings = bell.clone();
+            let green = spawn(move || {
+                block_on(bell.rung());
+                round
+            });
+            let other = spawn(move || rings.fire());
+            if round % 3 == 0 {
+                yield_now();
+            }
+            green.kill();
+            match green.join() {
+                Ok(n) => assert_eq!(n, round),
+                Err(error) => assert!(error.is_killed()),
+            }
+            other.join().unwrap();
+        }
     });
 }

@@ -253,3 +253,48 @@ fn a_copy_that_fails_fails_the_spawn() {
         assert!(std::thread::spawn(|| spawn(|| 1).join().unwrap()).join().is_ok());
     });
 }
+
+/// A kill unwinds the waits of the closure, and not those of destructors.
+#[test]
+fn they_go_in_peace_when_it_is_killed() {
+    struct Waits(Counted);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            greenroom::sleep(Duration::from_millis(2));
+            yield_now();
+            spawn(yield_now).join().unwrap();
+        }
+    }
+    green_local!(static GREEN: Waits = Waits(Counted::new()));
+    // Of the green thread with own thread-locals, else of the worker.
+    thread_local!(static THREAD: Waits = Waits(Counted::new()));
+    workers(1, || {
+        let own = std::env::var("GREENROOM_THREAD_LOCALS").is_ok_and(|mode| mode == "own");
+        let each = if own { 2 } else { 1 };
+        let begun = || {
+            let begun = std::sync::Arc::new(AtomicUsize::new(0));
+            let begins = begun.clone();
+            let green = spawn(move || {
+                GREEN.with(|_| ());
+                if own {
+                    THREAD.with(|_| ());
+                }
+                begins.fetch_add(1, SeqCst);
+                greenroom::park();
+            });
+            until(|| begun.load(SeqCst) == 1);
+            green
+        };
+        let green = begun();
+        green.kill();
+        assert!(green.join().unwrap_err().is_killed());
+        Counted::assert_gone(each);
+        // Killed while they go already.
+        let green = begun();
+        green.thread().unpark();
+        yield_now();
+        green.kill();
+        drop(green.join());
+        Counted::assert_gone(2 * each);
+    });
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Counted, until, workers};
-use greenroom::{Timer, interval, joinall, sleep, spawn, yield_now};
+use greenroom::{Timer, interval, joinall, sleep, spawn, spawn_later, timeout, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -172,5 +172,26 @@ fn missed_ticks_become_one() {
         green.join().unwrap();
         let at_once = joinall((0..3).map(|_| spawn(|| interval(Duration::ZERO).nth(9))));
         assert!(at_once.into_iter().all(|tick| tick.unwrap().is_some()));
+    });
+}
+
+#[test]
+fn a_later_one_that_is_killed_never_starts() {
+    workers(1, || {
+        let counted = Counted::new();
+        let late = spawn_later(NOT_SOON, move || {
+            drop(counted);
+            unreachable!("it was killed");
+        });
+        yield_now();
+        late.kill();
+        assert!(late.join().unwrap_err().is_killed());
+        let counted = Counted::new();
+        let mut timer = Timer::new(NOT_SOON, move || drop(counted));
+        timer.start();
+        assert!(timeout(ms(5), || interval(NOT_SOON).next()).is_err());
+        drop(timer.cancel());
+        assert!(timer.join().unwrap().is_none());
+        Counted::assert_gone(2);
     });
 }

@@ -80,6 +80,8 @@ pub(super) fn begin(record: &Record) {
 pub(crate) fn end() {
     storage::end();
     if let Some(layout) = layout() {
+        // Destructors that unwind abort: no kill unwinds their waits.
+        record.own.marks.shield();
         layout.end();
     }
 }

@@ -143,6 +143,8 @@ pub(super) fn end() {
 
 #[cold]
 fn end_values(record: &Record) {
+    // A kill that comes now comes too late: nothing unwinds any more.
+    record.own.marks.shield();
     finish(record.own.table.get());
 }
 

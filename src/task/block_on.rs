@@ -1,7 +1,8 @@
 //! Waiting for a future.
 
+use crate::green::cancel::{check, park_or_end, raise};
 use crate::green::current;
-use crate::green::park::{Unparker, give_way, park};
+use crate::green::park::{Unparker, give_way};
 use crate::green::record::Record;
 use crate::green::waker::{self, Polling};
 use std::pin::{Pin, pin};
@@ -16,6 +17,8 @@ use std::task::{Context, Poll, Wake, Waker};
 /// guard. With shared thread-locals that guard must not be held across a wait,
 /// this one included: hold it in `poll`, or let tokio spawn the future and wait
 /// for its handle.
+///
+/// A kill, or the end of a [`timeout`](crate::timeout) around it, drops the future.
 ///
 /// ```
 /// let parts = (greenroom::spawn(|| 40), greenroom::spawn(|| 2));
@@ -41,10 +44,21 @@ fn on_green_thread<F: Future>(record: &Record, mut future: Pin<&mut F>) -> F::Ou
         if polling.take_woken() {
             // It asks for another turn: the others have theirs first.
             give_way();
-            continue;
+            check();
+        } else {
+            wait_until(|| polling.take_woken());
         }
-        while !polling.take_woken() {
-            park(None);
+    }
+}
+
+/// Parks until it was woken. Unwinds if the thread is killed, or at the end of a
+/// `timeout`, unless a wake came together with it.
+fn wait_until(woken: impl Fn() -> bool) {
+    while !woken() {
+        match park_or_end(None) {
+            Ok(_) => {}
+            Err(_) if woken() => return,
+            Err(end) => raise(end),
         }
     }
 }
@@ -79,8 +93,6 @@ fn on_os_thread<F: Future>(mut future: Pin<&mut F>) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        while !signal.woken.swap(false, AcqRel) {
-            park(None);
-        }
+        wait_until(|| signal.woken.swap(false, AcqRel));
     }
 }
