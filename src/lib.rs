@@ -73,6 +73,12 @@ pub mod server;
 pub mod inspect;
 pub mod patch;
 
+/// What `select!` is made of.
+#[doc(hidden)]
+pub mod __select {
+    pub use crate::sync::select::{Arm, first, try_first};
+}
+
 pub use config::{Config, ThreadLocals};
 pub use error::{AccessError, ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
 pub use generator::{Generator, Greenlet, Step};
@@ -85,16 +91,16 @@ pub use offload::job::Job;
 pub use offload::pool::ThreadPool;
 pub use patch::patch_all;
 pub use sync::waitable::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
+pub use task::block_on::block_on;
 pub use task::failure::{Failure, GroupError};
 pub use task::finish::OnFinish;
 pub use task::group::Group;
 pub use task::imap::{IMap, IMapUnordered};
 pub use task::iwait::{IWait, iwait, joinall_timeout, try_joinall};
 pub use task::join::{JoinHandle, joinall};
+pub use task::join_future::JoinFuture;
 pub use task::pool::Pool;
 pub use task::scope::{Scope, ScopedJoinHandle, scope};
-pub use task::block_on::block_on;
-pub use task::join_future::JoinFuture;
 pub use task::spawn::{Builder, spawn, spawn_later};
 pub use task::timeout::{time_left, timeout};
 pub use task::timer::Timer;

@@ -133,6 +133,11 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// When the next tick is due.
+    pub(crate) fn next_at(&self) -> Nanos {
+        self.next
+    }
+
     /// It is due: the next one is the first that is not.
     pub(crate) fn ticked(&mut self) -> Instant {
         let due = self.next;

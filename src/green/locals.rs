@@ -77,8 +77,8 @@ pub(super) fn begin(record: &Record) {
 
 /// On the green thread, after its closure: runs the destructors of its
 /// green-local values and of its thread-locals, which may wait.
-pub(crate) fn end() {
-    storage::end();
+pub(crate) fn end(record: &Record) {
+    storage::end(record);
     if let Some(layout) = layout() {
         // Destructors that unwind abort: no kill unwinds their waits.
         record.own.marks.shield();

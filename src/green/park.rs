@@ -5,9 +5,12 @@
 //! own condition. What happened before `unpark` is visible after the `park`
 //! that it ends.
 
+use super::choice::Choice;
 use super::current;
-use super::record::{Record, RecordRef, Suspend, Woken};
-use crate::sys::clock::{self, Nanos};
+use super::record::{Record, Suspend, Woken};
+use super::unparker::park_os;
+pub(crate) use super::unparker::{Unparker, Wake};
+use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
 use std::cell::Cell;
@@ -15,20 +18,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::Waker;
-
-/// Why a park ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
-    /// Somebody unparked it.
-    Notified,
-    /// The deadline passed.
-    TimedOut,
-}
-
-thread_local! {
-    /// The token of this OS thread when it waits for green threads.
-    static OS_PARKER: Arc<Parker> = Arc::new(Parker::new());
-}
 
 /// Waits until this thread, green or not, is unparked, at most until
 /// `deadline`. May return early.
@@ -46,25 +35,6 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
 }
 
-#[cold]
-fn park_os(deadline: Option<Nanos>) -> Wake {
-    match OS_PARKER.try_with(|p| p.park(deadline)) {
-        Ok(true) => Wake::Notified,
-        Ok(false) => Wake::TimedOut,
-        // A thread whose thread-locals are gone has no token to wait for: it
-        // looks at its condition again every millisecond.
-        Err(_) => {
-            if deadline.is_some_and(|d| clock::now() >= d) {
-                return Wake::TimedOut;
-            }
-            let ms = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-            // SAFETY: a valid duration, no remainder asked for.
-            unsafe { crate::sys::real::nanosleep(&ms, ptr::null_mut()) };
-            Wake::Notified
-        }
-    }
-}
-
 /// Lets the other runnable green threads of this worker run first; on a plain
 /// OS thread, offers the core.
 #[inline]
@@ -79,41 +49,46 @@ pub(crate) fn give_way() {
     }
 }
 
-/// Ends the park of one thread, green or not.
-pub(crate) enum Unparker {
-    Green(RecordRef),
-    Os(Arc<Parker>),
-}
-
-impl Unparker {
-    /// For the calling thread.
-    pub(crate) fn current() -> Unparker {
-        match current::counted() {
-            Some(record) => Unparker::Green(record),
-            None => Unparker::Os(
-                OS_PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new())),
-            ),
-        }
-    }
-
-    pub(crate) fn unpark(&self) {
-        match self {
-            Unparker::Green(record) => record.unpark(),
-            Unparker::Os(parker) => parker.unpark(),
-        }
-    }
-}
-
 /// The thread, green or not, that waits until it is told in a place of its own:
 /// as it cannot end before, a green one is not counted.
 pub(crate) enum Waiting {
     Green(NonNull<Record>),
     Os(Arc<Parker>),
-    /// One that waits for several things, of which this is one.
-    Slot(NonNull<Slot>),
     /// Instead of a thread, a task; its future, which stays likewise, keeps how
     /// to wake it.
     Task(NonNull<Cell<Option<Waker>>>),
+    /// A thread that takes the first of several things, of which this is one.
+    Part(NonNull<Part>),
+    /// One that waits for several things, of which this is one.
+    Slot(NonNull<Slot>),
+}
+
+/// One of several things that a thread waits for. It stays until the thread has
+/// left all those places.
+pub(crate) struct Part {
+    choice: NonNull<Choice>,
+    number: u32,
+    /// Green or an OS thread.
+    who: Cell<Option<Waiting>>,
+}
+
+impl Part {
+    /// Of the calling thread.
+    pub(crate) fn new(choice: &Choice, number: u32) -> Part {
+        let who = Cell::new(Some(Waiting::current()));
+        Part { choice: NonNull::from(choice), number, who }
+    }
+
+    /// # Safety
+    /// Once, by who has claimed it.
+    #[cold]
+    unsafe fn wake(&self) -> Told {
+        match self.who.take() {
+            // SAFETY: it waits to be told.
+            Some(who) => unsafe { who.wake() },
+            None => unreachable!("it is told once"),
+        }
+    }
 }
 
 // SAFETY: records may be woken from any thread.
@@ -132,10 +107,54 @@ impl Waiting {
         }
     }
 
-    /// Wakes it, but for what may be done once it has been told.
+    /// Whether it takes what it is going to be told of: one at several places may
+    /// have decided otherwise.
     ///
     /// # Safety
     /// It has not been told yet.
+    #[inline]
+    pub(crate) unsafe fn claim(&self) -> bool {
+        match self {
+            // SAFETY: it stays until it has left this place, and so does its choice.
+            Waiting::Part(part) => unsafe {
+                part.as_ref().choice.as_ref().claim(part.as_ref().number)
+            },
+            _ => true,
+        }
+    }
+
+    /// As `claim` and `wake`, and for one that may be a task: `task` is then to
+    /// be woken as well.
+    ///
+    /// # Safety
+    /// It has not been told yet.
+    #[inline]
+    pub(crate) unsafe fn tell(self, task: &mut Option<Waker>) -> Told {
+        // SAFETY: the caller's promise.
+        unsafe { if let Waiting::Green(_) = self { self.wake() } else { self.tell_rarely(task) } }
+    }
+
+    /// # Safety
+    /// As `tell`.
+    #[cold]
+    unsafe fn tell_rarely(self, task: &mut Option<Waker>) -> Told {
+        // SAFETY: the caller's promise; and only who tells it looks there meanwhile.
+        unsafe {
+            match self {
+                Waiting::Task(waker) => {
+                    *task = waker.as_ref().take();
+                    Told::Nothing
+                }
+                other if other.claim() => other.wake(),
+                _ => Told::Nothing,
+            }
+        }
+    }
+
+    /// Wakes it, but for what may be done once it has been told. It is no task.
+    ///
+    /// # Safety
+    /// It has not been told yet, and was claimed.
     #[inline]
     pub(crate) unsafe fn wake(self) -> Told {
         match self {
@@ -145,13 +164,11 @@ impl Waiting {
                 record.wake().map_or(Told::Nothing, Told::Green)
             }
             Waiting::Os(parker) => Told::Os(parker),
+            // SAFETY: as above; claimed, it is told once.
+            Waiting::Part(part) => unsafe { part.as_ref().wake() },
+            Waiting::Task(_) => unreachable!("tasks stand in no line"),
             // SAFETY: slots stay until they are told or have left.
             Waiting::Slot(slot) => unsafe { slot.as_ref() }.tell(),
-            Waiting::Task(waker) => {
-                // SAFETY: as above, and only who tells it looks there meanwhile.
-                let waker = unsafe { waker.as_ref() }.take();
-                waker.map_or(Told::Nothing, Told::Task)
-            }
         }
     }
 }
@@ -220,7 +237,6 @@ impl Slot {
 pub(crate) enum Told {
     Green(Woken),
     Os(Arc<Parker>),
-    Task(Waker),
     Nothing,
 }
 
@@ -230,7 +246,6 @@ impl Told {
         match self {
             Told::Green(woken) => woken.queue(),
             Told::Os(parker) => parker.unpark(),
-            Told::Task(waker) => wake_task(waker),
             Told::Nothing => {}
         }
     }
@@ -238,7 +253,7 @@ impl Told {
 
 /// Wakers are the users' code, and whoever tells has other things to do.
 #[cold]
-fn wake_task(waker: Waker) {
+pub(crate) fn wake_task(waker: Waker) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
         std::mem::forget(payload); // the hook has reported it
     }

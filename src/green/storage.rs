@@ -132,13 +132,11 @@ fn finish(table: *const Table) {
 /// Ends the values of the green thread that runs here. On its stack, after its
 /// closure.
 #[inline]
-pub(super) fn end() {
-    if let Some(record) = current::get() {
-        if !record.own.table.get().is_null() {
-            end_values(record);
-        }
-        record.own.table.set(&ENDED.0);
+pub(super) fn end(record: &Record) {
+    if !record.own.table.get().is_null() {
+        end_values(record);
     }
+    record.own.table.set(&ENDED.0);
 }
 
 #[cold]
@@ -189,8 +187,11 @@ impl Inherited {
 }
 
 impl Drop for Inherited {
+    #[inline]
     fn drop(&mut self) {
-        finish(self.0.map_or(ptr::null(), |table| table.as_ptr()));
+        if let Some(table) = self.0 {
+            finish(table.as_ptr());
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The queues themselves: handles to what is shared.
 
 use super::error::{GetError, PutError};
-use super::shared::Shared;
+use super::shared::{Room, Shared};
+use crate::sync::select::{Arm, Chosen};
 use crate::sync::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
 use std::cmp::Reverse;
@@ -133,6 +134,31 @@ macro_rules! queue {
             /// is in it can still be got, unless `immediate` drops it.
             pub fn shutdown(&self, immediate: bool) {
                 self.0.shutdown(immediate)
+            }
+
+            #[doc(hidden)]
+            pub fn __getting(&self) -> Arm<'_> {
+                self.0.getting()
+            }
+
+            #[doc(hidden)]
+            pub fn __got(&self, chosen: Chosen) -> Result<T, GetError> {
+                self.0.got(chosen)
+            }
+
+            #[doc(hidden)]
+            pub fn __putting(&self) -> Arm<'_> {
+                self.0.putting()
+            }
+
+            #[doc(hidden)]
+            pub fn __room(&self, chosen: Chosen) -> Room<'_> {
+                self.0.room(chosen)
+            }
+
+            #[doc(hidden)]
+            pub fn __put_in(&self, room: Room<'_>, item: T) -> Result<(), PutError<T>> {
+                self.0.put_in(room, item)
             }
         }
 

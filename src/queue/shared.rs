@@ -11,6 +11,7 @@ use super::error::{GetError, PutError};
 use super::order::Order;
 use crate::green::park::give_way;
 use crate::sync::permits::{MOST, Permits};
+use crate::sync::select::{Arm, Chosen};
 use crate::sync::{Condvar, Mutex, MutexGuard, Outcome};
 use crate::sys::clock::Nanos;
 use std::marker::PhantomData;
@@ -36,6 +37,12 @@ pub(super) struct Content<B> {
 
 /// A permit that goes back unless it was used.
 pub(super) struct Held<'a>(pub(super) &'a Permits);
+
+impl std::fmt::Debug for Held<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held")
+    }
+}
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -75,6 +82,33 @@ impl<T, B: Order<T>> Shared<T, B> {
         self.store(item)
     }
 
+    pub(super) fn putting(&self) -> Arm<'_> {
+        // Where there is always room, a put is due at once.
+        if self.bound.is_some() { Arm::at(&self.room) } else { Arm::by(0) }
+    }
+
+    pub(super) fn getting(&self) -> Arm<'_> {
+        Arm::at(&self.items)
+    }
+
+    pub(super) fn got(&self, chosen: Chosen) -> Result<T, GetError> {
+        match chosen.0 {
+            Outcome::Granted => self.take(),
+            Outcome::Refused | Outcome::TimedOut => Err(GetError::Shutdown),
+        }
+    }
+
+    /// What may be put, once there is room.
+    pub(super) fn room(&self, chosen: Chosen) -> Room<'_> {
+        let granted = chosen.0 == Outcome::Granted;
+        let room = (granted && self.bound.is_some()).then(|| Held(&self.room));
+        Room { granted, room }
+    }
+
+    pub(super) fn put_in(&self, room: Room<'_>, item: T) -> Result<(), PutError<T>> {
+        if room.granted { self.store_in(item, room.room) } else { Err(PutError::Shutdown(item)) }
+    }
+
     pub(super) fn put(&self, item: T, deadline: Option<Nanos>) -> Result<(), PutError<T>> {
         if self.bound.is_some() {
             match self.room.acquire(deadline) {
@@ -88,7 +122,10 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     /// Puts, with a permit for the room.
     fn store(&self, item: T) -> Result<(), PutError<T>> {
-        let room = self.bound.is_some().then(|| Held(&self.room));
+        self.store_in(item, self.bound.is_some().then(|| Held(&self.room)))
+    }
+
+    fn store_in(&self, item: T, room: Option<Held<'_>>) -> Result<(), PutError<T>> {
         let mut content = self.content.lock();
         if content.shut {
             return Err(PutError::Shutdown(item));
@@ -210,6 +247,13 @@ impl<T, B: Order<T>> Shared<T, B> {
         // The items are dropped after this, without the lock.
         drop(content);
     }
+}
+
+/// A place for what is not there yet; free again if it does not come.
+#[derive(Debug)]
+pub struct Room<'a> {
+    granted: bool,
+    room: Option<Held<'a>>,
 }
 
 /// A push that may panic in the user's `Ord`: what is in the buffer then counts.

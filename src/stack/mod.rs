@@ -26,6 +26,6 @@ mod tests;
 
 pub(crate) use cache::StackCache;
 pub(crate) use class::{SizeClass, reserve};
-pub(crate) use label::{LabelledStack, Name, overflown};
 pub(crate) use guard::made;
+pub(crate) use label::{LabelledStack, Name, overflown};
 pub(crate) use slot::GreenStack;

@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::once::OnceLock;
+use super::select::Arm;
 use super::waitable::{Spot, Waitable, Watch};
 use std::fmt;
 use std::time::Duration;
@@ -63,6 +64,16 @@ impl<T> AsyncResult<T> {
     /// Whether the value is there.
     pub fn is_ready(&self) -> bool {
         self.value.get().is_some()
+    }
+
+    #[doc(hidden)]
+    pub fn __waiting(&self) -> Arm<'_> {
+        self.there.__waiting()
+    }
+
+    #[doc(hidden)]
+    pub fn __waited(&self) -> &T {
+        self.wait()
     }
 
     /// The value, if it was set.

@@ -1,7 +1,8 @@
 //! The event.
 
 use super::line::{Line, Node, Outcome};
-use super::place::{self, Place};
+use super::place::{self, Place, Source};
+use super::select::Arm;
 use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::{self, Nanos};
@@ -87,16 +88,36 @@ impl Event {
             return true;
         }
         let node = place::node();
-        {
-            let mut waiters = self.waiters.lock();
-            if self.is_set() {
-                return true;
-            }
-            // SAFETY: `wait` returns or unwinds when the node is out of line.
-            unsafe { waiters.line.push(&node) };
-        }
-        place::wait(self, &node, deadline) == Outcome::Granted
+        // SAFETY: `wait` returns or unwinds when the node is out of line.
+        let entered = unsafe { self.enter(&node) };
+        entered.unwrap_or_else(|| place::wait(self, &node, deadline)) == Outcome::Granted
             || node.number() <= self.waiters.lock().reached
+    }
+
+    #[doc(hidden)]
+    pub fn __waiting(&self) -> Arm<'_> {
+        Arm::at(self)
+    }
+
+    #[doc(hidden)]
+    pub fn __waited(&self) {}
+}
+
+impl Source for Event {
+    fn try_now(&self) -> Option<Outcome> {
+        self.is_set().then_some(Outcome::Granted)
+    }
+
+    /// # Safety
+    /// As `Source` says.
+    unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
+        let mut waiters = self.waiters.lock();
+        let set = self.try_now();
+        if set.is_none() {
+            // SAFETY: the caller's promise.
+            unsafe { waiters.line.push(node) };
+        }
+        set
     }
 }
 

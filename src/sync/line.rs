@@ -8,8 +8,9 @@
 //! | `WAITING` | in line | granter (to `GRANTED` or `REFUSED`), or the waiter, who leaves the line |
 //! | `GRANTED` | out of line, and has what it waited for | nobody |
 //! | `REFUSED` | out of line, and will not get it | nobody |
+//! | `PASSED` | out of line: it has decided for something else that it waits for | nobody |
 //!
-//! Both moves are made under the lock, so exactly one of them happens. The
+//! All moves are made under the lock, so exactly one of them happens. The
 //! store of the outcome is the granter's last touch of the node (Release), and
 //! the waiter may go as soon as it sees it (Acquire), without the lock.
 
@@ -22,6 +23,28 @@ use std::sync::atomic::Ordering::*;
 const WAITING: u32 = 0;
 const GRANTED: u32 = 1;
 const REFUSED: u32 = 2;
+const PASSED: u32 = 3;
+
+/// One that stands in line.
+pub(crate) trait Candidate {
+    /// Whether it takes what it is offered.
+    ///
+    /// # Safety
+    /// It is in line.
+    unsafe fn claim(&self) -> bool {
+        true
+    }
+}
+
+impl Candidate for Waiting {
+    /// # Safety
+    /// As `Candidate` says.
+    #[inline]
+    unsafe fn claim(&self) -> bool {
+        // SAFETY: in line, it was not told yet.
+        unsafe { Waiting::claim(self) }
+    }
+}
 
 /// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +75,11 @@ impl<W> Node<W> {
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
         }
+    }
+
+    /// Who waits: for a place that is no line.
+    pub(crate) fn take_who(&self) -> Option<W> {
+        self.who.take()
     }
 
     /// Its place among all who have ever stood in its line; 0 before.
@@ -87,7 +115,9 @@ impl<W> Line<W> {
     pub(crate) const fn new() -> Line<W> {
         Line { first: ptr::null(), last: ptr::null(), watchers: ptr::null(), count: 0 }
     }
+}
 
+impl<W: Candidate> Line<W> {
     /// Whether nobody waits; somebody may watch.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
@@ -166,10 +196,21 @@ impl<W> Line<W> {
     }
 
     fn settle<R>(&mut self, newest: u64, as_: u32, wake: impl FnOnce(W) -> R) -> Option<R> {
-        // SAFETY: those in line are alive.
-        let node = unsafe { self.first.as_ref() }.filter(|n| n.number.get() <= newest)?;
-        // SAFETY: it is in line.
-        unsafe { self.settle_one(node, as_, wake) }
+        loop {
+            // SAFETY: those in line are alive.
+            let node = unsafe { self.first.as_ref() }.filter(|n| n.number.get() <= newest)?;
+            let who = node.who.take();
+            // SAFETY: it is in line, under whose lock this is.
+            if who.as_ref().is_none_or(|who| unsafe { who.claim() }) {
+                node.who.set(who);
+                // SAFETY: it is in line.
+                return unsafe { self.settle_one(node, as_, wake) };
+            }
+            // SAFETY: it is in line.
+            unsafe { self.unlink(node) };
+            // The last touch: see above.
+            node.outcome.store(PASSED, Release);
+        }
     }
 
     /// # Safety
@@ -208,42 +249,5 @@ impl<W> Line<W> {
 }
 
 #[cfg(all(test, loom))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::{Arc, Mutex};
-
-    struct Shared {
-        line: Mutex<Line<u32>>,
-        nodes: [Node<u32>; 2],
-    }
-    // SAFETY: nodes are reached under the lock, but for their outcomes.
-    unsafe impl Sync for Shared {}
-    // SAFETY: nothing is tied to a thread.
-    unsafe impl Send for Shared {}
-
-    /// A granter meets the first one's deadline: exactly one of the two waiters
-    /// gets the grant, and the first one only if it did not leave.
-    #[test]
-    fn loom_grant_against_deadline() {
-        loom::model(|| {
-            let nodes = [Node::new(0), Node::new(1)];
-            let shared = Arc::new(Shared { line: Mutex::new(Line::new()), nodes });
-            for node in &shared.nodes {
-                // SAFETY: in the `Arc` until the end.
-                unsafe { shared.line.lock().unwrap().push(node) };
-            }
-            let theirs = shared.clone();
-            let granter =
-                loom::thread::spawn(move || theirs.line.lock().unwrap().grant(u64::MAX, |who| who));
-            // SAFETY: pushed above.
-            let left = unsafe { shared.line.lock().unwrap().leave(&shared.nodes[0]) };
-            if !left {
-                assert_eq!(shared.nodes[0].outcome(), Some(Outcome::Granted));
-            }
-            let granted = granter.join().unwrap();
-            assert_eq!(granted, Some(u32::from(left)));
-            assert_eq!(shared.nodes[1].outcome().is_some(), left);
-            assert_eq!(shared.line.lock().unwrap().is_empty(), left);
-        });
-    }
-}
+#[path = "line_loom.rs"]
+mod loom_tests;

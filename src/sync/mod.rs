@@ -9,6 +9,7 @@ pub(crate) mod line;
 pub(crate) mod place;
 pub(crate) mod waitable;
 pub(crate) mod permits;
+pub(crate) mod select;
 mod mutex;
 mod reentrant;
 mod condvar;

@@ -9,7 +9,7 @@
 //! by the node's outcome.
 
 use super::line::{Line, Node, Outcome};
-use super::place::{self, Place};
+use super::place::{self, Place, Source};
 use super::waitable::{Spot, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::Nanos;
@@ -73,25 +73,6 @@ impl Permits {
             Some(outcome) => outcome,
             None => place::wait(self, &node, deadline),
         }
-    }
-
-    /// Puts `node` in line; else what it would have got there.
-    ///
-    /// # Safety
-    /// As `Line::push`.
-    unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
-        let mut line = self.line.lock();
-        while !self.try_acquire() {
-            if self.word.load(Relaxed) & CLOSED != 0 {
-                return Some(Outcome::Refused);
-            }
-            if self.announce() {
-                // SAFETY: the caller's promise.
-                unsafe { line.push(node) };
-                return None;
-            }
-        }
-        Some(Outcome::Granted)
     }
 
     /// Has whoever releases look into the line, whose lock is held; false if
@@ -208,5 +189,33 @@ impl Place for Permits {
 
     fn pass_on(&self) {
         self.release();
+    }
+}
+
+impl Source for Permits {
+    fn try_now(&self) -> Option<Outcome> {
+        if self.try_acquire() {
+            return Some(Outcome::Granted);
+        }
+        let word = self.word.load(Acquire);
+        (word < ONE && word & CLOSED != 0).then_some(Outcome::Refused)
+    }
+
+    /// # Safety
+    /// As `Source` says.
+    unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
+        let mut line = self.line.lock();
+        loop {
+            if let Some(outcome) = self.try_now() {
+                return Some(outcome);
+            }
+            let word = self.word.load(Relaxed);
+            let none = word < ONE && word & CLOSED == 0;
+            if none && self.word.compare_exchange(word, word | WAITERS, AcqRel, Relaxed).is_ok() {
+                // SAFETY: the caller's promise.
+                unsafe { line.push(node) };
+                return None;
+            }
+        }
     }
 }

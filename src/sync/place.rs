@@ -15,6 +15,18 @@ pub(crate) trait Place<W = Waiting> {
     fn pass_on(&self);
 }
 
+/// A place where one may wait that waits elsewhere as well.
+pub(crate) trait Source: Place {
+    /// What can be had without waiting.
+    fn try_now(&self) -> Option<Outcome>;
+
+    /// Puts `node` in line, unless it need not wait.
+    ///
+    /// # Safety
+    /// It stays where it is until it has left, whatever its outcome.
+    unsafe fn enter(&self, node: &Node) -> Option<Outcome>;
+}
+
 /// A node for the calling thread.
 pub(crate) fn node() -> Node {
     Node::new(Waiting::current())

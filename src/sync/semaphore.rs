@@ -2,6 +2,7 @@
 
 use super::line::Outcome;
 use super::permits::{MOST, Permits};
+use super::select::{Arm, Chosen};
 use super::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
 use std::fmt;
@@ -69,6 +70,16 @@ impl Semaphore {
     #[inline]
     pub fn release(&self) -> bool {
         self.permits.release()
+    }
+
+    #[doc(hidden)]
+    pub fn __accessing(&self) -> Arm<'_> {
+        Arm::at(&self.permits)
+    }
+
+    #[doc(hidden)]
+    pub fn __accessed(&self, _: Chosen) -> SemaphoreGuard<'_> {
+        SemaphoreGuard(self)
     }
 
     /// How many permits are free.

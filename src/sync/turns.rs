@@ -13,7 +13,7 @@
 //! enter, somebody is on his way to let it in. What the last one inside did is
 //! seen by the next by way of the lock, or of its node's outcome.
 
-use super::line::{Line, Node, Outcome};
+use super::line::{Candidate, Line, Node, Outcome};
 use super::place::{self, Place};
 use crate::green::park::Waiting;
 use crate::sys::clock::Nanos;
@@ -30,6 +30,9 @@ struct Wish {
     who: Waiting,
     turn: Turn,
 }
+
+/// It waits here alone.
+impl Candidate for Wish {}
 
 struct State {
     readers: usize,

@@ -17,7 +17,7 @@ use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
 use crate::green::record::{Body, Record, RecordRef};
-use crate::green::{kill, links, locals, storage};
+use crate::green::{kill, links, locals, park, storage};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
@@ -173,15 +173,15 @@ unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
     // The thread-locals end before anybody who joins goes on, as with OS threads.
     if task.packet.join.is_detached() {
         task.drop_unclaimed(result);
-        locals::end();
+        locals::end(record);
         // SAFETY: the result is the finisher's until `finish`, which comes once.
         unsafe { store(task, how, None) };
     } else {
-        locals::end();
+        locals::end(record);
         // SAFETY: as above.
         unsafe { store(task, how, Some(result)) };
     }
-    task.beside.over(&task.packet.record);
+    task.beside.over(record);
 }
 
 #[inline(always)] // as `store`
@@ -247,13 +247,16 @@ unsafe fn store<F, T, B: Beside>(
     let packet = &task.packet;
     // SAFETY: the result is the finisher's until `finish`.
     unsafe { *packet.result.get() = result };
+    let mut waker = None;
     // SAFETY: once, by the caller's promise.
-    let (found, linked) =
-        unsafe { packet.join.finish(how, || task.beside.ended(), |joiner| joiner.wake()) };
+    let (found, linked) = unsafe {
+        packet.join.finish(how, || task.beside.ended(), |joiner| joiner.tell(&mut waker))
+    };
     let detached = match found {
         Finished::Nobody => false,
         Finished::Woke(joiner) => {
             joiner.finish();
+            waker.into_iter().for_each(park::wake_task);
             false
         }
         Finished::Detached => true,
@@ -285,8 +288,7 @@ impl<F, T, B: Beside> Task<F, T, B> {
 /// The last reference to a `Task<F, T>` is gone.
 unsafe fn free<F, T, B>(record: NonNull<Record>) {
     let task = record.cast::<Task<F, T, B>>().as_ptr();
-    // SAFETY: allocated by `new` with this layout; closure and result were
-    // taken out by those that own them.
+    // SAFETY: of this layout, by `new`; closure and result went with those that own them.
     unsafe {
         ptr::drop_in_place(task);
         dealloc(task.cast(), Layout::new::<Task<F, T, B>>());

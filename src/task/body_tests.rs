@@ -73,3 +73,72 @@ fn miri_counted_and_refused() {
     assert!(handle.join().is_err());
     drop(counted);
 }
+
+/// A fresh one that holds `value`, and its handle.
+fn holds<T: Send + 'static>(value: T) -> (RecordRef, JoinHandle<T>) {
+    let (thread, handle) = new(move || value, None, SizeClass::DEFAULT).unwrap();
+    // SAFETY: made for this type, one handle.
+    (thread, unsafe { JoinHandle::new(GreenThread(handle)) })
+}
+
+/// Wakers of one that has ended are the last to go, from other threads.
+#[test]
+fn miri_wakers_outlive_what_they_wake() {
+    let (thread, handle) = holds(vec![1]);
+    crate::green::current::enter(&thread);
+    let own = crate::green::waker::of(&thread);
+    let wakers = [(*own).clone(), (*own).clone(), (*own).clone()];
+    crate::green::current::leave();
+    wakers[0].wake_by_ref();
+    assert!(thread.state.take_woken() && thread.state.take_notice());
+    ends(thread);
+    assert_eq!(handle.join().unwrap(), [1]);
+    let [one, two, three] = wakers;
+    let other = std::thread::spawn(move || (two.wake(), drop(three)));
+    assert!(one.will_wake(&own));
+    one.wake_by_ref();
+    drop(one);
+    other.join().unwrap();
+}
+
+#[test]
+fn miri_its_end_is_awaited() {
+    for early in [false, true] {
+        let (thread, handle) = holds(vec![1]);
+        let mut thread = Some(thread);
+        if early {
+            ends(thread.take().unwrap());
+        }
+        let other = std::thread::spawn(move || thread.into_iter().for_each(ends));
+        assert_eq!(crate::task::block_on::block_on(handle).unwrap(), [1]);
+        other.join().unwrap();
+    }
+}
+
+#[test]
+fn miri_a_future_of_its_end_is_dropped() {
+    let (thread, handle) = holds(vec![1]);
+    let mut future = Box::pin(handle.into_future());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    drop(future);
+    ends(thread);
+}
+
+/// What a thread selects from while others give.
+#[test]
+fn miri_one_of_two_ends_is_selected() {
+    for quiet in 0..2 {
+        let [(a, mut first), (b, mut second)] = [holds(vec![1]), holds(vec![2])];
+        let (ends_now, ends_later) = if quiet == 0 { (b, a) } else { (a, b) };
+        let other = std::thread::spawn(move || ends(ends_now));
+        let chosen = crate::select! {
+            _ = join(first) => 1,
+            _ = join(second) => 0,
+        };
+        assert_eq!(chosen, quiet);
+        other.join().unwrap();
+        ends(ends_later);
+    }
+}

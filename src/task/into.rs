@@ -7,10 +7,11 @@ use super::spawn::{refuse, refuse_quietly};
 use crate::config;
 use crate::error::JoinError;
 use crate::green::handle::GreenThread;
+use crate::green::storage::Inherited;
 use crate::sched::start;
 use crate::stack::SizeClass;
 use std::io;
-use std::panic::{Location, resume_unwind};
+use std::panic::{Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Who is spawned.
@@ -28,6 +29,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let inherited = catch_unwind(Inherited::capture).unwrap_or_else(|panic| {
+        if let (true, Some(places)) = (entry.holds, &members.places) {
+            places.release();
+        }
+        resume_unwind(panic)
+    });
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(entry.by);
     let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
@@ -36,6 +43,7 @@ where
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
+    inherited.give_to(&thread);
     match (members.enter(&thread, entry.epoch), runtime) {
         (Ok(()), Ok(runtime)) => runtime.submit(thread),
         (Ok(()), Err(why)) => refuse(thread, why),

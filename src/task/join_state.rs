@@ -110,13 +110,12 @@ impl<U> JoinState<U> {
     pub(crate) unsafe fn wait(&self, waiter: U) -> bool {
         // SAFETY: OPEN or DONE, and either way the cell is the joiner's.
         unsafe { *self.waiter.get() = Some(waiter) };
-        let waits = self.shift(OPEN, WAITING);
-        if !waits {
+        self.shift(OPEN, WAITING) || {
             self.has_come();
             // SAFETY: done, and nobody was found: still the joiner's.
             unsafe { *self.waiter.get() = None };
+            false
         }
-        waits
     }
 
     /// The joiner gives up; false if the result came first.

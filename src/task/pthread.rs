@@ -164,7 +164,7 @@ unsafe fn run(record: NonNull<Record>) {
             std::process::abort()
         }
     }
-    locals::end();
+    locals::end(&this.record);
 }
 
 /// # Safety
@@ -181,7 +181,7 @@ unsafe fn ended(record: NonNull<Record>, stack: GreenStack) -> Option<GreenStack
     // SAFETY: the stack is the finisher's until `finish`, which comes once.
     let (found, linked) = unsafe {
         *this.stack.get() = Some(stack);
-        this.join.finish(Ending::Returned, || (), |joiner| joiner.wake())
+        this.join.finish(Ending::Returned, || (), |joiner| joiner.tell(&mut None))
     };
     if linked {
         links::fire(&this.record, Ending::Returned);
@@ -245,9 +245,7 @@ impl Pthread {
         let value = self.value.get();
         self.claim.store(GONE, Relaxed);
         // SAFETY: done, and claimed.
-        if let Some(stack) = unsafe { self.leave() } {
-            stacks::give(stack);
-        }
+        unsafe { self.leave() }.into_iter().for_each(stacks::give);
         Ok(value)
     }
 
@@ -265,9 +263,7 @@ impl Pthread {
         // SAFETY: claimed, once.
         if unsafe { self.join.detach() } {
             // SAFETY: it has ended, and claimed.
-            if let Some(stack) = unsafe { self.leave() } {
-                stacks::give(stack);
-            }
+            unsafe { self.leave() }.into_iter().for_each(stacks::give);
         }
         Ok(())
     }

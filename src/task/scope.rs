@@ -10,6 +10,7 @@ use crate::green::cancel::{self, raise};
 use crate::green::handle::GreenThread;
 use crate::green::limit::Limit;
 use crate::green::record::RecordRef;
+use crate::green::storage::Inherited;
 use crate::sched::start;
 use crate::stack::SizeClass;
 use std::alloc::{Layout, handle_alloc_error};
@@ -90,9 +91,11 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
+        let inherited = Inherited::capture();
         let runtime = start::runtime(Location::caller());
         let new = self.make(f, None, usual_class());
         let (thread, handle) = new.unwrap_or_else(|_| handle_alloc_error(Layout::new::<F>()));
+        inherited.give_to(&thread);
         submit(runtime, thread);
         handle
     }
@@ -188,9 +191,11 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
+        let inherited = Inherited::capture();
         let runtime = start::runtime(Location::caller())?;
         let class = self.class()?;
         let (thread, handle) = scope.make(f, self.name.map(String::into_boxed_str), class)?;
+        inherited.give_to(&thread);
         runtime.submit(thread);
         Ok(handle)
     }

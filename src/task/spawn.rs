@@ -37,13 +37,17 @@ where
     spawn_from(f, Location::caller())
 }
 
-/// As [`spawn`], but `f` starts after `delay`.
+/// As [`spawn`], but `f` starts after `delay`. Killed before that, it never does,
+/// and is dropped; a [`Timer`](crate::Timer) gives it back.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
 /// let start = Instant::now();
 /// let late = greenroom::spawn_later(Duration::from_millis(10), Instant::now);
 /// assert!(late.join().unwrap() - start >= Duration::from_millis(10));
+///
+/// let never = greenroom::spawn_later(Duration::from_secs(3600), || unreachable!());
+/// never.kill();
 /// ```
 #[track_caller]
 pub fn spawn_later<F, T>(delay: Duration, f: F) -> JoinHandle<T>

@@ -1,0 +1,108 @@
+//! Every interleaving of the line's moves.
+
+use super::*;
+use crate::green::choice::Choice;
+use loom::sync::{Arc, Mutex};
+
+impl Candidate for u32 {
+    /// # Safety
+    /// None.
+    unsafe fn claim(&self) -> bool {
+        true
+    }
+}
+
+struct Shared {
+    line: Mutex<Line<u32>>,
+    nodes: [Node<u32>; 2],
+}
+// SAFETY: nodes are reached under the lock, but for their outcomes.
+unsafe impl Sync for Shared {}
+// SAFETY: nothing is tied to a thread.
+unsafe impl Send for Shared {}
+
+/// A granter meets the first one's deadline: exactly one of the two waiters
+/// gets the grant, and the first one only if it did not leave.
+#[test]
+fn loom_grant_against_deadline() {
+    loom::model(|| {
+        let nodes = [Node::new(0), Node::new(1)];
+        let shared = Arc::new(Shared { line: Mutex::new(Line::new()), nodes });
+        for node in &shared.nodes {
+            // SAFETY: in the `Arc` until the end.
+            unsafe { shared.line.lock().unwrap().push(node) };
+        }
+        let theirs = shared.clone();
+        let granter =
+            loom::thread::spawn(move || theirs.line.lock().unwrap().grant(u64::MAX, |who| who));
+        // SAFETY: pushed above.
+        let left = unsafe { shared.line.lock().unwrap().leave(&shared.nodes[0]) };
+        if !left {
+            assert_eq!(shared.nodes[0].outcome(), Some(Outcome::Granted));
+        }
+        let granted = granter.join().unwrap();
+        assert_eq!(granted, Some(u32::from(left)));
+        assert_eq!(shared.nodes[1].outcome().is_some(), left);
+        assert_eq!(shared.line.lock().unwrap().is_empty(), left);
+    });
+}
+
+/// One that stands in two lines, with that number in each.
+struct Chooser(Arc<Choice>, u32);
+
+impl Candidate for Chooser {
+    /// # Safety
+    /// None.
+    unsafe fn claim(&self) -> bool {
+        self.0.claim(self.1)
+    }
+}
+
+struct Two {
+    lines: [Mutex<Line<Chooser>>; 2],
+    nodes: [Node<Chooser>; 2],
+    /// In the second line, behind the chooser.
+    next: Node<Chooser>,
+}
+// SAFETY: nodes are reached under their line's lock, but for their outcomes.
+unsafe impl Sync for Two {}
+// SAFETY: nothing is tied to a thread.
+unsafe impl Send for Two {}
+
+/// Both lines grant while the chooser's deadline passes: it gets one thing at
+/// most, and what it does not take goes to the next.
+#[test]
+fn loom_two_grants_against_deadline() {
+    loom::model(|| {
+        let choice = Arc::new(Choice::new());
+        let chooser = |number| Node::new(Chooser(choice.clone(), number));
+        let two = Arc::new(Two {
+            lines: [Mutex::new(Line::new()), Mutex::new(Line::new())],
+            nodes: [chooser(0), chooser(1)],
+            next: Node::new(Chooser(Arc::new(Choice::new()), 7)),
+        });
+        for at in 0..2 {
+            // SAFETY: in the `Arc` until the end.
+            unsafe { two.lines[at].lock().unwrap().push(&two.nodes[at]) };
+        }
+        // SAFETY: as above.
+        unsafe { two.lines[1].lock().unwrap().push(&two.next) };
+        let granters = [0, 1].map(|at| {
+            let two = two.clone();
+            loom::thread::spawn(move || {
+                two.lines[at].lock().unwrap().grant(u64::MAX, |who: Chooser| who.1)
+            })
+        });
+        choice.claim(2);
+        let decided = choice.decided().expect("by somebody");
+        for at in 0..2 {
+            // SAFETY: pushed above.
+            unsafe { two.lines[at].lock().unwrap().leave(&two.nodes[at]) };
+            let outcome = two.nodes[at].outcome();
+            assert_eq!(outcome == Some(Outcome::Granted), decided == at as u32);
+        }
+        let [first, second] = granters.map(|granter| granter.join().unwrap());
+        assert_eq!(first, (decided == 0).then_some(0));
+        assert_eq!(second, Some(if decided == 1 { 1 } else { 7 }));
+    });
+}
