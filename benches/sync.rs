@@ -92,9 +92,31 @@ fn queues(c: &mut Criterion) {
     group.finish();
 }
 
+/// Of two queues, one of which has an item: its put counts, too.
+fn selects(c: &mut Criterion) {
+    let mut group = c.benchmark_group("select");
+    let (one, two) = (Queue::new(), Queue::new());
+    group.bench_function("greenroom", |b| {
+        b.iter(|| {
+            one.put(1_u64).unwrap();
+            greenroom::select! { v = get(one) => v, v = get(two) => v }.unwrap()
+        })
+    });
+    let (put, one) = crossbeam_channel::unbounded();
+    let (_keep, two) = crossbeam_channel::unbounded::<u64>();
+    group.bench_function("crossbeam", |b| {
+        b.iter(|| {
+            put.send(1_u64).unwrap();
+            crossbeam_channel::select! { recv(one) -> v => v, recv(two) -> v => v }.unwrap()
+        })
+    });
+    group.finish();
+}
+
 fn benches(c: &mut Criterion) {
     locks(c);
     queues(c);
+    selects(c);
 }
 
 fn main() {
