@@ -172,3 +172,41 @@ fn nor_one_that_starts_so_late() {
     });
     ended.assert_success();
 }
+
+/// What `green_local!` declares goes with its green thread, whatever the mode.
+#[test]
+fn green_local_values_go_likewise() {
+    greenroom::green_local! {
+        static KEPT: RefCell<Vec<Box<dyn FnMut() -> bool>>> = const { RefCell::new(Vec::new()) };
+        static IN_USE: Used = Used(Cell::new(WHOLE));
+    }
+    fn suspended() -> Box<dyn FnMut() -> bool> {
+        let mut generator = Generator::<(), (), ()>::new(|co, ()| {
+            IN_USE.with(|used| {
+                MADE.fetch_add(1, SeqCst);
+                let _looks = Looks(used);
+                loop {
+                    co.yield_(());
+                }
+            });
+        });
+        Box::new(move || generator.try_resume(()).is_ok())
+    }
+    let ended = in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let keep = || {
+            KEPT.with(|_| ()); // goes after `IN_USE`
+            let mut generator = suspended();
+            assert!(generator());
+            KEPT.with(|kept| kept.borrow_mut().push(generator));
+        };
+        greenroom::spawn(keep).join().unwrap();
+        assert_eq!((MADE.load(SeqCst), DROPPED.load(SeqCst)), (1, 0));
+        // Dropped before, it unwinds.
+        greenroom::spawn(|| assert!(suspended()())).join().unwrap();
+        assert_eq!((MADE.load(SeqCst), DROPPED.load(SeqCst)), (2, 1));
+        std::thread::spawn(keep).join().unwrap();
+        assert_eq!((MADE.load(SeqCst), DROPPED.load(SeqCst)), (3, 1));
+    });
+    ended.assert_success();
+    ended.assert_says("was dropped at the end of its thread; its stack is leaked", 2);
+}

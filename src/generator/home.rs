@@ -5,11 +5,12 @@
 //! thread-locals of their own on its green thread. What they cannot see is that
 //! the green threads of one worker, which share its thread-locals, hand one to
 //! another through a thread-local. So each is compared by number. Nor do they
-//! see when a thread-local goes that somebody on that stack is using, while the
-//! stack is kept in another: so nothing runs there once they begin to go.
+//! see when a thread-local, or a green-local value, goes that somebody on that
+//! stack is using, while the stack is kept in another: so nothing runs there once
+//! they begin to go.
 
 use crate::green::current;
-use crate::green::record::Record;
+use crate::green::storage;
 use crate::sys::thread_end;
 
 /// One thread, among those that a stack can come to.
@@ -19,7 +20,7 @@ pub(super) struct Home(u64);
 impl Home {
     /// Nobody's yet.
     pub(super) const NONE: Home = Home(u64::MAX);
-    /// The calling thread, if its thread-locals go.
+    /// The calling thread, if its thread-locals or green-local values go.
     const ENDING: Home = Home(u64::MAX - 1);
     /// A thread whose thread-locals went when it was settled on: nobody is it.
     const PAST: Home = Home(u64::MAX - 2);
@@ -31,7 +32,11 @@ impl Home {
             return Home::ENDING;
         }
         // Green threads are numbered from 1.
-        Home(current::get().map_or(0, Record::id))
+        match current::get() {
+            None => Home(0),
+            Some(record) if storage::is_ending(record) => Home::ENDING,
+            Some(record) => Home(record.id()),
+        }
     }
 
     /// The calling thread, to which a stack is to belong from now on.

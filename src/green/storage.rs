@@ -117,6 +117,8 @@ fn finish(table: *const Table) {
         return;
     }
     // SAFETY: the thread's own, or one that was not given away.
+    unsafe { (*table).begin_end() };
+    // SAFETY: likewise.
     while let Some((value, kind)) = unsafe { (*table).pop() } {
         // The hook has reported it, and nobody is left to hear of it.
         // SAFETY: of this kind, and taken out.
@@ -144,6 +146,14 @@ fn end_values(record: &Record) {
     // A kill that comes now comes too late: nothing unwinds any more.
     record.own.marks.shield();
     finish(record.own.table.get());
+}
+
+/// Whether the values of `record`, which runs here, go or are gone.
+#[inline]
+pub(crate) fn is_ending(record: &Record) -> bool {
+    let table = record.own.table.get();
+    // SAFETY: this thread's own, as in `find`.
+    unsafe { table.as_ref() }.is_some_and(|it| it.is_ending() || ptr::eq(it, &ENDED.0))
 }
 
 /// What a thread that is made now inherits.

@@ -3,7 +3,7 @@
 //! A value lies in a box, so that references to it outlast the growth of the
 //! table.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
 /// What the table knows of a value's type.
@@ -26,8 +26,8 @@ enum Slot {
     Gone,
 }
 
-/// One thread's values.
-pub(crate) struct Table(UnsafeCell<Values>);
+/// One thread's values, and whether they go.
+pub(crate) struct Table(UnsafeCell<Values>, Cell<bool>);
 
 struct Values {
     /// By the number of the key.
@@ -38,7 +38,18 @@ struct Values {
 
 impl Table {
     pub(super) const fn new() -> Table {
-        Table(UnsafeCell::new(Values { slots: Vec::new(), order: Vec::new() }))
+        Table(UnsafeCell::new(Values { slots: Vec::new(), order: Vec::new() }), Cell::new(false))
+    }
+
+    /// From now on its values go.
+    pub(super) fn begin_end(&self) {
+        self.1.set(true);
+    }
+
+    /// Whether some of its values may be gone.
+    #[inline]
+    pub(super) fn is_ending(&self) -> bool {
+        self.1.get()
     }
 
     /// # Safety
