@@ -107,7 +107,8 @@ fn first(things: &[&dyn Waitable], deadline: Option<Nanos>) -> Option<usize> {
             return Some(number);
         }
     }
-    ready.wait(deadline)
+    // Who tells many may not have come to this one in time.
+    ready.wait(deadline).or_else(|| things.iter().position(|thing| thing.is_ready()))
 }
 
 /// Waits until each of `things` has been ready during the wait, also if it is
@@ -141,8 +142,15 @@ pub fn wait_all_timeout(things: &[&dyn Waitable], timeout: Duration) -> bool {
 fn all(things: &[&dyn Waitable], deadline: Option<Nanos>) -> bool {
     let ready = Ready::new();
     let mut watching = Watching::new(things, &ready);
-    let missing = (0..things.len()).filter(|number| watching.watch(*number)).count();
-    (0..missing).all(|_| ready.wait(deadline).is_some())
+    let mut missing: Vec<_> = (0..things.len()).map(|number| watching.watch(number)).collect();
+    for _ in 0..missing.iter().filter(|misses| **misses).count() {
+        match ready.wait(deadline) {
+            Some(number) => missing[number] = false,
+            // As in `first`.
+            None => return things.iter().zip(missing).all(|(thing, m)| !m || thing.is_ready()),
+        }
+    }
+    true
 }
 
 /// The spots that are watched; leaves them all when dropped.
