@@ -330,3 +330,15 @@ fn races_keep_the_bound() {
     })
     .assert_success();
 }
+
+#[test]
+fn what_may_cross_threads() {
+    fn crosses<T: Send + Sync>() {}
+    fn moves<T: Send>() {}
+    crosses::<Pool>();
+    crosses::<greenroom::Group>();
+    crosses::<greenroom::GroupError>();
+    crosses::<greenroom::OnFinish>();
+    moves::<greenroom::IWait<std::cell::Cell<u8>>>();
+    moves::<greenroom::IMapUnordered<std::vec::IntoIter<u8>, fn(u8), ()>>();
+}
