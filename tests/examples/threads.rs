@@ -83,3 +83,26 @@ fn set_a_timer() {
     assert_eq!(having(&said, "hello").len(), 1, "{said}");
     place(&said, "ten thousand timers gave 49995000");
 }
+
+#[test]
+fn run_async() {
+    let said = printed("run_async", &[]);
+    let expected = "\
+Hello world! (main)
+Hello again! (main)
+Hello world! (main)
+Hello world! (main)
+Hello again! (main)
+Hello again! (main)
+";
+    assert!(said.starts_with(expected), "{said}");
+    let lines = |name: &str| {
+        let numbers = having(&said, name).into_iter();
+        numbers.map(|line| number(line, "------", "----")).collect::<Vec<u32>>()
+    };
+    assert_eq!(lines("--work1--"), [0, 1, 2]);
+    assert_eq!(lines("--work2--"), [0, 1, 2, 3, 4]);
+    // Neither waits for the other's end.
+    assert!(place(&said, "--work2------0-----------") < place(&said, "--work1------2-----------"));
+    assert!(said.ends_with("both are done\n"), "{said}");
+}
