@@ -79,6 +79,7 @@ fn set_a_timer() {
     assert!(late >= 0.2, "{said}");
     place(&said, "enough of waiting");
     place(&said, "cancelled: true");
+    place(&said, "so it gave None");
     // What was cancelled said nothing.
     assert_eq!(having(&said, "hello").len(), 1, "{said}");
     place(&said, "ten thousand timers gave 49995000");
