@@ -2,11 +2,13 @@
 //!
 //! `cargo bench -p greenroom-bench --bench generator`
 
+mod green;
+
 use std::hint::black_box;
 
 use criterion::Criterion;
+use green::run;
 use greenroom::{Generator, Greenlet};
-use greenroom_bench::run;
 
 fn generator(c: &mut Criterion) {
     let mut group = c.benchmark_group("generator");
