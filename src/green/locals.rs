@@ -79,7 +79,10 @@ pub(super) fn begin(record: &Record) {
 /// green-local values and of its thread-locals, which may wait.
 pub(crate) fn end(record: &Record) {
     storage::end(record);
-    if let Some(layout) = layout() {
+    // One that runs without a stack, in a test, leaves its OS thread's alone.
+    if record.own.block.get().is_some()
+        && let Some(layout) = layout()
+    {
         // Destructors that unwind abort: no kill unwinds their waits.
         record.own.marks.shield();
         layout.end();
