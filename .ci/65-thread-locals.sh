@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests where green threads share thread-locals, and where each has its own.
-# limit: 400
+# limit: 600
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
