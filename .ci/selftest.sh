@@ -165,6 +165,11 @@ if asked 93-soak; then
   expect 93-soak.sh 'panicked'
 fi
 
+if asked 94-cancel-stress; then
+  sed -i 's/^fn seconds() -> Duration {/&\n    panic!("planted defect");/' tests/cancel_stress.rs
+  expect 94-cancel-stress.sh 'planted defect'
+fi
+
 if asked 96-crates; then
   sed -i 's/^fn ready() {/&\n    panic!("planted defect");/' tests/crates/tests/locks.rs
   expect 96-crates.sh 'planted defect'

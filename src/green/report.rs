@@ -76,6 +76,9 @@ pub(crate) fn install_panic_hook() {
         // Std counts "inside a hook" per OS thread: two green threads of one
         // worker inside it at a time would abort. So it may block, not park.
         Box::new(move |info| {
+            if is_no_failure(info) {
+                return;
+            }
             let _inside = current::Inside::enter();
             before(info)
         })
@@ -95,10 +98,15 @@ fn same_type(a: Hook<'_>, b: Hook<'_>) -> bool {
     vtable(a) == vtable(b)
 }
 
+/// Whether that panic is only how a kill or a timeout ends std's sleep.
+fn is_no_failure(info: &PanicHookInfo<'_>) -> bool {
+    info.payload_as_str().is_some_and(cancel::is_end_of_sleep)
+}
+
 /// What std prints, with the green thread's name.
 fn report_panic(info: &PanicHookInfo<'_>, default: Hook<'_>) {
-    if info.payload_as_str().is_some_and(cancel::is_end_of_sleep) {
-        return; // no failure
+    if is_no_failure(info) {
+        return;
     }
     // A pthread has a name that std knows.
     let Some(record) = current::get().filter(|r| !r.is_pthread()) else {
