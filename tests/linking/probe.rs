@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,8 +43,7 @@ fn ended() {
     greenroom::patch_all().expect("the patch");
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let accepts = listener.try_clone().expect("a second descriptor");
-    let killed = greenroom::spawn(move || accepts.accept().map(drop).unwrap_err().raw_os_error());
-    greenroom::sleep(Duration::from_millis(1)); // until it waits
+    let killed = begun(move || accepts.accept().map(drop).unwrap_err().raw_os_error());
     killed.kill();
     // 125 is ECANCELED.
     assert_eq!(killed.join().expect("it returned"), Some(125));
@@ -60,10 +61,25 @@ fn ended() {
     println!("ended ok");
 }
 
+/// One that has begun, and waits or is about to.
+fn begun<T: Send + 'static>(
+    wait: impl FnOnce() -> T + Send + 'static,
+) -> greenroom::JoinHandle<T> {
+    let began = Arc::new(AtomicBool::new(false));
+    let begins = began.clone();
+    let green = greenroom::spawn(move || {
+        begins.store(true, SeqCst);
+        wait()
+    });
+    while !began.load(SeqCst) {
+        greenroom::sleep(Duration::from_millis(1));
+    }
+    green
+}
+
 /// The end of one that waits in greenroom's own way, which unwinds.
 fn unwound() {
-    let green = greenroom::spawn(greenroom::park);
-    greenroom::sleep(Duration::from_millis(1));
+    let green = begun(greenroom::park);
     green.kill();
     assert!(green.join().unwrap_err().is_killed());
     println!("unwound ok");
