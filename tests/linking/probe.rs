@@ -62,9 +62,7 @@ fn ended() {
 }
 
 /// One that has begun, and waits or is about to.
-fn begun<T: Send + 'static>(
-    wait: impl FnOnce() -> T + Send + 'static,
-) -> greenroom::JoinHandle<T> {
+fn begun<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> greenroom::JoinHandle<T> {
     let began = Arc::new(AtomicBool::new(false));
     let begins = began.clone();
     let green = greenroom::spawn(move || {
