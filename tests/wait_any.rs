@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Random, until, workers};
+use greenroom::process::{Command, Stdio};
 use greenroom::queue::{LifoQueue, PriorityQueue, Queue};
 use greenroom::sync::{AsyncResult, Event, Semaphore};
 use greenroom::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
@@ -284,4 +285,32 @@ fn races_lose_nothing() {
 #[should_panic(expected = "the first of nothing")]
 fn nothing_can_never_be_ready() {
     wait_any(&[]);
+}
+
+/// Children among other things; those who give up leave nothing behind, and who
+/// waits later still hears of it.
+#[test]
+fn children_end_among_other_things() {
+    workers(2, || {
+        let stop = Event::new();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        for _ in 0..3 {
+            assert_eq!(wait_any_timeout(&[&stop, &child], Duration::from_millis(2)), None);
+        }
+        let stdin = child.stdin.take();
+        let ends = spawn(move || drop(stdin));
+        assert_eq!(wait_any(&[&stop, &child]), 1);
+        wait_all(&[&child, &ends]);
+        assert!(child.wait().unwrap().success());
+        // Waited for already, it is ready whoever has its number now.
+        assert_eq!(wait_any(&[&stop, &child]), 1);
+
+        // One that nobody waits for any more takes its waiter along.
+        let mut child = Command::new("sleep").arg("3600").spawn().unwrap();
+        assert!(!wait_all_timeout(&[&child], Duration::from_millis(2)));
+        child.kill().unwrap();
+        let mut std: std::process::Child = child.into();
+        assert!(!std.wait().unwrap().success());
+        until(|| greenroom::inspect::stats().alive() == 0);
+    });
 }

@@ -1,9 +1,11 @@
 //! A running child.
 
 use super::capture;
+use super::ended::{self, Ended};
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::children::child::waitid;
 use crate::green::current;
+use crate::sync::waitable::{Spot, Waitable, Watch};
 use std::io;
 use std::process::{self, ExitStatus, Output};
 use std::ptr;
@@ -21,6 +23,9 @@ use std::ptr;
 #[derive(Debug)]
 pub struct Child {
     inner: process::Child,
+    /// It was waited for: its number may be another's.
+    reaped: bool,
+    ended: Ended,
     /// What it reads, if that was piped.
     pub stdin: Option<ChildStdin>,
     /// What it writes, if that was piped.
@@ -36,6 +41,8 @@ impl Child {
             stdin: inner.stdin.take().map(ChildStdin::made),
             stdout: inner.stdout.take().map(ChildStdout::made),
             stderr: inner.stderr.take().map(ChildStderr::made),
+            reaped: false,
+            ended: Ended::default(),
             inner,
         }
     }
@@ -58,7 +65,9 @@ impl Child {
     /// # Errors
     /// Those of `waitpid`.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.inner.try_wait()
+        let status = self.inner.try_wait()?;
+        self.reaped |= status.is_some();
+        Ok(status)
     }
 
     /// Closes its stdin, and waits until it has ended.
@@ -70,7 +79,7 @@ impl Child {
         if current::get().is_some() {
             // std knows whether it was waited for already: then the number may
             // be another process's.
-            if let Some(status) = self.inner.try_wait()? {
+            if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
             // Does not reap, so that std does, and remembers. What cannot be
@@ -79,7 +88,9 @@ impl Child {
             // SAFETY: no information is asked for.
             let _ = unsafe { waitid(libc::P_PID, self.id(), ptr::null_mut(), how) };
         }
-        self.inner.wait()
+        let status = self.inner.wait()?;
+        self.reaped = true;
+        Ok(status)
     }
 
     /// Closes its stdin, reads all that it writes to what was piped, and waits
@@ -94,6 +105,32 @@ impl Child {
     }
 }
 
+impl Watch for Child {
+    fn is_ready(&self) -> bool {
+        self.reaped || ended::is_over(self.id())
+    }
+
+    fn watch(&self, spot: &Spot) -> bool {
+        !self.is_ready() && self.ended.event(self.id()).watch(spot)
+    }
+
+    fn unwatch(&self, spot: &Spot) {
+        self.ended.event(self.id()).unwatch(spot);
+    }
+}
+
+/// Ready when it has ended; it is still to be waited for.
+///
+/// ```
+/// use greenroom::{process::Command, sync::Event, wait_any};
+/// let (child, stop) = (Command::new("true").spawn()?, Event::new());
+/// assert_eq!(wait_any(&[&stop, &child]), 1);
+/// let mut child = child;
+/// assert!(child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl Waitable for Child {}
+
 /// Takes it over as it is.
 impl From<process::Child> for Child {
     fn from(mut inner: process::Child) -> Child {
@@ -101,6 +138,8 @@ impl From<process::Child> for Child {
             stdin: inner.stdin.take().map(ChildStdin::from),
             stdout: inner.stdout.take().map(ChildStdout::from),
             stderr: inner.stderr.take().map(ChildStderr::from),
+            reaped: inner.try_wait().is_ok_and(|status| status.is_some()),
+            ended: Ended::default(),
             inner,
         }
     }

@@ -20,6 +20,7 @@
 
 mod pipes;
 mod capture;
+mod ended;
 mod child;
 mod command;
 

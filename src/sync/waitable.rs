@@ -15,10 +15,11 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 /// What [`wait_any`] and [`wait_all`] can wait for, in any mixture: green
-/// threads and their handles, events, results, semaphores and queues.
+/// threads and their handles, events, results, semaphores, queues and
+/// [children](crate::process::Child).
 ///
-/// It can be implemented only here. What else there is to wait for, a child
-/// process say, is waited for by a green thread that waits for it alone.
+/// It can be implemented only here. What else there is to wait for is waited for
+/// by a green thread that waits for it alone.
 pub trait Waitable: Watch {}
 
 /// How it is done.

@@ -28,6 +28,13 @@ use std::time::Duration;
 /// let handle = greenroom::spawn(|| "hello from a green thread");
 /// println!("{}", handle.join().unwrap());
 /// ```
+///
+/// It may run on another OS thread, so what it takes and returns is `Send`:
+///
+/// ```compile_fail,E0277
+/// let shared = std::rc::Rc::new(1);
+/// greenroom::spawn(move || *shared);
+/// ```
 #[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
