@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use green::{FEW, run};
-use greenroom::{joinall, spawn, yield_now};
+use greenroom::{Pool, joinall, spawn, yield_now};
 
 const BURST: u64 = 10_000;
 
@@ -22,6 +22,16 @@ fn one_at_a_time(n: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..n {
         spawn(|| ()).join().expect("it does nothing");
+    }
+    start.elapsed()
+}
+
+/// The same in a pool that has room.
+fn in_a_pool(n: u64) -> Duration {
+    let pool = Pool::new(8);
+    let start = Instant::now();
+    for _ in 0..n {
+        pool.spawn(|| ()).join().expect("it does nothing");
     }
     start.elapsed()
 }
@@ -44,6 +54,7 @@ fn burst_in_a_new_process() -> Duration {
 fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("spawn");
     group.bench_function("join", |b| b.iter_custom(one_at_a_time));
+    group.bench_function("join/pool", |b| b.iter_custom(in_a_pool));
     group.throughput(Throughput::Elements(BURST)).sampling_mode(FEW).sample_size(20);
     group.bench_function("burst/reused", |b| {
         b.iter_custom(|n| (0..n).map(|_| burst()).sum());

@@ -4,11 +4,12 @@
 
 mod green;
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use green::run;
-use greenroom::{JoinHandle, current, park, park_timeout, sleep, spawn, yield_now};
+use greenroom::{JoinHandle, current, park, park_timeout, sleep, spawn, timeout, yield_now};
 
 const SLEEPERS: u64 = 100_000;
 const LONG: Duration = Duration::from_secs(3600);
@@ -80,6 +81,8 @@ fn timers(c: &mut Criterion) {
         group.bench_function("none", |b| b.iter_custom(without));
         group.bench_function("arm_cancel", |b| b.iter_custom(cancelled));
         group.bench_function("spawn_join_timeout", |b| b.iter_custom(joined));
+        // Around what never waits.
+        group.bench_function("timeout", |b| b.iter(|| timeout(LONG, || black_box(1))));
         group.bench_function("sleep_zero", |b| b.iter_custom(|n| slept(n, Duration::ZERO)));
         group.bench_function("sleep_1ns", |b| b.iter_custom(|n| slept(n, Duration::from_nanos(1))));
         group.finish();
