@@ -163,7 +163,6 @@ pub(crate) fn refused() -> Result<(), Errno> {
 #[cold]
 fn failed(record: &Record) -> Result<(), Errno> {
     let marks = &record.own.marks;
-    marks.in_sleep.set(false);
     let why = match marks.end(Some(&record.state)) {
         None => return Ok(()),
         Some(End::Killed) => Errno(libc::ECANCELED),
@@ -183,18 +182,23 @@ fn failed(record: &Record) -> Result<(), Errno> {
     Err(why)
 }
 
-/// A sleep of libc's failed. That of std asserts that it does not, and panics.
-pub(crate) fn failed_in_sleep() {
-    with(|marks, _| marks.in_sleep.set(true));
+/// A sleep of libc's failed. That of std asserts that it was EINTR, and panics.
+pub(crate) fn failed_in_sleep(why: Errno) {
+    with(|marks, _| marks.slept.set(why.0 as u8));
 }
 
 /// Whether that panic is only how std's sleep ends.
 pub(super) fn is_end_of_sleep(text: &str) -> bool {
-    with(|marks, _| marks.in_sleep.get()) && text.starts_with("assertion `left == right` failed")
+    let why = with(|marks, _| marks.slept.get());
+    why != 0
+        && text.starts_with("assertion `left == right` failed")
+        && text.ends_with(&format!("\n  left: {why}\n right: {}", libc::EINTR))
 }
 
-fn ended_in_sleep(payload: &(dyn Any + Send)) -> bool {
-    payload.downcast_ref::<String>().is_some_and(|text| is_end_of_sleep(text))
+/// What std's sleep failed with, if `payload` is of that.
+fn end_of_sleep(payload: &(dyn Any + Send)) -> Option<i32> {
+    let text = payload.downcast_ref::<String>()?;
+    is_end_of_sleep(text).then(|| with(|marks, _| marks.slept.get()).into())
 }
 
 /// Whether `payload` is how a green thread ends that was killed (true), or whose
@@ -203,8 +207,7 @@ pub(super) fn is_end(payload: &(dyn Any + Send)) -> Option<bool> {
     if let Some(ended) = payload.downcast_ref::<Ended>() {
         return Some(ended.0.is_none());
     }
-    let killed = ended_in_sleep(payload) && with(|_, state| state.is_some_and(State::is_killed));
-    killed.then_some(true)
+    end_of_sleep(payload).map(|why| why == libc::ECANCELED)
 }
 
 impl Limit {
@@ -233,7 +236,7 @@ impl Limit {
     pub(crate) fn is_end(&self, payload: &(dyn Any + Send)) -> bool {
         match payload.downcast_ref::<Ended>() {
             Some(ended) => ended.0 == Some(ptr::from_ref(self).addr()),
-            None => self.struck.get() && ended_in_sleep(payload),
+            None => self.struck.get() && end_of_sleep(payload) == Some(libc::ETIMEDOUT),
         }
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Marks {
     pub(super) shielded_around: Cell<bool>,
     /// Calls that failed; see `refuse`.
     pub(super) refusals: Cell<u16>,
-    /// The last one to fail was a sleep.
-    pub(super) in_sleep: Cell<bool>,
+    /// What the last sleep of libc's that failed has said, or 0.
+    pub(super) slept: Cell<u8>,
 }
 
 impl Limit {
@@ -82,7 +82,7 @@ impl Marks {
             shields: Cell::new(0),
             shielded_around: Cell::new(false),
             refusals: Cell::new(0),
-            in_sleep: Cell::new(false),
+            slept: Cell::new(0),
         }
     }
 

@@ -34,7 +34,7 @@ unsafe fn green(
     }
     // SAFETY: the caller's promise; null is libc's to refuse.
     let slept = time::clock_sleep(clock, absolute, *unsafe { req.as_ref() }?)?;
-    Some(slept.inspect_err(|_| failed_in_sleep()))
+    Some(slept.inspect_err(|why| failed_in_sleep(*why)))
 }
 
 /// See clock_nanosleep(2). A green thread's sleep is not interrupted by signals,

@@ -1,0 +1,93 @@
+//! How `std::thread::sleep` ends: it asserts that it cannot fail.
+
+mod common;
+
+use common::workers;
+use greenroom::{scope, sleep, spawn, timeout};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+const NOT_SOON: Duration = Duration::from_secs(3600);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Says goodbye.
+struct Talks(UnixStream);
+
+impl Drop for Talks {
+    fn drop(&mut self) {
+        let _ = self.0.write(b"bye");
+    }
+}
+
+#[test]
+fn what_destructors_call_does_not_matter() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let ended = spawn(|| {
+            let talks = Talks(UnixStream::pair().unwrap().0);
+            timeout(ms(5), move || {
+                let _talks = talks;
+                thread::sleep(NOT_SOON);
+            })
+            .is_err()
+        });
+        assert!(ended.join().unwrap());
+        let killed = spawn(|| {
+            let _talks = Talks(UnixStream::pair().unwrap().0);
+            thread::sleep(NOT_SOON);
+        });
+        sleep(ms(5));
+        killed.kill();
+        let why = killed.join().unwrap_err();
+        assert!(why.is_killed(), "{why}");
+    });
+}
+
+#[test]
+fn an_inherited_limit_is_no_panic() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let ended = spawn(|| {
+            timeout(ms(5), || {
+                scope(|s| {
+                    s.kill_on_failure();
+                    s.spawn(|| thread::sleep(NOT_SOON));
+                })
+            })
+            .is_err()
+        });
+        assert!(ended.join().unwrap());
+    });
+}
+
+#[test]
+fn other_assertions_fail_as_ever() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let panicked = spawn(|| {
+            timeout(ms(5), || {
+                let second = libc::timespec { tv_sec: 3600, tv_nsec: 0 };
+                // SAFETY: a valid time, and no remainder asked for.
+                unsafe { libc::nanosleep(&second, std::ptr::null_mut()) };
+                assert_eq!(1, 2, "sums");
+            })
+        });
+        let why = panicked.join().unwrap_err();
+        assert!(why.to_string().contains("sums"), "{why}");
+        let panicked = spawn(|| {
+            let caught = catch_unwind(AssertUnwindSafe(|| thread::sleep(NOT_SOON)));
+            assert!(caught.is_err());
+            assert_eq!(1, 2, "sums");
+        });
+        sleep(ms(5));
+        panicked.kill();
+        let why = panicked.join().unwrap_err();
+        assert!(!why.is_killed() && why.to_string().contains("sums"), "{why}");
+    });
+}
