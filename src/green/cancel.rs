@@ -80,10 +80,19 @@ pub(crate) fn check() {
     if current::get().is_some_and(is_free) {
         return;
     }
-    let end = with(|marks, state| marks.end(state));
-    if let Some(end) = end.filter(|_| !std::thread::panicking()) {
+    if let Some(end) = due() {
         raise(end);
     }
+}
+
+/// Why this thread is to end here, if it is, and can.
+pub(crate) fn due() -> Option<End> {
+    with(|marks, state| marks.end(state)).filter(|_| !std::thread::panicking())
+}
+
+/// Whether this thread was killed, and no shield keeps that out.
+pub(crate) fn is_killed() -> bool {
+    with(|marks, state| marks.end(state)) == Some(End::Killed)
 }
 
 /// As `park`, for greenroom's own waits. After an error the caller is to leave
@@ -104,8 +113,7 @@ pub(crate) fn park_or_end(deadline: Option<Nanos>) -> Result<Wake, End> {
 
 #[cold]
 fn woken(wake: Wake) -> Result<Wake, End> {
-    let end = with(|marks, state| marks.end(state)).filter(|_| !std::thread::panicking());
-    end.map_or(Ok(wake), Err)
+    due().map_or(Ok(wake), Err)
 }
 
 #[cold]

@@ -111,10 +111,15 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let until = cancel::limit();
-        let within_limit = move || match until {
-            Some(until) => Limit::new(until).within(f),
-            None => f(),
+        let limited = cancel::limit().map(|until| (until, self.shared.clone()));
+        let within_limit = move || {
+            let Some((until, scope)) = limited else { return f() };
+            let limit = Limit::new(until);
+            let value = limit.within(f);
+            if limit.has_struck() {
+                scope.cut_short();
+            }
+            value
         };
         let share = Share(self.shared.clone());
         // SAFETY: `scope` waits for `Beside::over` before 'scope ends, and the

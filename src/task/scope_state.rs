@@ -2,7 +2,7 @@
 
 use super::beside::Beside;
 use crate::error::JoinError;
-use crate::green::cancel::park_or_end;
+use crate::green::cancel::{due, is_killed, park_or_end};
 use crate::green::handle::GreenThread;
 use crate::green::limit::End;
 use crate::green::park::{Unparker, park};
@@ -24,6 +24,8 @@ struct State {
     /// All are killed, those to come as well.
     killed: bool,
     kills_on_failure: bool,
+    /// The limit of one has ended a wait of its, and nobody was told.
+    cut_short: bool,
     /// The first panic that nobody has asked for.
     failure: Option<Box<dyn Any + Send>>,
 }
@@ -35,7 +37,8 @@ impl Shared {
     /// For the calling thread.
     pub(super) fn new() -> Shared {
         let (alive, failure) = (BTreeMap::new(), None);
-        let state = State { alive, killed: false, kills_on_failure: false, failure };
+        let (killed, kills_on_failure, cut_short) = (false, false, false);
+        let state = State { alive, killed, kills_on_failure, cut_short, failure };
         Shared { state: Lock::new(state), parent: Unparker::current() }
     }
 
@@ -76,6 +79,7 @@ impl Shared {
         let payload: Box<dyn Any + Send> = match why {
             JoinError::Panicked(payload) => payload,
             JoinError::NotStarted(_) => Box::new(why.to_string()),
+            JoinError::Elapsed => return self.cut_short(),
             _ => return, // whoever ended it knows
         };
         let mut state = self.state.lock();
@@ -91,6 +95,10 @@ impl Shared {
         std::mem::forget(later);
     }
 
+    pub(super) fn cut_short(&self) {
+        self.state.lock().cut_short = true;
+    }
+
     pub(super) fn failure(&self) -> Option<Box<dyn Any + Send>> {
         self.state.lock().failure.take()
     }
@@ -102,19 +110,21 @@ impl Shared {
     /// Waits until all have ended, whatever happens; says whether the caller
     /// itself was to end meanwhile.
     pub(super) fn wait(&self) -> Option<End> {
-        let mut end = None;
+        let (mut end, mut killed) = (None, false);
         while !self.is_over() {
-            if end.is_some() {
+            if end.is_none() {
+                end = park_or_end(None).err();
+            } else {
                 park(None);
-                continue;
             }
-            end = park_or_end(None).err();
-            // A limit is theirs as well.
-            if end == Some(End::Killed) {
+            // A limit is theirs as well; but a kill may come after it.
+            if end.is_some() && !killed && is_killed() {
+                (end, killed) = (Some(End::Killed), true);
                 self.kill(None);
             }
         }
-        end
+        // It may have been they alone who heard of it.
+        end.or_else(|| due().filter(|_| self.state.lock().cut_short))
     }
 }
 
