@@ -3,6 +3,7 @@
 use super::crew::{Crew, is_member};
 use super::roster::{Load, Rules};
 use crate::error::JoinError;
+use crate::green::cancel;
 use crate::green::current::Inside;
 use crate::green::kill::uncancellable;
 use std::panic::resume_unwind;
@@ -82,7 +83,10 @@ fn result<T>(joined: Result<T, JoinError>) -> T {
     match joined {
         Ok(value) => value,
         Err(JoinError::Panicked(payload)) => resume_unwind(payload),
-        Err(other) => panic!("an offloaded call has no result: {other}"),
+        Err(other) => {
+            cancel::check(); // run here, it may have ended as the caller is to
+            panic!("an offloaded call has no result: {other}")
+        }
     }
 }
 

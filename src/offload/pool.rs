@@ -5,6 +5,7 @@ use super::everyone::KEEP;
 use super::job::Job;
 use super::roster::Rules;
 use crate::error::{JoinError, PoolError};
+use crate::green::cancel;
 use crate::task::join::{JoinHandle, joinall};
 use std::fmt;
 use std::panic::resume_unwind;
@@ -164,6 +165,9 @@ fn result<T>(joined: Result<T, JoinError>) -> T {
     match joined {
         Ok(value) => value,
         Err(JoinError::Panicked(payload)) => resume_unwind(payload),
-        Err(other) => panic!("a job has no result: {other}"),
+        Err(other) => {
+            cancel::check(); // run here, it may have ended as the caller is to
+            panic!("a job has no result: {other}")
+        }
     }
 }
