@@ -1,6 +1,6 @@
 //! Sleeping.
 
-use crate::green::cancel::{check, limit, park_or_end, park_or_fail, raise, refused};
+use crate::green::cancel::{check, limit, park_or_end, raise, refused, sleep_or_fail};
 use crate::green::current;
 use crate::green::park::give_way;
 use crate::sys::clock::{self, Nanos};
@@ -78,7 +78,7 @@ pub(crate) fn until(deadline: Nanos) -> Result<(), Errno> {
         return Ok(());
     }
     loop {
-        park_or_fail(Some(deadline))?;
+        sleep_or_fail(deadline)?;
         if clock::now() >= deadline {
             return Ok(());
         }

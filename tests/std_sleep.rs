@@ -91,3 +91,39 @@ fn other_assertions_fail_as_ever() {
         assert!(!why.is_killed() && why.to_string().contains("sums"), "{why}");
     });
 }
+
+/// Sleeps when it goes.
+struct Tarries;
+
+impl Drop for Tarries {
+    fn drop(&mut self) {
+        thread::sleep(ms(3));
+    }
+}
+
+#[test]
+fn destructors_may_sleep_while_it_unwinds() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let killed = spawn(|| {
+            let _tarries = Tarries;
+            sleep(NOT_SOON);
+        });
+        let ended = spawn(|| {
+            timeout(ms(5), || {
+                let _tarries = Tarries;
+                thread::sleep(NOT_SOON);
+            })
+        });
+        let panicked = spawn(|| {
+            let _tarries = Tarries;
+            std::panic::resume_unwind(Box::new("no luck"));
+        });
+        sleep(ms(1));
+        panicked.thread().request_kill();
+        killed.kill();
+        assert!(killed.join().unwrap_err().is_killed());
+        assert!(ended.join().unwrap().is_err());
+        assert!(!panicked.join().unwrap_err().is_killed());
+    });
+}

@@ -146,6 +146,20 @@ pub(crate) fn park_or_fail(deadline: Option<Nanos>) -> Result<Wake, Errno> {
     }
 }
 
+/// As `park_or_fail`, in a sleep. That of std panics if it fails, and amid an
+/// unwinding this would abort: then it goes on, as greenroom's own waits.
+///
+/// # Errors
+/// As `park_or_fail`.
+pub(crate) fn sleep_or_fail(deadline: Nanos) -> Result<Wake, Errno> {
+    match current::get() {
+        Some(record) if std::thread::panicking() => {
+            Ok(park(Some(if is_free(record) { deadline } else { deadline.min(again()) })))
+        }
+        _ => park_or_fail(Some(deadline)),
+    }
+}
+
 #[cold]
 fn park_or_fail_within(record: &Record, deadline: Option<Nanos>) -> Result<Wake, Errno> {
     failed(record)?;
