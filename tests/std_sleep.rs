@@ -2,11 +2,13 @@
 
 mod common;
 
-use common::workers;
+use common::{until, workers};
 use greenroom::{scope, sleep, spawn, timeout};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -80,12 +82,15 @@ fn other_assertions_fail_as_ever() {
         });
         let why = panicked.join().unwrap_err();
         assert!(why.to_string().contains("sums"), "{why}");
-        let panicked = spawn(|| {
+        let began = Arc::new(AtomicBool::new(false));
+        let begins = began.clone();
+        let panicked = spawn(move || {
+            begins.store(true, SeqCst);
             let caught = catch_unwind(AssertUnwindSafe(|| thread::sleep(NOT_SOON)));
             assert!(caught.is_err());
             assert_eq!(1, 2, "sums");
         });
-        sleep(ms(5));
+        until(|| began.load(SeqCst));
         panicked.kill();
         let why = panicked.join().unwrap_err();
         assert!(!why.is_killed() && why.to_string().contains("sums"), "{why}");
@@ -115,11 +120,14 @@ fn destructors_may_sleep_while_it_unwinds() {
                 thread::sleep(NOT_SOON);
             })
         });
-        let panicked = spawn(|| {
+        let began = Arc::new(AtomicBool::new(false));
+        let begins = began.clone();
+        let panicked = spawn(move || {
             let _tarries = Tarries;
-            std::panic::resume_unwind(Box::new("no luck"));
+            begins.store(true, SeqCst);
+            resume_unwind(Box::new("no luck"));
         });
-        sleep(ms(1));
+        until(|| began.load(SeqCst));
         panicked.thread().request_kill();
         killed.kill();
         assert!(killed.join().unwrap_err().is_killed());
