@@ -9,7 +9,7 @@ use greenroom::sync::Mutex;
 use greenroom::{park, sleep, spawn, time_left, timeout, uncancellable};
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -167,6 +167,17 @@ fn catching_it_does_not_help() {
             });
             assert!(ended.is_err());
             assert_eq!(caught.load(SeqCst), 3);
+            // Nor is what was caught the end of another.
+            let mut kept = None;
+            for expected in [true, false] {
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    timeout(ms(1), || match kept.take() {
+                        Some(payload) => resume_unwind(payload),
+                        None => kept = catch_unwind(|| sleep(NOT_SOON)).err(),
+                    })
+                }));
+                assert_eq!(ended.is_ok_and(|ended| ended.is_err()), expected);
+            }
         });
     });
 }

@@ -25,10 +25,9 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use std::any::Any;
 use std::panic::resume_unwind;
-use std::ptr;
 
-/// What a wait unwinds with. The pointer only tells limits apart.
-struct Ended(Option<usize>);
+/// What a wait unwinds with: of a limit, what tells it from others.
+struct Ended(Option<(usize, Nanos)>);
 
 thread_local! {
     /// Of a plain OS thread.
@@ -69,7 +68,12 @@ pub(crate) fn raise(end: End) -> ! {
     give_way();
     let whose = match end {
         End::Killed => None,
-        End::Elapsed(limit) => Some(limit.addr()),
+        End::Elapsed(limit) => {
+            // SAFETY: this thread is in it, so it is on this stack.
+            let limit = unsafe { &*limit };
+            limit.struck.set(true);
+            Some(limit.which())
+        }
     };
     resume_unwind(Box::new(Ended(whose)))
 }
@@ -257,7 +261,7 @@ impl Limit {
     /// Whether `payload` says that this limit is past.
     pub(crate) fn is_end(&self, payload: &(dyn Any + Send)) -> bool {
         match payload.downcast_ref::<Ended>() {
-            Some(ended) => ended.0 == Some(ptr::from_ref(self).addr()),
+            Some(ended) => ended.0 == Some(self.which()),
             None => self.struck.get() && end_of_sleep(payload) == Some(libc::ETIMEDOUT),
         }
     }

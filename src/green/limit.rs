@@ -69,7 +69,12 @@ impl Limit {
         }
     }
 
-    /// Whether it has made a patched call fail.
+    /// No other is like it: one that comes to lie where it lay ends later.
+    pub(super) fn which(&self) -> (usize, Nanos) {
+        (ptr::from_ref(self).addr(), self.own)
+    }
+
+    /// Whether it has ended a wait, or made a patched call fail.
     pub(crate) fn has_struck(&self) -> bool {
         self.struck.get()
     }
