@@ -14,10 +14,14 @@ use std::time::Duration;
 /// [`net`](crate::net), [`io`](crate::io) and [`process`](crate::process), fail
 /// with `ETIMEDOUT` ([`TimedOut`](std::io::ErrorKind::TimedOut)), and so does
 /// each further one until `f` is left. `std::thread::sleep` ends as well; std's
-/// locks and channels, which cannot fail, do not.
+/// locks and channels, which cannot fail, do not. What unwraps such an error
+/// panics: so does std's `Command::output`, but not that of
+/// [`process`](crate::process).
 ///
 /// Computing is not interrupted, nor is anything inside
-/// [`uncancellable`](crate::uncancellable). Timeouts nest: each ends by its own
+/// [`uncancellable`](crate::uncancellable), nor are greenroom's own waits in
+/// destructors that run amid an unwinding, also if the `timeout` is in there, as
+/// that would abort. Timeouts nest: each ends by its own
 /// time, and none is taken for another. On a plain OS thread only greenroom's
 /// own waits end early; std's calls there are the kernel's. In a program with
 /// `panic = "abort"`, only patched calls can be ended: unwinding aborts.
