@@ -104,7 +104,7 @@ pub(crate) fn is_killed() -> bool {
 ///
 /// # Errors
 /// This thread is to end, or has reached its limit.
-#[inline]
+#[inline(always)] // see `wait_one`
 pub(crate) fn park_or_end(deadline: Option<Nanos>) -> Result<Wake, End> {
     match current::get() {
         Some(record) if is_free(record) => {

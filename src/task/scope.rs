@@ -26,9 +26,9 @@ use std::time::Duration;
 /// and returns when all of them have ended, as `std::thread::scope`. (Trio calls
 /// such a thing a nursery.) Works on green threads and on plain OS threads.
 ///
-/// If the caller is killed, so are they, and it ends once they have. A
-/// [`timeout`](crate::timeout) around a scope ends their waits as well as its
-/// own.
+/// If the caller is killed, so are they, and it ends once they have. Each takes
+/// along the [`timeout`](crate::timeout) that whoever spawns it is in, so one
+/// around a scope ends their waits as well as its own.
 ///
 /// # Panics
 /// With the panic of `f`; else with the first panic of a green thread whose
