@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
-# The tests again, optimised.
+# What may go wrong only when optimised: races, unwinding, what is inlined
+# around a switch.
 # limit: 400
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# What the linker does, and what the docs say, is the same as in step 10.
-cargo test --release --lib --tests --examples -- --skip linked_
+. .ci/ran.sh
+
+tests=(
+  c_sync cancel_stress churn close files_wait first_of futex generator greenlet_random
+  group handover hostile hostile_net iwait kill kill_calls offload own_sound own_sync
+  pool reuse scope select_sockets server_hard std_sleep std_sync sync_primitives tcp
+  threads timeout timers unpark wake_ups
+)
+ran_some cargo test --release --lib "${tests[@]/#/--test=}"

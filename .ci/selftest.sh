@@ -106,7 +106,7 @@ if asked 50-examples; then
 fi
 
 if asked 60-release; then
-  plant_test 'assert!(cfg!(debug_assertions), "planted defect");'
+  plant_unit_test '#[cfg(test)]' 'fn planted() { assert!(cfg!(debug_assertions), "planted defect"); }'
   expect 60-release.sh 'planted defect'
 fi
 

@@ -10,8 +10,9 @@ use crate::green::handle::GreenThread;
 use crate::green::storage::Inherited;
 use crate::sched::start;
 use crate::stack::SizeClass;
+use crate::sync::permits::Permits;
 use std::io;
-use std::panic::{Location, catch_unwind, resume_unwind};
+use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 
 /// Who is spawned.
@@ -23,18 +24,27 @@ pub(super) struct Entry {
     pub(super) by: &'static Location<'static>,
 }
 
+/// A place that goes back if nobody comes to use it.
+struct Held<'a>(Option<&'a Permits>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(places) = self.0 {
+            places.release();
+        }
+    }
+}
+
 /// As `spawn`. If it is not let in, its joiner is told.
 pub(super) fn spawn_into<F, T>(members: &Arc<Members>, entry: Entry, f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let inherited = catch_unwind(Inherited::capture).unwrap_or_else(|panic| {
-        if let (true, Some(places)) = (entry.holds, &members.places) {
-            places.release();
-        }
-        resume_unwind(panic)
-    });
+    // It runs the users' `Clone`, which may panic.
+    let place = Held(members.places.as_ref().filter(|_| entry.holds));
+    let inherited = Inherited::capture();
+    std::mem::forget(place);
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(entry.by);
     let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
