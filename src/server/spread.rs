@@ -78,7 +78,7 @@ fn try_here<F: FnOnce() + Send + 'static>(servant: F, seats: Seats, tries: u32) 
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::*;
     use crate::sys::reexec::in_child;
