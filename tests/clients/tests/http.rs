@@ -165,7 +165,8 @@ fn tiny_http_under_load() {
     assert!(out.status.success(), "{text}");
     assert!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
     let rate = text.lines().find_map(|l| l.strip_prefix("Requests/sec:")).unwrap();
-    // One after the other they would be 100 a second.
-    assert!(rate.trim().parse::<f64>().unwrap() > 1000.0, "{text}");
+    // One after the other they would be 100 a second. A crowd that is accepted at
+    // once tiny_http hands to the four threads it has idle: 400 then.
+    assert!(rate.trim().parse::<f64>().unwrap() > 250.0, "{text}");
     stop(&server, 50);
 }
