@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,13 +71,14 @@ func main() {
 		"many-to-one": manyToOne,
 		"mutex":       func(n int) time.Duration { return locks(number, n) },
 		"timer":       func(n int) time.Duration { return roundTrips(n, receiveWithin) },
+		"select":      selects,
 		"fan-out":     func(n int) time.Duration { return fanOut(number, backend, n) },
 	}
 	run, ok := counted[workload]
-	if !ok && workload != "idle" {
+	if !ok && workload != "idle" && workload != "lateness" {
 		check(fmt.Errorf("go does not take part in %s", workload))
 	}
-	if workload == "timer" {
+	if workload == "timer" || workload == "lateness" {
 		allAsleep(number)
 	}
 	fmt.Println("ready 0")
@@ -88,6 +90,8 @@ func main() {
 		switch {
 		case workload == "idle":
 			fmt.Printf("done %d %d\n", number, idle(number))
+		case workload == "lateness":
+			fmt.Printf("done 1 %d\n", lateness(time.Duration(millis)*time.Millisecond))
 		case workload == "burst" && number >= many:
 			fmt.Printf("done %d %d\n", number, bursts(number, number).Nanoseconds())
 		default:
@@ -191,6 +195,71 @@ func roundTrips(n int, receive func(chan uint64) uint64) time.Duration {
 	there <- end
 	<-over
 	return took
+}
+
+func selects(n int) time.Duration {
+	one, other, answered := make(chan uint64, 1), make(chan uint64, 1), make(chan uint64, 1)
+	start := time.Now()
+	go func() {
+		for i := uint64(0); i < uint64(n); i++ {
+			if i%2 == 0 {
+				one <- i
+			} else {
+				other <- i
+			}
+			if <-answered != i {
+				panic("another number")
+			}
+		}
+	}()
+	for i := uint64(0); i < uint64(n); i++ {
+		number := end
+		select {
+		case number = <-one:
+		case number = <-other:
+		}
+		if number != i {
+			panic("another number")
+		}
+		answered <- i
+	}
+	return time.Since(start)
+}
+
+// How late sleepers are, in the worst of a hundred sleeps.
+func lateness(during time.Duration) int64 {
+	const nap = time.Millisecond
+	var late []int64
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	until := time.Now().Add(during)
+	start := func(count int, turn func()) {
+		all.Add(count)
+		for i := 0; i < count; i++ {
+			go func() {
+				turn() // once at least, however short the round
+				for time.Now().Before(until) {
+					turn()
+				}
+				all.Done()
+			}()
+		}
+	}
+	start(4, func() {
+		for until := time.Now().Add(20 * time.Microsecond); time.Now().Before(until); {
+		}
+		runtime.Gosched()
+	})
+	start(100, func() {
+		due := time.Now().Add(nap)
+		time.Sleep(nap)
+		lock.Lock()
+		late = append(late, time.Since(due).Nanoseconds())
+		lock.Unlock()
+	})
+	all.Wait()
+	sort.Slice(late, func(i, j int) bool { return late[i] < late[j] })
+	return late[(len(late)-1)*99/100]
 }
 
 func manyToOne(n int) time.Duration {

@@ -4,13 +4,13 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::asynchronous_servers::{fan_out, serve};
-use crate::blocking::{AN_HOUR, END, MANY, PRODUCERS, ROOM};
+use crate::asynchronous_waits::{all_asleep, idle, lateness, selects};
+use crate::blocking::{END, MANY, PRODUCERS, ROOM};
 use crate::protocol::{Outcome, Program, Task};
-use crate::work::{resident, scaled};
+use crate::work::scaled;
 
 /// What such a runtime gives to its programs. See [`crate::blocking::Blocking`].
 pub trait Async: 'static {
@@ -49,6 +49,11 @@ pub trait Async: 'static {
     fn receive_within(
         from: &mut Self::Receiver,
         limit: Duration,
+    ) -> impl Future<Output = u64> + Send;
+    /// Takes one out of either.
+    fn either(
+        one: &mut Self::Receiver,
+        other: &mut Self::Receiver,
     ) -> impl Future<Output = u64> + Send;
     /// A lock, around zero.
     fn lock() -> Self::Lock;
@@ -100,6 +105,11 @@ pub fn program<K: Async>(task: &Task) -> Outcome<Program> {
             K::enter(all_asleep::<K>(number));
             counted(|n| K::enter(round_trips::<K>(n, Some(LIMIT))))
         }
+        "select" => counted(|n| K::enter(selects::<K>(n))),
+        "lateness" => {
+            K::enter(all_asleep::<K>(number));
+            Program::Timed(Box::new(|time| K::enter(lateness::<K>(time))))
+        }
         "idle" => Program::Once(Box::new(move || K::enter(idle::<K>(number)))),
         "fan-out" => fan_out::<K>(task),
         "echo" | "short" | "http" | "proxy" => Program::Server(serve::<K>(task)?),
@@ -111,7 +121,7 @@ pub(crate) fn counted(run: impl FnMut(u64) -> Duration + 'static) -> Program {
     Program::Counted(Box::new(run))
 }
 
-async fn join_all<K: Async>(handles: Vec<K::Handle>) {
+pub(crate) async fn join_all<K: Async>(handles: Vec<K::Handle>) {
     for handle in handles {
         K::join(handle).await;
     }
@@ -211,26 +221,4 @@ async fn locks<K: Async>(tasks: u64, n: u64) -> Duration {
     let took = start.elapsed();
     assert_eq!(K::add_one(&lock, false).await, each * tasks + 1);
     scaled(took, n, each * tasks)
-}
-
-async fn all_asleep<K: Async>(count: u64) {
-    let started = Arc::new(AtomicU64::new(0));
-    for _ in 0..count {
-        let started = started.clone();
-        K::detach(K::spawn(async move {
-            started.fetch_add(1, Relaxed);
-            K::sleep(AN_HOUR).await;
-        }));
-    }
-    while started.load(Relaxed) < count {
-        K::sleep(Duration::from_millis(1)).await;
-    }
-    K::sleep(Duration::from_millis(20)).await;
-}
-
-async fn idle<K: Async>(count: u64) -> (u64, u64) {
-    K::join(K::spawn(async {})).await; // the runtime itself does not count
-    let before = resident().expect("the kernel says");
-    all_asleep::<K>(count).await;
-    (count, resident().expect("the kernel says").saturating_sub(before))
 }

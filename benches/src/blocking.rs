@@ -1,17 +1,17 @@
 //! The programs, for runtimes in which waiting is a plain call. One text for
-//! all of them: what differs is the [`Blocking`] kit.
+//! all of them: what differs are the [`Tasks`] and the [`Sockets`].
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::blocking_servers::{fan_out, serve};
+use crate::blocking_waits::{all_asleep, idle, lateness, selects};
 use crate::protocol::{Outcome, Program, Task};
-use crate::work::{resident, scaled};
+use crate::work::scaled;
 
 /// What such a runtime gives to its programs.
-pub trait Blocking: 'static {
+pub trait Tasks: 'static {
     /// A task to be joined.
     type Handle: Send;
     /// One end of a channel of numbers.
@@ -20,10 +20,6 @@ pub trait Blocking: 'static {
     type Receiver: Send + 'static;
     /// A locked number.
     type Lock: Send + Sync + 'static;
-    /// Where connections come in.
-    type Listener: Send + 'static;
-    /// A connection.
-    type Stream: Read + Write + Send + 'static;
 
     /// Starts a task.
     fn spawn(f: impl FnOnce() + Send + 'static) -> Self::Handle;
@@ -41,10 +37,28 @@ pub trait Blocking: 'static {
     fn receive(from: &Self::Receiver) -> u64;
     /// Takes one out, or panics when it has taken too long.
     fn receive_within(from: &Self::Receiver, limit: Duration) -> u64;
+    /// Takes one out of either, if there is a way to wait for two.
+    const SELECT: Option<fn(&Self::Receiver, &Self::Receiver) -> u64> = None;
     /// A lock, around zero.
     fn lock() -> Self::Lock;
     /// Runs `f` with the number locked.
     fn locked(lock: &Self::Lock, f: impl FnOnce(&mut u64));
+
+    /// Runs `f` as a task; called from outside.
+    fn enter<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        let (put, get) = std::sync::mpsc::channel();
+        Self::join(Self::spawn(move || put.send(f()).expect("somebody waits for it")));
+        get.recv().expect("the task has not panicked")
+    }
+}
+
+/// What its servers and clients are made with. [`sockets_like_std`] writes it.
+pub trait Sockets: 'static {
+    /// Where connections come in.
+    type Listener: Send + 'static;
+    /// A connection.
+    type Stream: Read + Write + Send + 'static;
+
     /// Listens on some port of this machine, and says on which.
     ///
     /// # Errors
@@ -60,13 +74,35 @@ pub trait Blocking: 'static {
     /// # Errors
     /// As `connect`'s.
     fn connect(port: u16) -> io::Result<Self::Stream>;
+}
 
-    /// Runs `f` as a task; called from outside.
-    fn enter<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
-        let (put, get) = std::sync::mpsc::channel();
-        Self::join(Self::spawn(move || put.send(f()).expect("somebody waits for it")));
-        get.recv().expect("the task has not panicked")
-    }
+/// [`Sockets`] for a kit whose listener and stream have std's methods.
+#[macro_export]
+macro_rules! sockets_like_std {
+    ($kit:ty, $listener:ty, $stream:ty) => {
+        impl $crate::blocking::Sockets for $kit {
+            type Listener = $listener;
+            type Stream = $stream;
+
+            fn listen() -> ::std::io::Result<($listener, u16)> {
+                let listener = <$listener>::bind((::std::net::Ipv4Addr::LOCALHOST, 0))?;
+                let port = listener.local_addr()?.port();
+                Ok((listener, port))
+            }
+
+            fn accept(listener: &$listener) -> ::std::io::Result<$stream> {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }
+
+            fn connect(port: u16) -> ::std::io::Result<$stream> {
+                let stream = <$stream>::connect((::std::net::Ipv4Addr::LOCALHOST, port))?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }
+        }
+    };
 }
 
 /// How long those wait that only have to be there.
@@ -82,11 +118,11 @@ pub const MANY: u64 = 100_000;
 /// How many put into it.
 pub const PRODUCERS: u64 = 8;
 
-/// The program for `task`, by this kit.
+/// The program for `task`, with these tasks and these sockets.
 ///
 /// # Errors
 /// There is none, or it cannot be prepared.
-pub fn program<K: Blocking>(task: &Task) -> Outcome<Program> {
+pub fn program<K: Tasks, S: Sockets>(task: &Task) -> Outcome<Program> {
     let number = task.number;
     Ok(match task.workload.as_str() {
         "yield" => counted::<K>(move |n| yields::<K>(number, n)),
@@ -103,17 +139,23 @@ pub fn program<K: Blocking>(task: &Task) -> Outcome<Program> {
             let timed = |from: &K::Receiver| K::receive_within(from, LIMIT);
             counted::<K>(move |n| round_trips::<K>(n, timed))
         }
+        "select" => {
+            let Some(either) = K::SELECT else { return task.unknown() };
+            counted::<K>(move |n| selects::<K>(n, either))
+        }
+        "lateness" => {
+            K::enter(move || all_asleep::<K>(number));
+            Program::Timed(Box::new(|time| K::enter(move || lateness::<K>(time))))
+        }
         "idle" => Program::Once(Box::new(move || K::enter(move || idle::<K>(number)))),
-        "fan-out" => fan_out::<K>(task)?,
-        "echo" | "short" | "http" | "proxy" => Program::Server(serve::<K>(task)?),
+        "fan-out" => fan_out::<K, S>(task)?,
+        "echo" | "short" | "http" | "proxy" => Program::Server(serve::<K, S>(task)?),
         _ => return task.unknown(),
     })
 }
 
 /// A program that runs as a task.
-pub(crate) fn counted<K: Blocking>(
-    run: impl Fn(u64) -> Duration + Send + Clone + 'static,
-) -> Program {
+pub(crate) fn counted<K: Tasks>(run: impl Fn(u64) -> Duration + Send + Clone + 'static) -> Program {
     Program::Counted(Box::new(move |n| {
         let run = run.clone();
         K::enter(move || run(n))
@@ -121,7 +163,7 @@ pub(crate) fn counted<K: Blocking>(
 }
 
 /// So many tasks take turns.
-fn yields<K: Blocking>(tasks: u64, n: u64) -> Duration {
+fn yields<K: Tasks>(tasks: u64, n: u64) -> Duration {
     let each = n.div_ceil(tasks);
     let start = Instant::now();
     let turns = move || (0..each).for_each(|_| K::yield_now());
@@ -130,7 +172,7 @@ fn yields<K: Blocking>(tasks: u64, n: u64) -> Duration {
     scaled(start.elapsed(), n, each * tasks)
 }
 
-fn spawns<K: Blocking>(n: u64) -> Duration {
+fn spawns<K: Tasks>(n: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..n {
         K::join(K::spawn(|| ()));
@@ -139,7 +181,7 @@ fn spawns<K: Blocking>(n: u64) -> Duration {
 }
 
 /// Starts so many before it joins the first.
-fn bursts<K: Blocking>(size: u64, n: u64) -> Duration {
+fn bursts<K: Tasks>(size: u64, n: u64) -> Duration {
     let times = n.div_ceil(size);
     let start = Instant::now();
     for _ in 0..times {
@@ -150,7 +192,7 @@ fn bursts<K: Blocking>(size: u64, n: u64) -> Duration {
 }
 
 /// To a partner and back.
-fn round_trips<K: Blocking>(n: u64, receive: fn(&K::Receiver) -> u64) -> Duration {
+fn round_trips<K: Tasks>(n: u64, receive: fn(&K::Receiver) -> u64) -> Duration {
     let (there, theirs) = K::channel(1);
     let (answers, back) = K::channel(1);
     let partner = K::spawn(move || {
@@ -172,7 +214,7 @@ fn round_trips<K: Blocking>(n: u64, receive: fn(&K::Receiver) -> u64) -> Duratio
     took
 }
 
-fn many_to_one<K: Blocking>(n: u64) -> Duration {
+fn many_to_one<K: Tasks>(n: u64) -> Duration {
     let each = n.div_ceil(PRODUCERS);
     let (put, get) = K::channel(ROOM);
     let start = Instant::now();
@@ -187,7 +229,7 @@ fn many_to_one<K: Blocking>(n: u64) -> Duration {
 
 /// One task locks and unlocks; or several hold the lock while they let others
 /// run, so that these have to wait.
-fn locks<K: Blocking>(tasks: u64, n: u64) -> Duration {
+fn locks<K: Tasks>(tasks: u64, n: u64) -> Duration {
     let (lock, each) = (Arc::new(K::lock()), n.div_ceil(tasks));
     let start = Instant::now();
     let handles: Vec<_> = (0..tasks)
@@ -209,29 +251,4 @@ fn locks<K: Blocking>(tasks: u64, n: u64) -> Duration {
     let took = start.elapsed();
     K::locked(&lock, |number| assert_eq!(*number, each * tasks));
     scaled(took, n, each * tasks)
-}
-
-/// Starts so many that sleep, and waits until they do.
-fn all_asleep<K: Blocking>(count: u64) {
-    let started = Arc::new(AtomicU64::new(0));
-    for _ in 0..count {
-        let started = started.clone();
-        K::spawn(move || {
-            started.fetch_add(1, Relaxed);
-            K::sleep(AN_HOUR);
-        });
-    }
-    while started.load(Relaxed) < count {
-        K::sleep(Duration::from_millis(1));
-    }
-    // The last still has to get from its count to its sleep.
-    K::sleep(Duration::from_millis(20));
-}
-
-/// Bytes that they take.
-fn idle<K: Blocking>(count: u64) -> (u64, u64) {
-    K::join(K::spawn(|| ())); // the runtime itself does not count
-    let before = resident().expect("the kernel says");
-    all_asleep::<K>(count);
-    (count, resident().expect("the kernel says").saturating_sub(before))
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use crate::blocking::{Blocking, END, counted};
+use crate::blocking::{END, Sockets, Tasks, counted};
 use crate::http::{Heads, answers};
 use crate::protocol::{Outcome, Program, Task};
 use crate::work::{LIGHT, consider};
@@ -16,20 +16,20 @@ const SMALL: usize = 1024;
 type Session<S> = fn(S, &Task) -> io::Result<()>;
 
 /// Starts the server that the task asks for; returns its port.
-pub(crate) fn serve<K: Blocking>(task: &Task) -> Outcome<u16> {
-    let session: Session<K::Stream> = match (task.workload.as_str(), task.number as usize) {
+pub(crate) fn serve<K: Tasks, S: Sockets>(task: &Task) -> Outcome<u16> {
+    let session: Session<S::Stream> = match (task.workload.as_str(), task.number as usize) {
         ("echo", ..=SMALL) => |stream, _| echo(stream, &mut [0; SMALL]),
         ("echo", _) => |stream, task| echo(stream, &mut vec![0; task.number as usize]),
         ("short", _) => |stream, _| exchange(stream),
         ("http", _) => |stream, _| plaintext(stream),
-        ("proxy", _) => |stream, task| proxy::<K>(stream, task.backend),
+        ("proxy", _) => |stream, task| proxy::<S>(stream, task.backend),
         _ => return task.unknown(),
     };
-    let (listener, port) = K::listen()?;
+    let (listener, port) = S::listen()?;
     let task = task.clone();
     K::spawn(move || {
         loop {
-            let stream = K::accept(&listener).expect("there are descriptors enough");
+            let stream = S::accept(&listener).expect("there are descriptors enough");
             let task = task.clone();
             // It ends when the client goes.
             K::spawn(move || drop(session(stream, &task)));
@@ -71,8 +71,8 @@ fn plaintext(mut stream: impl Read + Write) -> io::Result<()> {
 }
 
 /// Asks another server, each request, and passes on what it says.
-fn proxy<K: Blocking>(mut client: K::Stream, backend: u16) -> io::Result<()> {
-    let mut server = K::connect(backend)?;
+fn proxy<S: Sockets>(mut client: S::Stream, backend: u16) -> io::Result<()> {
+    let mut server = S::connect(backend)?;
     let mut buffer = [0; SMALL];
     loop {
         let n = client.read(&mut buffer)?;
@@ -86,14 +86,14 @@ fn proxy<K: Blocking>(mut client: K::Stream, backend: u16) -> io::Result<()> {
 }
 
 /// Each operation asks so many servers at once, and waits for all.
-pub(crate) fn fan_out<K: Blocking>(task: &Task) -> Outcome<Program> {
+pub(crate) fn fan_out<K: Tasks, S: Sockets>(task: &Task) -> Outcome<Program> {
     let (width, backend) = (task.number, task.backend);
     Ok(counted::<K>(move |n| {
         let (done, all) = K::channel(width as usize);
         let asker = |_| {
             let (ask, asked) = K::channel(1);
             let done = done.clone();
-            K::spawn(move || ask_when_told::<K>(backend, &asked, &done));
+            K::spawn(move || ask_when_told::<K, S>(backend, &asked, &done));
             ask
         };
         let askers: Vec<_> = (0..width).map(asker).collect();
@@ -111,8 +111,8 @@ pub(crate) fn fan_out<K: Blocking>(task: &Task) -> Outcome<Program> {
     }))
 }
 
-fn ask_when_told<K: Blocking>(backend: u16, asked: &K::Receiver, done: &K::Sender) {
-    let mut stream = K::connect(backend).expect("the backend listens");
+fn ask_when_told<K: Tasks, S: Sockets>(backend: u16, asked: &K::Receiver, done: &K::Sender) {
+    let mut stream = S::connect(backend).expect("the backend listens");
     K::send(done, END);
     loop {
         let number = K::receive(asked);

@@ -3,9 +3,12 @@
 
 pub mod asynchronous;
 pub mod asynchronous_servers;
+mod asynchronous_waits;
 pub mod blocking;
 pub mod blocking_servers;
+mod blocking_waits;
 pub mod http;
+mod lateness;
 pub mod protocol;
 pub mod stats;
 pub mod std_kit;

@@ -61,6 +61,8 @@ impl Task {
 pub enum Program {
     /// Does so many operations; returns how long they took.
     Counted(Box<dyn FnMut(u64) -> Duration>),
+    /// Works for so long; returns a number of figures, and their sum.
+    Timed(Box<dyn FnMut(Duration) -> (u64, u64)>),
     /// Can be done once in a process; returns how many, and how many bytes.
     Once(Box<dyn FnMut() -> (u64, u64)>),
     /// Serves this port.
@@ -85,6 +87,7 @@ pub fn answer(mut program: Program) -> Outcome<()> {
         let time = Duration::from_millis(millis.parse()?);
         let (count, amount) = match &mut program {
             Program::Counted(run) => pace.round(time, run),
+            Program::Timed(run) => run(time),
             Program::Once(run) => run(),
             Program::Server(_) => return Err("a server has no rounds".into()),
         };

@@ -1,24 +1,22 @@
 //! The standard library: OS threads, or green threads once all is patched.
 
-use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::blocking::Blocking;
+use crate::blocking::Tasks;
+use crate::sockets_like_std;
 
 /// The kit.
 pub struct Std;
 
-impl Blocking for Std {
+impl Tasks for Std {
     type Handle = JoinHandle<()>;
     type Sender = SyncSender<u64>;
     type Receiver = Receiver<u64>;
     type Lock = Mutex<u64>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         Builder::new().spawn(f).expect("there can be another thread")
@@ -59,46 +57,6 @@ impl Blocking for Std {
     fn locked(lock: &Mutex<u64>, f: impl FnOnce(&mut u64)) {
         f(&mut lock.lock().expect("nobody panics"));
     }
-
-    fn listen() -> io::Result<(TcpListener, u16)> {
-        listen()
-    }
-
-    fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-        accept(listener)
-    }
-
-    fn connect(port: u16) -> io::Result<TcpStream> {
-        connect(port)
-    }
 }
 
-/// Listens on some port of this machine.
-///
-/// # Errors
-/// As `bind`'s.
-pub fn listen() -> io::Result<(TcpListener, u16)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let port = listener.local_addr()?.port();
-    Ok((listener, port))
-}
-
-/// The next connection, without delay of small packets.
-///
-/// # Errors
-/// As `accept`'s.
-pub fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept()?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// A connection to that port of this machine, likewise.
-///
-/// # Errors
-/// As `connect`'s.
-pub fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
+sockets_like_std!(Std, TcpListener, TcpStream);

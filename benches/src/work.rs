@@ -20,7 +20,7 @@ pub fn consider(request: &[u8]) {
 }
 
 /// Keeps the core busy.
-fn compute(time: Duration) {
+pub(crate) fn compute(time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         std::hint::spin_loop();

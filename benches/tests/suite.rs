@@ -69,7 +69,9 @@ fn everybody_does_what_is_done_inside() {
         ("mutex", 3),
     ];
     for (program, name) in CONTENDERS {
-        for (workload, number) in tasks.into_iter().chain([("timer", 100), ("idle", 100)]) {
+        for (workload, number) in
+            tasks.into_iter().chain([("timer", 100), ("idle", 100), ("lateness", 10)])
+        {
             for cores in ["1", "2"] {
                 let words = [name, workload, &number.to_string(), cores, "0"];
                 let mut contender = Contender::start(program, &words);
@@ -78,6 +80,18 @@ fn everybody_does_what_is_done_inside() {
                 assert!(count > 0 && amount > 0, "{words:?}: {count} {amount}");
             }
         }
+    }
+}
+
+#[test]
+fn those_that_can_select_do() {
+    for (program, name) in CONTENDERS {
+        if ["patched-own", "os-threads"].contains(&name) {
+            continue; // std has nothing for it
+        }
+        let mut contender = Contender::start(program, &[name, "select", "0", "1", "0"]);
+        assert_eq!(contender.hear(), ["ready", "0"], "{name}");
+        assert!(contender.round().0 > 0, "{name}");
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use greenroom_bench::blocking::Sockets;
 use greenroom_bench::http;
 use greenroom_bench::protocol::Outcome;
-use greenroom_bench::std_kit::connect;
+use greenroom_bench::std_kit::Std;
 use greenroom_bench::sys::{self, Epoll};
 use greenroom_bench::work::{HEAVY, LIGHT};
 
@@ -55,7 +56,7 @@ impl Asker {
         let (questions, heavy) = questions(ask);
         let epoll = Epoll::new()?;
         let connect = |number: usize| {
-            let stream = connect(port)?;
+            let stream = Std::connect(port)?;
             epoll.add_both(&stream, number as u64)?;
             let question = usize::from(number < heavy);
             Ok(Connection { stream, question, sent: 0, got: 0, since: None })

@@ -22,7 +22,8 @@ pub(super) struct Entrant {
 enum Load {
     /// It works by itself.
     Inside {
-        in_bytes: bool,
+        /// Its figure is all: its CPU time says nothing.
+        alone: bool,
     },
     Closed {
         asker: Asker,
@@ -54,8 +55,8 @@ impl Entrant {
         command.args([number, count as u64, u64::from(port)].map(|n| n.to_string()));
         let child = Child::start(command, place, limit)?;
         let load = match workload.kind {
-            Kind::Inside | Kind::WithBackend | Kind::Once => Load::Inside { in_bytes: false },
-            Kind::Memory => Load::Inside { in_bytes: true },
+            Kind::Inside | Kind::WithBackend | Kind::Once => Load::Inside { alone: false },
+            Kind::Memory | Kind::Timed => Load::Inside { alone: true },
             Kind::Short { at_once } => Load::Short(Short::new(child.port, at_once)),
             Kind::Closed { connections, ask } => Load::Closed {
                 asker: Asker::connect(child.port, connections, ask)?,
@@ -75,11 +76,11 @@ impl Entrant {
     /// It fails or hangs.
     pub(super) fn round(&mut self, time: Duration) -> Outcome<Vec<f64>> {
         match &mut self.load {
-            Load::Inside { in_bytes } => {
+            Load::Inside { alone } => {
                 let cpu = self.child.cpu()?;
                 let (count, amount) = self.child.round(time)?;
                 let cpu = (self.child.cpu()? - cpu).as_nanos() as f64;
-                Ok(if *in_bytes { vec![amount / count] } else { vec![amount / count, cpu / count] })
+                Ok(if *alone { vec![amount / count] } else { vec![amount / count, cpu / count] })
             }
             Load::Fixed { asker, rate } => {
                 let mut took = fixed::run(asker, *rate, time)?;

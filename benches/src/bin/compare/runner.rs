@@ -29,7 +29,7 @@ pub(super) fn run(workload: &Workload, cores: &Cores, options: &Options) -> Outc
         }
     }
     // Round 0 warms up; a fresh process is not warmed.
-    for round in usize::from(workload.wants_fresh())..=options.rounds {
+    for round in usize::from(workload.wants_fresh())..=workload.rounds(options.rounds) {
         for turn in 0..lanes.len() {
             let place = (turn + round) % lanes.len();
             lanes[place].take_turn(workload, cores, options, round > 0);

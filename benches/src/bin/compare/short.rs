@@ -5,8 +5,9 @@ use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use greenroom_bench::blocking::Sockets;
 use greenroom_bench::protocol::Outcome;
-use greenroom_bench::std_kit::connect;
+use greenroom_bench::std_kit::Std;
 use greenroom_bench::sys::{self, Epoll};
 use greenroom_bench::work::LIGHT;
 
@@ -56,7 +57,7 @@ impl Short {
     }
 
     fn visit(&self, epoll: &Epoll, place: usize) -> Outcome<Visit> {
-        let stream = connect(self.port)?;
+        let stream = Std::connect(self.port)?;
         reset_at_close(&stream)?;
         epoll.add(&stream, place as u64, sys::Edge::No)?;
         sys::send(&stream, &MESSAGE)?;

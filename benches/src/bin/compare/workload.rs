@@ -12,6 +12,8 @@ pub(super) enum Kind {
     WithBackend,
     /// ... once in a process.
     Once,
+    /// The contender works for as long as a round, and gives nanoseconds.
+    Timed,
     /// The contender says how much memory they take; once in a process.
     Memory,
     /// A client keeps so many connections busy, each waiting for its answer
@@ -67,6 +69,7 @@ impl Workload {
         const UNEVEN: &[Metric] = &[more("light requests/s"), less("their p99 µs")];
         match self.kind {
             Kind::Inside | Kind::WithBackend | Kind::Once => EACH,
+            Kind::Timed => const { &[less("p99 ns late")] },
             Kind::Memory => const { &[less("bytes each")] },
             Kind::Closed { ask: Ask::Uneven { .. }, .. } => UNEVEN,
             Kind::Closed { .. } | Kind::Short { .. } => RATE,
@@ -77,6 +80,11 @@ impl Workload {
     /// Whether each round wants a new process.
     pub(super) fn wants_fresh(&self) -> bool {
         matches!(self.kind, Kind::Once | Kind::Memory)
+    }
+
+    /// How many rounds, if so many are asked for: fewer where each takes long.
+    pub(super) fn rounds(&self, asked: usize) -> usize {
+        if self.wants_fresh() && self.program.1 >= 1_000_000 { asked.min(3) } else { asked }
     }
 
     pub(super) fn needs_backend(&self) -> bool {
@@ -133,6 +141,20 @@ const SERVERS: &[&str] = &[
     "go",
     "gevent",
 ];
+/// Those that can wait for one of two channels.
+const SELECTERS: &[&str] =
+    &["greenroom-shared", "greenroom-own", "may", "tokio-current", "tokio-multi", "smol", "go"];
+/// Those that can have very many tasks.
+const MILLIONS: &[&str] = &[
+    "greenroom-shared",
+    "greenroom-own",
+    "patched-own",
+    "may",
+    "tokio-current",
+    "tokio-multi",
+    "smol",
+    "go",
+];
 const CLIENTS: &[&str] = &[
     "patched-own",
     "patched-shared",
@@ -176,10 +198,17 @@ fn tasks() -> Vec<Workload> {
         inside("mutex", "lock and unlock, nobody else wants it", ("mutex", 1), One, TASKS),
         inside("mutex-16", "16 hold a lock while they give way, one core", ("mutex", 16), One, TASKS),
         inside("mutex-16-all", "16 hold a lock while they give way, all cores", ("mutex", 16), All, ALL_CORES),
+        inside("select", "a number through one of two channels, and an answer", ("select", 0), One, SELECTERS),
         inside("timer", "a number to a partner and back, timers armed and cancelled", ("timer", 0), One, TASKS),
         inside("timer-100000", "the same beside 100,000 that sleep", ("timer", 100_000), One, TASKS),
+        Workload { name: "lateness",
+                   title: "how late 100 sleep 1 ms, beside 100,000 that sleep and 4 that compute",
+                   program: ("lateness", 100_000), place: One, kind: Kind::Timed,
+                   contenders: MILLIONS },
         idle("idle-10000", "resident memory of each of 10,000 that sleep", 10_000),
         idle("idle-100000", "resident memory of each of 100,000 that sleep", 100_000),
+        Workload { contenders: MILLIONS,
+                   ..idle("idle-1m", "resident memory of each of 1,000,000 that sleep", 1_000_000) },
     ]
 }
 
@@ -196,6 +225,7 @@ fn servers() -> Vec<Workload> {
         small("echo-1", "echo of 64 bytes, 1 connection", 1),
         small("echo-64", "echo of 64 bytes, 64 connections", 64),
         small("echo-1000", "echo of 64 bytes, 1000 connections", 1000),
+        small("echo-5000", "echo of 64 bytes, 5000 connections", 5000),
         Workload { name: "short", title: "accept, one exchange of 64 bytes, close; 32 at once",
                    program: ("short", 64), place: Place::One,
                    kind: Kind::Short { at_once: 32 }, contenders: SERVERS },

@@ -1,24 +1,21 @@
 //! The explicit API.
 
-use std::io;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use greenroom::JoinHandle;
 use greenroom::net::{TcpListener, TcpStream};
 use greenroom::queue::Queue;
 use greenroom::sync::Mutex;
-use greenroom_bench::blocking::Blocking;
+use greenroom_bench::blocking::Tasks;
+use greenroom_bench::sockets_like_std;
 
 pub(super) struct Greenroom;
 
-impl Blocking for Greenroom {
+impl Tasks for Greenroom {
     type Handle = JoinHandle<()>;
     type Sender = Queue<u64>;
     type Receiver = Queue<u64>;
     type Lock = Mutex<u64>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         greenroom::spawn(f)
@@ -53,6 +50,13 @@ impl Blocking for Greenroom {
         from.get_timeout(limit).expect("somebody sends in time")
     }
 
+    const SELECT: Option<fn(&Queue<u64>, &Queue<u64>) -> u64> = Some(|one, other| {
+        greenroom::select! {
+            number = get(one) => number.expect("nobody shuts it down"),
+            number = get(other) => number.expect("nobody shuts it down"),
+        }
+    });
+
     fn lock() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -60,22 +64,6 @@ impl Blocking for Greenroom {
     fn locked(lock: &Mutex<u64>, f: impl FnOnce(&mut u64)) {
         f(&mut lock.lock());
     }
-
-    fn listen() -> io::Result<(TcpListener, u16)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        Ok((listener, port))
-    }
-
-    fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-        let (stream, _) = listener.accept()?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-
-    fn connect(port: u16) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
 }
+
+sockets_like_std!(Greenroom, TcpListener, TcpStream);

@@ -9,10 +9,10 @@
 //! | `patched-own` | `std` | `std` | `std::net`, patched | own |
 
 mod explicit;
-mod patched;
 
 use std::process::ExitCode;
 
+use explicit::Greenroom;
 use greenroom::{Config, ThreadLocals, patch_all};
 use greenroom_bench::blocking::program;
 use greenroom_bench::protocol::{Outcome, Task, answer};
@@ -37,21 +37,21 @@ fn run(task: &Task) -> Outcome<()> {
     match task.contender.as_str() {
         "greenroom-shared" => {
             config.thread_locals(shared).install()?;
-            answer(program::<explicit::Greenroom>(task)?)
+            answer(program::<Greenroom, Greenroom>(task)?)
         }
         "greenroom-own" => {
             config.thread_locals(own).install()?;
-            answer(program::<explicit::Greenroom>(task)?)
+            answer(program::<Greenroom, Greenroom>(task)?)
         }
         "patched-shared" => {
             config.thread_locals(shared).install()?;
             patch_all()?;
-            answer(program::<patched::Patched>(task)?)
+            answer(program::<Greenroom, Std>(task)?)
         }
         "patched-own" => {
             config.install()?;
             patch_all()?;
-            answer(program::<Std>(task)?)
+            answer(program::<Std, Std>(task)?)
         }
         _ => task.unknown(),
     }

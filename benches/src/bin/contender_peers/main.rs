@@ -28,10 +28,10 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> Outcome<()> {
     raise_descriptor_limit();
     answer(match task.contender.as_str() {
-        "os-threads" => blocking::program::<Std>(task)?,
+        "os-threads" => blocking::program::<Std, Std>(task)?,
         "may" => {
             may_kit::configure(task.cores);
-            blocking::program::<may_kit::May>(task)?
+            blocking::program::<may_kit::May, may_kit::May>(task)?
         }
         "tokio-current" => {
             tokio_kit::start_on_this_thread()?;

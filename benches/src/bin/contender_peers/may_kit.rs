@@ -1,10 +1,9 @@
 //! may, with its own channels, locks and sockets.
 
-use std::io;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use greenroom_bench::blocking::Blocking;
+use greenroom_bench::blocking::Tasks;
+use greenroom_bench::sockets_like_std;
 use may::coroutine::{self, JoinHandle};
 use may::net::{TcpListener, TcpStream};
 use may::sync::Mutex;
@@ -18,13 +17,11 @@ pub(super) fn configure(workers: usize) {
     may::config().set_workers(workers);
 }
 
-impl Blocking for May {
+impl Tasks for May {
     type Handle = JoinHandle<()>;
     type Sender = Sender<u64>;
     type Receiver = Receiver<u64>;
     type Lock = Mutex<u64>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn spawn(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         // SAFETY: may wants nobody to use a thread-local across a yield, and
@@ -61,6 +58,17 @@ impl Blocking for May {
         from.recv_timeout(limit).expect("somebody sends in time")
     }
 
+    /// Which starts a coroutine for each.
+    const SELECT: Option<fn(&Receiver<u64>, &Receiver<u64>) -> u64> = Some(|one, other| {
+        let mut number = [None; 2];
+        let [first, second] = &mut number;
+        may::select!(
+            got = one.recv() => *first = got.ok(),
+            got = other.recv() => *second = got.ok()
+        );
+        number.into_iter().flatten().next().expect("somebody sends")
+    });
+
     fn lock() -> Mutex<u64> {
         Mutex::new(0)
     }
@@ -68,22 +76,6 @@ impl Blocking for May {
     fn locked(lock: &Mutex<u64>, f: impl FnOnce(&mut u64)) {
         f(&mut lock.lock().expect("nobody panics"));
     }
-
-    fn listen() -> io::Result<(TcpListener, u16)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        Ok((listener, port))
-    }
-
-    fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-        let (stream, _) = listener.accept()?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-
-    fn connect(port: u16) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
 }
+
+sockets_like_std!(May, TcpListener, TcpStream);

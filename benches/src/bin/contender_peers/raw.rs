@@ -5,9 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
 
+use greenroom_bench::blocking::Sockets;
 use greenroom_bench::http::{Heads, answers};
 use greenroom_bench::protocol::{Outcome, Program, Task};
-use greenroom_bench::std_kit::{accept, listen};
+use greenroom_bench::std_kit::Std;
 use greenroom_bench::sys::{self, Edge, Epoll};
 use greenroom_bench::work::consider;
 
@@ -41,7 +42,7 @@ pub(super) fn program(task: &Task) -> Outcome<Program> {
         "http" => || Session::Plaintext(Heads::default()),
         _ => return task.unknown(),
     };
-    let (listener, port) = listen()?;
+    let (listener, port) = Std::listen()?;
     let epoll = Epoll::new()?;
     epoll.add(&listener, listener.as_raw_fd() as u64, Edge::No)?;
     let buffer = vec![0; 4096.max(task.number as usize)];
@@ -71,7 +72,7 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        let stream = accept(&self.listener)?;
+        let stream = Std::accept(&self.listener)?;
         let token = stream.as_raw_fd() as u64;
         self.epoll.add_both(&stream, token)?;
         let session = (self.session)();

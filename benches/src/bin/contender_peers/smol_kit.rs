@@ -78,6 +78,10 @@ impl Async for Smol {
         or(Self::receive(from), late).await
     }
 
+    async fn either(one: &mut Receiver<u64>, other: &mut Receiver<u64>) -> u64 {
+        or(Self::receive(one), Self::receive(other)).await
+    }
+
     fn lock() -> Mutex<u64> {
         Mutex::new(0)
     }

@@ -82,6 +82,14 @@ impl Async for Tokio {
         number.expect("somebody sends in time").expect("somebody sends")
     }
 
+    async fn either(one: &mut Receiver<u64>, other: &mut Receiver<u64>) -> u64 {
+        let number = tokio::select! {
+            number = one.recv() => number,
+            number = other.recv() => number,
+        };
+        number.expect("somebody sends")
+    }
+
     fn lock() -> Mutex<u64> {
         Mutex::new(0)
     }
