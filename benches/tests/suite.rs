@@ -134,6 +134,23 @@ fn everybody_serves() {
 }
 
 #[test]
+fn servers_of_http_alone_serve_it() {
+    for name in ["hyper", "may_minihttp"] {
+        let (_server, port) = start_server(PEERS, name, "http", "0");
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3)).unwrap();
+        let (mut text, mut piece) = (String::new(), [0; 1000]);
+        while text.matches("Hello, World!").count() < 3 {
+            let n = stream.read(&mut piece).unwrap();
+            assert!(n > 0, "{name}: {text:?}");
+            text += std::str::from_utf8(&piece[..n]).unwrap();
+        }
+        assert_eq!(text.matches("200 O").count(), 3, "{name}: {text:?}");
+    }
+}
+
+#[test]
 fn everybody_asks_many_at_once() {
     let (_backend, backend) = start_server(PEERS, "raw-epoll", "echo", "0");
     for (program, name) in CONTENDERS {

@@ -11,6 +11,7 @@ use super::fixed;
 use super::layout::{Cores, Place};
 use super::short::Short;
 use super::workload::{Ask, Kind, Workload};
+use super::wrk::{self, Wrk};
 
 pub(super) struct Entrant {
     child: Child,
@@ -34,6 +35,7 @@ enum Load {
         rate: u32,
     },
     Short(Short),
+    Wrk(Wrk),
 }
 
 impl Entrant {
@@ -48,6 +50,9 @@ impl Entrant {
         limit: Duration,
     ) -> Outcome<Option<Entrant>> {
         let Some(mut command) = child::command(contender)? else { return Ok(None) };
+        if matches!(workload.kind, Kind::Wrk { .. }) && !wrk::is_installed() {
+            return Err("wrk is not installed".into());
+        }
         let backend = workload.needs_backend().then(|| start_backend(cores, limit)).transpose()?;
         let port = backend.as_ref().map_or(0, |backend| backend.port);
         let ((program, number), (place, count)) = (workload.program, cores.at(workload.place));
@@ -62,6 +67,9 @@ impl Entrant {
                 asker: Asker::connect(child.port, connections, ask)?,
                 timed: matches!(ask, Ask::Uneven { .. }),
             },
+            Kind::Wrk { connections, pipelined } => {
+                Load::Wrk(Wrk::new(child.port, connections, pipelined)?)
+            }
             Kind::Fixed { connections, rate } => Load::Fixed {
                 asker: Asker::connect(child.port, connections, Ask::Bytes(64))?,
                 rate,
@@ -92,6 +100,16 @@ impl Entrant {
                 let (cpu, start) = (self.child.cpu()?, Instant::now());
                 let count = short.run(time)?;
                 rates(count, start.elapsed(), self.child.cpu()? - cpu)
+            }
+            Load::Wrk(wrk) => {
+                let cpu = self.child.cpu()?;
+                let answered = wrk.run(time)?;
+                let cpu = self.child.cpu()? - cpu;
+                rates(
+                    answered.count,
+                    Duration::from_secs_f64(answered.count as f64 / answered.rate),
+                    cpu,
+                )
             }
             Load::Closed { asker, timed } => {
                 asker.start()?;

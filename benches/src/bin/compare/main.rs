@@ -32,6 +32,7 @@ mod runner;
 mod short;
 mod tables;
 mod workload;
+mod wrk;
 
 use std::fs;
 use std::process::ExitCode;

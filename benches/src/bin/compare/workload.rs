@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Closed { connections: usize, ask: Ask },
     /// A client connects, asks once and waits for the end; so many at once.
     Short { at_once: usize },
+    /// wrk does the same with HTTP, and so many requests at once.
+    Wrk { connections: usize, pipelined: usize },
     /// A client asks so often in a second, answered or not.
     Fixed { connections: usize, rate: u32 },
 }
@@ -72,7 +74,7 @@ impl Workload {
             Kind::Timed => const { &[less("p99 ns late")] },
             Kind::Memory => const { &[less("bytes each")] },
             Kind::Closed { ask: Ask::Uneven { .. }, .. } => UNEVEN,
-            Kind::Closed { .. } | Kind::Short { .. } => RATE,
+            Kind::Closed { .. } | Kind::Short { .. } | Kind::Wrk { .. } => RATE,
             Kind::Fixed { .. } => LATE,
         }
     }
@@ -84,7 +86,11 @@ impl Workload {
 
     /// How many rounds, if so many are asked for: fewer where each takes long.
     pub(super) fn rounds(&self, asked: usize) -> usize {
-        if self.wants_fresh() && self.program.1 >= 1_000_000 { asked.min(3) } else { asked }
+        match self.kind {
+            Kind::Once | Kind::Memory if self.program.1 >= 1_000_000 => asked.min(3),
+            Kind::Wrk { .. } => asked.min(7), // a second each
+            _ => asked,
+        }
     }
 
     pub(super) fn needs_backend(&self) -> bool {
@@ -140,6 +146,21 @@ const SERVERS: &[&str] = &[
     "os-threads",
     "go",
     "gevent",
+];
+/// Servers of HTTP, those that come with a whole protocol included.
+const HTTP: &[&str] = &[
+    "patched-own",
+    "patched-shared",
+    "greenroom-own",
+    "greenroom-shared",
+    "raw-epoll",
+    "may",
+    "may_minihttp",
+    "tokio-current",
+    "hyper",
+    "smol",
+    "os-threads",
+    "go",
 ];
 /// Those that can wait for one of two channels.
 const SELECTERS: &[&str] =
@@ -218,6 +239,10 @@ fn servers() -> Vec<Workload> {
         Workload { name, title, program, place: Place::One,
                    kind: Kind::Closed { connections, ask }, contenders: SERVERS }
     };
+    let wrk = |name, title, pipelined| {
+        Workload { name, title, program: ("http", 0), place: Place::One,
+                   kind: Kind::Wrk { connections: 64, pipelined }, contenders: HTTP }
+    };
     let small = |name, title, connections| {
         closed(name, title, ("echo", 64), connections, Ask::Bytes(64))
     };
@@ -233,6 +258,8 @@ fn servers() -> Vec<Workload> {
                Ask::Http { pipelined: 1 }),
         closed("http-pipelined", "HTTP plaintext, 64 connections, 16 requests at once", ("http", 0), 64,
                Ask::Http { pipelined: 16 }),
+        wrk("http-wrk", "HTTP plaintext under wrk, 64 connections", 1),
+        wrk("http-wrk-pipelined", "HTTP plaintext under wrk, 64 connections, 16 requests at once", 16),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! straight to the C library. See `protocol.rs` for how they are spoken to.
 
 mod corosensei_alone;
+mod http_servers;
 mod may_kit;
 mod raw;
 mod smol_kit;
@@ -44,6 +45,14 @@ fn run(task: &Task) -> Outcome<()> {
         "smol" => {
             smol_kit::start(task.cores);
             asynchronous::program::<smol_kit::Smol>(task)?
+        }
+        "hyper" => {
+            tokio_kit::start_on_this_thread()?;
+            http_servers::hyper(task)?
+        }
+        "may_minihttp" => {
+            may_kit::configure(task.cores);
+            http_servers::may_minihttp(task)?
         }
         "corosensei" => corosensei_alone::program(task)?,
         "raw-epoll" => raw::program(task)?,
