@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The format of all code.
+# lane: build
 # limit: 60
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

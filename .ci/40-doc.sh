@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The documentation: every item has some, every link leads somewhere.
+# lane: build
 # limit: 120
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What may go wrong only when optimised: races, unwinding, what is inlined
 # around a switch.
+# lane: build
 # limit: 400
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

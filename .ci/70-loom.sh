@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every interleaving of the passive structures: unit tests named loom_*.
+# lane: build
 # limit: 300
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The structures without assembly, under Miri (which is nightly only).
+# lane: build
 # limit: 300
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

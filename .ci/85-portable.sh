@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The reactor on polling's own calls.
+# lane: build
 # limit: 400
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -2,6 +2,7 @@
 # The published tests of crossbeam-channel and crossbeam-utils, unmodified, with
 # every thread that they make a green thread. What is left out stands in
 # tests/others/exclusions.
+# lane: build
 # limit: 420
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

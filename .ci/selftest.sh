@@ -186,18 +186,26 @@ if asked 98-instructions; then
 fi
 
 if asked run; then
-  step='#!/usr/bin/env bash\nset -euo pipefail\n'
+  # plant_step LINES...: the only step there is.
+  plant_step() {
+    rm -f .ci/[0-9]*
+    printf '%s\n' '#!/usr/bin/env bash' 'set -euo pipefail' "$@" >.ci/01-planted.sh
+  }
   # Fails, though the last of the pipe does not.
-  printf "$step# limit: 60\nfalse | true\n" >.ci/01-planted.sh
+  plant_step '# limit: 60' 'false | true'
   expect run 'FAILED: .ci/01-planted.sh \(exit code 1'
-  printf "$step# limit: 1\nsleep 60\n" >.ci/01-planted.sh
+  plant_step '# limit: 1' 'sleep 60'
   expect run 'FAILED: .ci/01-planted.sh \(out of time'
-  printf "$step" >.ci/01-planted.sh
+  plant_step
   expect run 'FAILED: .ci/01-planted.sh \(it has no line'
-  printf "$step# limit: 60\nsleep 3\n" >.ci/01-planted.sh
+  plant_step '# limit: 60' 'sleep 3'
   sed -i 's/^total=.*/total=1/' .ci/run
   expect run 'FAILED: .ci/01-planted.sh \(out of time'
-  rm .ci/[0-9]*
+  # In the other lane; the first one is not waited for.
+  plant_step '# limit: 60' 'sleep 60'
+  printf '# limit: 60\n# lane: build\nsleep 1\nfalse\n' >.ci/02-other.sh
+  expect run 'FAILED: .ci/02-other.sh \(exit code 1 after 1 s'
+  rm -f .ci/[0-9]*
   expect run 'FAILED: no steps found'
 fi
 
