@@ -10,6 +10,9 @@ use crate::blocking_waits::{all_asleep, idle, lateness, selects};
 use crate::protocol::{Outcome, Program, Task};
 use crate::work::scaled;
 
+/// Takes a number out of either channel.
+pub type Either<R> = fn(&R, &R) -> u64;
+
 /// What such a runtime gives to its programs.
 pub trait Tasks: 'static {
     /// A task to be joined.
@@ -38,7 +41,7 @@ pub trait Tasks: 'static {
     /// Takes one out, or panics when it has taken too long.
     fn receive_within(from: &Self::Receiver, limit: Duration) -> u64;
     /// Takes one out of either, if there is a way to wait for two.
-    const SELECT: Option<fn(&Self::Receiver, &Self::Receiver) -> u64> = None;
+    const SELECT: Option<Either<Self::Receiver>> = None;
     /// A lock, around zero.
     fn lock() -> Self::Lock;
     /// Runs `f` with the number locked.

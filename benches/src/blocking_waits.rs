@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::blocking::{AN_HOUR, Tasks};
+use crate::blocking::{AN_HOUR, Either, Tasks};
 use crate::lateness::{LOADS, Late, NAP, NAPPERS, work};
 use crate::work::resident;
 
 /// From either of two channels, in turn; each number is answered.
-pub(crate) fn selects<K: Tasks>(n: u64, either: fn(&K::Receiver, &K::Receiver) -> u64) -> Duration {
+pub(crate) fn selects<K: Tasks>(n: u64, either: Either<K::Receiver>) -> Duration {
     let ((one, first), (other, second)) = (K::channel(1), K::channel(1));
     let (answer, answered) = K::channel(1);
     let start = Instant::now();

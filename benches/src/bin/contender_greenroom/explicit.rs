@@ -6,7 +6,7 @@ use greenroom::JoinHandle;
 use greenroom::net::{TcpListener, TcpStream};
 use greenroom::queue::Queue;
 use greenroom::sync::Mutex;
-use greenroom_bench::blocking::Tasks;
+use greenroom_bench::blocking::{Either, Tasks};
 use greenroom_bench::sockets_like_std;
 
 pub(super) struct Greenroom;
@@ -50,7 +50,7 @@ impl Tasks for Greenroom {
         from.get_timeout(limit).expect("somebody sends in time")
     }
 
-    const SELECT: Option<fn(&Queue<u64>, &Queue<u64>) -> u64> = Some(|one, other| {
+    const SELECT: Option<Either<Queue<u64>>> = Some(|one, other| {
         greenroom::select! {
             number = get(one) => number.expect("nobody shuts it down"),
             number = get(other) => number.expect("nobody shuts it down"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_bench::blocking::Tasks;
+use greenroom_bench::blocking::{Either, Tasks};
 use greenroom_bench::sockets_like_std;
 use may::coroutine::{self, JoinHandle};
 use may::net::{TcpListener, TcpStream};
@@ -59,7 +59,7 @@ impl Tasks for May {
     }
 
     /// Which starts a coroutine for each.
-    const SELECT: Option<fn(&Receiver<u64>, &Receiver<u64>) -> u64> = Some(|one, other| {
+    const SELECT: Option<Either<Receiver<u64>>> = Some(|one, other| {
         let mut number = [None; 2];
         let [first, second] = &mut number;
         may::select!(
