@@ -1,9 +1,9 @@
 //! The public handle of a green thread, and parking as `std::thread` has it.
 
 use super::cancel::{check, limit, park_or_end, raise};
+use super::current;
 use super::park::{self, Wake};
 use super::record::RecordRef;
-use super::{current, kill};
 use crate::sys::clock;
 use std::fmt;
 use std::time::Duration;
@@ -38,47 +38,6 @@ impl GreenThread {
     /// visible after that `park`.
     pub fn unpark(&self) {
         self.0.unpark_with_token();
-    }
-
-    /// Ends it, and waits until it has ended. Its joiner gets
-    /// [`JoinError::Killed`](crate::JoinError), unless its closure returned or
-    /// panicked before.
-    ///
-    /// * One that has not started never does.
-    /// * One that waits in greenroom's own calls ([`park`], [`yield_now`],
-    ///   [`sleep`](crate::sleep), `join`, locks, queues), or comes to one, unwinds
-    ///   from there: destructors run, locks are released.
-    /// * The patched calls, and those of [`net`](crate::net), [`io`](crate::io)
-    ///   and [`process`](crate::process), fail with `ECANCELED`, the present one
-    ///   and all further ones. `std::thread::sleep` unwinds.
-    /// * What cannot fail is not interrupted: computing, std's locks and
-    ///   channels, file locks, work in the offload pool, and all inside
-    ///   [`uncancellable`](crate::uncancellable).
-    ///
-    /// So a loop that takes no error for an answer, as `for stream in
-    /// listener.incoming().flatten()`, does not end, and this waits for it;
-    /// [`request_kill`](GreenThread::request_kill) does not. `catch_unwind` does
-    /// not keep it alive: its next wait unwinds again.
-    ///
-    /// A green thread that kills itself unwinds here. What `std::thread::spawn`
-    /// made is not killed, and not waited for: C may be below it. In a program
-    /// with `panic = "abort"` unwinding aborts; there, kill only what waits in
-    /// patched calls.
-    ///
-    /// ```
-    /// let green = greenroom::spawn(greenroom::park);
-    /// green.thread().kill();
-    /// assert!(green.is_finished());
-    /// assert!(green.join().unwrap_err().is_killed());
-    /// ```
-    pub fn kill(&self) {
-        self.request_kill();
-        kill::wait_for_end(&self.0);
-    }
-
-    /// As [`kill`](GreenThread::kill), but does not wait, also on itself.
-    pub fn request_kill(&self) {
-        kill::request(&self.0);
     }
 }
 
@@ -142,19 +101,6 @@ fn park_os(timeout: Option<Duration>) {
         None => std::thread::park(),
     }
     check();
-}
-
-/// Kills all of them, then waits for their ends; see [`GreenThread::kill`].
-///
-/// ```
-/// let greens: Vec<_> = (0..3).map(|_| greenroom::spawn(greenroom::park)).collect();
-/// greenroom::killall(greens.iter().map(|g| g.thread().clone()));
-/// assert!(greens.iter().all(|g| g.is_finished()));
-/// ```
-pub fn killall(threads: impl IntoIterator<Item = GreenThread>) {
-    let threads: Vec<_> = threads.into_iter().collect();
-    threads.iter().for_each(GreenThread::request_kill);
-    threads.iter().for_each(|thread| kill::wait_for_end(&thread.0));
 }
 
 /// As [`park`], but for `timeout` at most.

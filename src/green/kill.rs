@@ -1,19 +1,13 @@
 //! Killing a green thread.
 //!
 //! A killer sets `KILLED` in the state and notifies, in one step; the victim
-//! does the rest (`cancel`). Pthreads are not killed: below them may be frames
-//! of C, which nothing may unwind.
+//! does the rest (`cancel`), and `task/killing.rs` waits for its end. Pthreads
+//! are not killed: below them may be frames of C, which nothing may unwind.
 
-use super::cancel::{check, is_end, park_or_end, raise, with};
-use super::current;
-use super::park::give_way;
+use super::cancel::{is_end, with};
 use super::record::{Record, RecordRef, Woken};
 use crate::error::JoinError;
-use crate::sys::clock::{self, Nanos};
 use std::any::Any;
-
-/// Between two looks at whether it has ended.
-const LOOK_EVERY: Nanos = 1_000_000;
 
 /// What unwound the closure of a green thread.
 #[cold]
@@ -30,25 +24,6 @@ pub(crate) fn request(victim: &Record) {
     if !victim.is_pthread() && victim.state.kill() {
         // SAFETY: as in `Record::wake`: this kill won the right to queue it.
         Woken(unsafe { RecordRef::from_raw(victim.whole()) }).queue();
-    }
-}
-
-/// Waits for the end of one that was requested.
-pub(crate) fn wait_for_end(victim: &RecordRef) {
-    if current::get().is_some_and(|me| std::ptr::eq(me, &**victim)) {
-        return check(); // shielded or unwinding, it goes on
-    }
-    // Mostly it ends at once. It tells nobody but its joiner, so we look.
-    let mut turns = 0_u32;
-    while !victim.is_pthread() && !victim.state.is_done() {
-        check();
-        if turns < 16 {
-            give_way();
-        } else {
-            let next = clock::now().saturating_add(LOOK_EVERY);
-            park_or_end(Some(next)).unwrap_or_else(|end| raise(end));
-        }
-        turns = turns.saturating_add(1);
     }
 }
 

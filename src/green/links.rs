@@ -238,4 +238,4 @@ impl Chain {
 
 #[cfg(all(test, not(loom)))]
 #[path = "links_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -14,7 +14,7 @@ fn fresh() -> [RecordRef; 2] {
 }
 
 /// How many stand in the table for `record`.
-fn count(record: &Record) -> usize {
+pub(crate) fn count(record: &Record) -> usize {
     let chain = bucket(key(record));
     let mut at = chain.first;
     let mut count = 0;

@@ -18,6 +18,7 @@
 use super::beside::Beside;
 use super::failure::{Failure, GroupError};
 use super::finish::join_state;
+use super::killing::wait_for_end;
 use super::roll::{Added, Place, Roll};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
@@ -29,7 +30,6 @@ use crate::sync::Outcome;
 use crate::sync::line::Node;
 use crate::sync::permits::Permits;
 use crate::sync::place;
-use crate::sync::waitable::wait_all;
 use crate::sys::clock::Nanos;
 use crate::sys::lock::{Guard, Lock};
 use std::cell::Cell;
@@ -191,12 +191,8 @@ impl Members {
         let victims = self.victims();
         victims.iter().for_each(GreenThread::request_kill);
         let me = current::get();
-        for victim in &victims {
-            let itself = me.is_some_and(|me| ptr::eq(me, &*victim.0));
-            if !itself && !victim.0.is_pthread() {
-                wait_all(&[victim]);
-            }
-        }
+        let others = victims.iter().filter(|one| !me.is_some_and(|me| ptr::eq(me, &*one.0)));
+        others.for_each(wait_for_end);
         cancel::check();
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod timer;
 mod scope_state;
 pub(crate) mod scope;
 pub(crate) mod finish;
+pub(crate) mod killing;
 mod ends;
 pub(crate) mod iwait;
 pub(crate) mod failure;
