@@ -45,7 +45,7 @@ where
         }
         // It stays there while this waits: a `timeout` may end that.
         if let Some(Begun::Spawned(handle)) = self.begun.front_mut() {
-            handle.wait_for_end();
+            handle.wait_for_end(None);
         }
         match self.begun.pop_front() {
             Some(Begun::Spawned(handle)) => Some(result(handle.join())),

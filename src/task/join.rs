@@ -110,9 +110,10 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Waits as `join` does, and leaves the result where it is.
-    pub(super) fn wait_for_end(&mut self) {
-        self.wait(None);
+    /// Waits as `join` does, at most until `deadline`, and leaves the result where
+    /// it is.
+    pub(super) fn wait_for_end(&mut self, deadline: Option<Nanos>) {
+        self.wait(deadline);
     }
 
     /// Has `who` told when `join` would return at once; false if it would now.

@@ -13,6 +13,7 @@ use crate::green::record::RecordRef;
 use crate::green::storage::Inherited;
 use crate::sched::start;
 use crate::stack::SizeClass;
+use crate::sys::clock;
 use std::alloc::{Layout, handle_alloc_error};
 use std::fmt;
 use std::io;
@@ -64,8 +65,12 @@ where
         shared.failed(None);
     }
     let end = shared.wait();
-    let failure = shared.failure();
-    let value = result.unwrap_or_else(|payload| resume_unwind(payload));
+    let mut failure = shared.failure();
+    let value = result.unwrap_or_else(|payload| {
+        // Not amid the unwinding, where a panic in its destructor would abort.
+        drop_quietly(failure.take());
+        resume_unwind(payload)
+    });
     if let Some(payload) = failure {
         resume_unwind(payload);
     }
@@ -246,7 +251,9 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// # Errors
     /// As [`JoinHandle::join`]; such a panic is not the scope's any more.
-    pub fn join(self) -> Result<T, JoinError> {
+    pub fn join(mut self) -> Result<T, JoinError> {
+        // If this wait unwinds, what fails meanwhile is the scope's.
+        self.handle.wait_for_end(None);
         self.into_handle().join()
     }
 
@@ -254,13 +261,11 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// # Errors
     /// Gives the handle back if it has not ended by then.
-    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
-        let shared = self.shared.clone();
-        self.into_handle().join_timeout(timeout).map_err(|handle| ScopedJoinHandle {
-            handle: ManuallyDrop::new(handle),
-            shared,
-            scope: PhantomData,
-        })
+    pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        self.handle.wait_for_end(Some(clock::after(timeout)));
+        // To join itself is an error at once.
+        let joins = self.is_finished() || self.handle.is_current();
+        if joins { Ok(self.into_handle().join()) } else { Err(self) }
     }
 
     fn into_handle(self) -> JoinHandle<T> {

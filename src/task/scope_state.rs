@@ -1,6 +1,6 @@
 //! What a scope and its green threads share.
 
-use super::beside::Beside;
+use super::beside::{Beside, drop_quietly};
 use crate::error::JoinError;
 use crate::green::cancel::{due, is_killed, park_or_end};
 use crate::green::handle::GreenThread;
@@ -91,8 +91,7 @@ impl Shared {
             }
         };
         drop(state);
-        // As in `body`: its destructor might panic.
-        std::mem::forget(later);
+        drop_quietly(later);
     }
 
     pub(super) fn cut_short(&self) {
