@@ -5,6 +5,8 @@ mod common;
 
 use common::{Random, in_child, spin_until, until, workers};
 use greenroom::{Ending, JoinError, ThreadPool, joinall, park, sleep, spawn, yield_now};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -239,4 +241,55 @@ fn many() {
         spin_until(|| called.load(SeqCst) == 20_000);
         assert!(joinall(greens).iter().all(Result::is_ok));
     });
+}
+
+/// From whoever asked for it, whenever it is called and whoever ends: also a
+/// job, on an OS thread that has values of its own, whose `Clone` fails.
+#[test]
+fn a_callback_inherits_from_whoever_asked() {
+    #[derive(Default)]
+    struct Heir(u32);
+    impl Clone for Heir {
+        fn clone(&self) -> Heir {
+            assert_ne!(self.0, 13, "no luck");
+            Heir(self.0)
+        }
+    }
+    greenroom::green_local! {
+        #[inherit]
+        static HEIR: RefCell<Heir> = RefCell::default();
+    }
+    in_child(&[("GREENROOM_WORKERS", "2")], || {
+        HEIR.set(Heir(7));
+        let (tell, told) = channel();
+        let asks = |thread: &greenroom::GreenThread| {
+            let tell = tell.clone();
+            thread.on_finish(move |_, _| tell.send(HEIR.take().0).unwrap())
+        };
+        let green = spawn(|| {
+            HEIR.set(Heir(8));
+            park();
+        });
+        asks(green.thread());
+        green.thread().unpark();
+        assert_eq!(told.recv().unwrap(), 7);
+        asks(green.thread());
+        assert_eq!(told.recv().unwrap(), 7);
+
+        let pool = ThreadPool::new(1);
+        let (go, wait) = channel::<()>();
+        let job = pool.spawn(move || {
+            HEIR.set(Heir(13));
+            wait.recv().unwrap();
+        });
+        asks(job.thread());
+        go.send(()).unwrap();
+        assert_eq!(told.recv().unwrap(), 7);
+        job.join().unwrap();
+        assert_eq!(pool.spawn(|| 1).join().unwrap(), 1, "its thread lives");
+        // What fails, fails whoever asks.
+        HEIR.set(Heir(13));
+        assert!(catch_unwind(AssertUnwindSafe(|| asks(green.thread()))).is_err());
+    })
+    .assert_success();
 }

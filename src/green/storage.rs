@@ -159,6 +159,8 @@ pub(crate) fn is_ending(record: &Record) -> bool {
 /// What a thread that is made now inherits.
 #[derive(Default)]
 pub(crate) struct Inherited(Option<NonNull<Table>>);
+// SAFETY: nobody else has the table, and what is inherited is `Send`.
+unsafe impl Send for Inherited {}
 
 impl Inherited {
     /// Of the calling thread's values. Runs the users' `Clone`.

@@ -2,11 +2,12 @@
 
 use super::join::JoinHandle;
 use super::join_state::JoinState;
-use super::spawn::spawn_from;
+use super::spawn::spawn_with;
 use crate::green::ending::Ending;
 use crate::green::handle::GreenThread;
 use crate::green::links::{self, Called};
 use crate::green::record::Record;
+use crate::green::storage::Inherited;
 use crate::sync::waitable::{Spot, Waitable, Watch};
 use std::fmt;
 use std::panic::Location;
@@ -24,8 +25,9 @@ impl GreenThread {
     /// and is there when `callback` runs.
     ///
     /// It runs on a green thread of its own, as gevent's `link` has it: it may
-    /// wait, its panic is its own, and others are not delayed. Callbacks start
-    /// in the order in which they came.
+    /// wait, its panic is its own, and others are not delayed. It inherits what
+    /// the caller of this has now (see [`green_local!`](crate::green_local)).
+    /// Callbacks start in the order in which they came.
     ///
     /// ```
     /// use std::sync::mpsc::channel;
@@ -44,9 +46,11 @@ impl GreenThread {
         F: FnOnce(&GreenThread, Ending) + Send + 'static,
     {
         let by = Location::caller();
+        // Here: whoever ends has no values any more, and must not run a `Clone`.
+        let inherited = Inherited::capture();
         let hook = move |thread: &GreenThread, how| {
             let thread = thread.clone();
-            drop(spawn_from(move || callback(&thread, how), by));
+            drop(spawn_with(inherited, move || callback(&thread, how), by));
         };
         let join = join_state(&self.0);
         match links::call(&self.0, Box::new(hook), || join.link()) {

@@ -72,12 +72,25 @@ where
     )
 }
 
-pub(super) fn spawn_from<F, T>(f: F, by: &'static Location<'static>) -> JoinHandle<T>
+fn spawn_from<F, T>(f: F, by: &'static Location<'static>) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let inherited = Inherited::capture();
+    spawn_with(Inherited::capture(), f, by)
+}
+
+/// As `spawn`, of one that has an inheritance already.
+#[inline]
+pub(super) fn spawn_with<F, T>(
+    inherited: Inherited,
+    f: F,
+    by: &'static Location<'static>,
+) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(by);
     let (thread, handle) = match body::new(f, None, usual_class()) {
