@@ -291,6 +291,26 @@ fn it_cannot_join_itself() {
     });
 }
 
+/// An item that one who looks holds for a moment can still be got.
+#[test]
+fn the_last_item_is_had_though_another_looks_at_it() {
+    workers(1, || {
+        spawn(|| {
+            let queue = Queue::new();
+            let theirs = queue.clone();
+            let looks = spawn(move || theirs.peek());
+            yield_now(); // it waits
+            queue.put(1).unwrap();
+            queue.shutdown(false);
+            assert_eq!(select! { it = get(queue) => it }, Ok(1));
+            assert_eq!(select! { it = get(queue) => it }, Err(GetError::Shutdown));
+            assert_eq!(looks.join().unwrap(), Ok(1));
+        })
+        .join()
+        .unwrap();
+    });
+}
+
 /// Selecting and plain getters and putters, green and not, on a few queues with
 /// little room: each item arrives once, whatever deadlines pass.
 #[test]

@@ -94,7 +94,8 @@ impl<T, B: Order<T>> Shared<T, B> {
     pub(super) fn got(&self, chosen: Chosen) -> Result<T, GetError> {
         match chosen.0 {
             Outcome::Granted => self.take(),
-            Outcome::Refused | Outcome::TimedOut => Err(GetError::Shutdown),
+            // One who looks may be about to give an item's permit back.
+            Outcome::Refused | Outcome::TimedOut => self.get(None),
         }
     }
 
