@@ -4,7 +4,8 @@ mod common;
 
 use common::{Counted, Random, in_child, until, workers};
 use greenroom::sync::Event;
-use greenroom::{Ending, Group, JoinError, park, sleep, spawn, yield_now};
+use greenroom::{Ending, Group, JoinError, park, sleep, spawn, timeout, yield_now};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -118,6 +119,21 @@ fn every_failure_is_reported_once() {
         group.join().unwrap();
     })
     .assert_success();
+}
+
+/// How a `timeout` ends a wait may be carried out of it: whoever ends by that
+/// was cut short, which is no failure.
+#[test]
+fn to_be_cut_short_is_no_failure() {
+    workers(1, || {
+        let wait = || catch_unwind(|| sleep(Duration::from_secs(3600)));
+        let mut end = None;
+        assert!(timeout(SOON, || end = wait().err()).is_err());
+        let (group, end) = (Group::new(), end.unwrap());
+        let member = group.spawn(|| resume_unwind(end));
+        group.join().unwrap();
+        assert!(matches!(member.join(), Err(JoinError::Elapsed)));
+    });
 }
 
 /// However many fail, only so much is kept; the number is exact.

@@ -18,10 +18,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `None`: to be killed is no failure.
+    /// `None`: to be killed, or cut short by a timeout, is no failure.
     pub(super) fn of(thread: &Record, why: &JoinError) -> Option<Failure> {
         let (ending, message) = match why {
-            JoinError::Killed => return None,
+            JoinError::Killed | JoinError::Elapsed => return None,
             JoinError::Panicked(payload) => (Ending::Panicked, panic_text(payload).into()),
             other => (Ending::NotStarted, other.to_string().into()),
         };
