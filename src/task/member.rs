@@ -17,15 +17,14 @@
 
 use super::beside::Beside;
 use super::failure::{Failure, GroupError};
-use super::finish::join_state;
 use super::killing::wait_for_end;
-use super::roll::{Added, Place, Roll};
+use super::roll::{Place, Roll};
 use crate::error::JoinError;
-use crate::green::ending::Ending;
+use crate::green::cancel;
+use crate::green::current::{self, Inside};
 use crate::green::handle::GreenThread;
 use crate::green::park::Waiting;
 use crate::green::record::Record;
-use crate::green::{cancel, current, links};
 use crate::sync::Outcome;
 use crate::sync::line::Node;
 use crate::sync::permits::Permits;
@@ -61,10 +60,11 @@ impl Beside for Member {
     #[cold]
     fn failed(&self, thread: &Record, why: &JoinError) {
         if let Some(failure) = Failure::of(thread, why) {
-            let mut list = self.of.list.lock();
-            if self.place.is_in() {
-                list.failed.add(failure);
-            }
+            self.of.change(|list| {
+                if self.place.is_in() {
+                    list.failed.add(failure);
+                }
+            });
         }
     }
 
@@ -145,9 +145,14 @@ impl Members {
         assert!(!is_in, "a member cannot join its own group: it would wait for itself");
     }
 
-    fn lists(&self, list: &Roll, thread: &Record) -> bool {
+    /// The place of `thread`, if it was spawned into this; used under the lock.
+    pub(super) fn place_of<'a>(&self, thread: &'a Record) -> Option<&'a Place> {
         let member = Member::of_record(thread).filter(|member| ptr::eq(&*member.of, self));
-        list.has(thread.id()) || member.is_some_and(|member| member.place.is_in())
+        member.map(|member| &member.place)
+    }
+
+    pub(super) fn lists(&self, list: &Roll, thread: &Record) -> bool {
+        list.has(thread.id()) || self.place_of(thread).is_some_and(Place::is_in)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -212,53 +217,18 @@ impl Members {
         }
     }
 
-    /// Lets in one that was made elsewhere, until it ends.
-    pub(super) fn add(self: &Arc<Members>, thread: &GreenThread) {
-        {
-            let mut list = self.list.lock();
-            if self.lists(&list, &thread.0) {
-                return;
-            }
-            list.add(Added { thread: thread.clone(), called: None });
-        }
-        let of = self.clone();
-        let hook = move |thread: &GreenThread, how| of.added_ended(thread, how);
-        let join = join_state(&thread.0);
-        match links::call(&thread.0, Box::new(hook), || join.link()) {
-            Ok(called) => {
-                let called = self.list.lock().note_called(thread.id(), called);
-                // It was discarded meanwhile, or has ended.
-                drop(called.map(|called| called.cancel()));
-            }
-            Err(_) => drop(self.discard(thread)),
-        }
-    }
-
-    fn added_ended(&self, thread: &GreenThread, how: Ending) {
-        let failure = Failure::of_ending(&thread.0, how);
-        let mut list = self.list.lock();
-        let added = list.remove(thread.id());
-        if let (Some(failure), true) = (failure, added.is_some()) {
-            list.failed.add(failure);
-        }
-        self.tell_if_empty(list);
-    }
-
-    /// Takes one out that goes on; whether it was in.
-    pub(super) fn discard(&self, thread: &GreenThread) -> bool {
-        let mut list = self.list.lock();
-        let added = list.remove(thread.id());
-        let member = Member::of_record(&thread.0).filter(|member| ptr::eq(&*member.of, self));
-        // SAFETY: in no other list.
-        let spawned = member.is_some_and(|member| unsafe { list.strike(&member.place) });
-        self.tell_if_empty(list);
-        let was_in = added.is_some() || spawned;
-        // Without the lock.
-        drop(added.and_then(|added| added.called?.cancel()));
-        was_in
+    /// For what may allocate or free under the lock: an allocator that came back to
+    /// the patch might park there.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Roll) -> R) -> R {
+        let _inside = Inside::enter();
+        change(&mut self.list.lock())
     }
 
     /// Tells those who join if nobody is in any more.
+    pub(super) fn tell_if_nobody(&self) {
+        self.tell_if_empty(self.list.lock());
+    }
+
     #[inline]
     fn tell_if_empty(&self, list: Guard<'_, Roll>) {
         if list.len() == 0 && !list.joiners.is_empty() {

@@ -21,6 +21,7 @@ pub(crate) mod iwait;
 pub(crate) mod failure;
 mod roll;
 mod member;
+mod added;
 mod into;
 pub(crate) mod group;
 mod feed;

@@ -134,15 +134,15 @@ impl Roll {
         self.added.insert(added.thread.id(), added);
     }
 
-    /// Remembers what tells the end of the one with this id; gives it back if
-    /// that is not in any more.
+    /// Remembers what tells the end of the one with this id; gives back what is not
+    /// needed: if that is not in any more, or was added once more meanwhile.
     pub(super) fn note_called(&mut self, id: u64, called: Called) -> Option<Called> {
         match self.added.get_mut(&id) {
-            Some(added) => {
+            Some(added) if added.called.is_none() => {
                 added.called = Some(called);
                 None
             }
-            None => Some(called),
+            _ => Some(called),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::beside::{Beside, drop_quietly};
 use crate::error::JoinError;
 use crate::green::cancel::{due, is_killed, park_or_end};
+use crate::green::current::Inside;
 use crate::green::handle::GreenThread;
 use crate::green::limit::End;
 use crate::green::park::{Unparker, park};
@@ -42,12 +43,20 @@ impl Shared {
         Shared { state: Lock::new(state), parent: Unparker::current() }
     }
 
+    /// For what may allocate or free under the lock: an allocator that came back to
+    /// the patch might park there.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let _inside = Inside::enter();
+        change(&mut self.state.lock())
+    }
+
     /// Before `thread` may run.
     pub(super) fn enter(&self, thread: &GreenThread) {
-        let (kept, mut state) = (thread.clone(), self.state.lock());
-        state.alive.insert(thread.id(), kept);
-        let killed = state.killed;
-        drop(state);
+        let kept = thread.clone();
+        let killed = self.change(|state| {
+            state.alive.insert(thread.id(), kept);
+            state.killed
+        });
         if killed {
             thread.request_kill();
         }
@@ -59,10 +68,10 @@ impl Shared {
 
     /// Kills all but `spared`, also those to come.
     pub(super) fn kill(&self, spared: Option<u64>) {
-        let mut state = self.state.lock();
-        state.killed = true;
-        let all: Vec<_> = state.alive.values().cloned().collect();
-        drop(state);
+        let all: Vec<_> = self.change(|state| {
+            state.killed = true;
+            state.alive.values().cloned().collect()
+        });
         let victims = all.iter().filter(|thread| Some(thread.id()) != spared);
         victims.for_each(GreenThread::request_kill);
     }
@@ -142,10 +151,10 @@ impl Beside for Share {
     }
 
     fn over(&self, thread: &Record) {
-        let mut state = self.0.state.lock();
-        let me = state.alive.remove(&thread.id());
-        let all = state.alive.is_empty();
-        drop(state);
+        let (me, all) = self.0.change(|state| {
+            let me = state.alive.remove(&thread.id());
+            (me, state.alive.is_empty())
+        });
         if all {
             self.0.parent.unpark();
         }
