@@ -5,7 +5,8 @@
 //!
 //! | outcome | means | left by |
 //! |---|---|---|
-//! | `WAITING` | in line | granter (to `GRANTED` or `REFUSED`), or the waiter, who leaves the line |
+//! | `WAITING` | in line | granter (by `TELLING` to `GRANTED` or `REFUSED`), or the waiter, who leaves the line |
+//! | `TELLING` | out of line; its waiter is being woken | granter |
 //! | `GRANTED` | out of line, and has what it waited for | nobody |
 //! | `REFUSED` | out of line, and will not get it | nobody |
 //! | `PASSED` | out of line: it has decided for something else that it waits for | nobody |
@@ -13,6 +14,10 @@
 //! All moves are made under the lock, so exactly one of them happens. The
 //! store of the outcome is the granter's last touch of the node (Release), and
 //! the waiter may go as soon as it sees it (Acquire), without the lock.
+//!
+//! So the waiter is notified before it has its outcome, and if it was about to
+//! park, it may use up the notice before. By `TELLING`, which comes before the
+//! notice, it knows, and asks for the lock instead of parking again.
 
 use crate::green::park::Waiting;
 use crate::sys::atomic::AtomicU32;
@@ -24,6 +29,7 @@ const WAITING: u32 = 0;
 const GRANTED: u32 = 1;
 const REFUSED: u32 = 2;
 const PASSED: u32 = 3;
+const TELLING: u32 = 4;
 
 /// One that stands in line.
 pub(crate) trait Candidate {
@@ -91,10 +97,18 @@ impl<W> Node<W> {
     #[inline]
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         match self.outcome.load(Acquire) {
-            WAITING => None,
+            WAITING | TELLING => None,
             GRANTED => Some(Outcome::Granted),
             _ => Some(Outcome::Refused),
         }
+    }
+
+    /// After a notice: whether the outcome is yet to come, and will not be
+    /// announced once more. It is there when the line's lock is free.
+    #[inline]
+    pub(crate) fn is_being_told(&self) -> bool {
+        // The notice has been acquired.
+        self.outcome.load(Relaxed) == TELLING
     }
 }
 
@@ -223,6 +237,8 @@ impl<W: Candidate> Line<W> {
     ) -> Option<R> {
         // SAFETY: the caller's promise.
         unsafe { self.unlink(node) };
+        // Released by the notice.
+        node.outcome.store(TELLING, Relaxed);
         let told = node.who.take().map(wake);
         // The last touch: see above.
         node.outcome.store(as_, Release);

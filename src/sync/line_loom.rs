@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::green::choice::Choice;
+use crate::green::state::State;
 use loom::sync::{Arc, Mutex};
 
 impl Candidate for u32 {
@@ -44,6 +45,38 @@ fn loom_grant_against_deadline() {
         assert_eq!(granted, Some(u32::from(left)));
         assert_eq!(shared.nodes[1].outcome().is_some(), left);
         assert_eq!(shared.line.lock().unwrap().is_empty(), left);
+    });
+}
+
+/// A grant meets one on its way to park, who may use up the notice before there
+/// is an outcome: it does not park for ever.
+#[test]
+fn loom_grant_against_parking() {
+    loom::model(|| {
+        let line = Mutex::new(Line::new());
+        let shared =
+            Arc::new((Shared { line, nodes: [Node::new(0), Node::new(1)] }, State::fresh()));
+        let (Shared { line, nodes: [node, _] }, state) = &*shared;
+        // SAFETY: in the `Arc` until the end.
+        unsafe { line.lock().unwrap().push(node) };
+        let theirs = shared.clone();
+        let mut granter = Some(loom::thread::spawn(move || {
+            theirs.0.line.lock().unwrap().grant(u64::MAX, |_| theirs.1.notify())
+        }));
+        // As `place::wait`, with what `park` does.
+        while node.outcome().is_none() {
+            if !state.take_notice() {
+                if state.commit_park() {
+                    let granter = granter.take().expect("it parks once");
+                    assert_eq!(granter.join().unwrap(), Some(true), "nobody wakes it");
+                }
+                state.begin_run();
+            }
+            if node.is_being_told() {
+                // SAFETY: pushed above.
+                assert!(!unsafe { line.lock().unwrap().leave(node) });
+            }
+        }
     });
 }
 

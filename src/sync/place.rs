@@ -43,6 +43,8 @@ pub(crate) fn wait<W>(place: &impl Place<W>, node: &Node<W>, deadline: Option<Na
             break outcome;
         }
         match park_or_end(deadline) {
+            // It waits for the lock: then the outcome is there.
+            Ok(Wake::Notified) if node.is_being_told() => _ = place.leave(node),
             Ok(Wake::Notified) => {}
             Ok(Wake::TimedOut) if !place.leave(node) => {}
             Ok(Wake::TimedOut) => break Outcome::TimedOut,
