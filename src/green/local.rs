@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::*};
 /// With `#[inherit]`, a new green thread starts with a clone of what the thread
 /// that spawns it has at that moment, if that one has a value; then the type is
 /// `Clone + Send`. All ways to make one inherit, patched `std::thread::spawn`
-/// too; jobs for OS threads, as of [`offload`](crate::offload()), do not.
+/// too; jobs for OS threads, as of [`offload`](crate::offload()), do not. What a
+/// `Clone` itself spawns meanwhile inherits nothing.
 ///
 /// See [`GreenLocal`] for what can be done with them.
 ///
@@ -51,10 +52,11 @@ macro_rules! green_local {
     (@to $new:ident [$($kept:tt)*] $vis:vis static $NAME:ident: $T:ty = $init:expr) => {
         $($kept)*
         $vis static $NAME: $crate::GreenLocal<$T> = {
-            fn init() -> $T {
+            // `$init` sees this name, and may use one of its own.
+            fn __greenroom_init() -> $T {
                 $init
             }
-            $crate::GreenLocal::$new(init)
+            $crate::GreenLocal::$new(__greenroom_init)
         };
     };
     ($($declarations:tt)+) => {

@@ -156,6 +156,22 @@ pub(crate) fn is_ending(record: &Record) -> bool {
     unsafe { table.as_ref() }.is_some_and(|it| it.is_ending() || ptr::eq(it, &ENDED.0))
 }
 
+/// The values of a table are being cloned, until dropped.
+struct Cloning<'a>(&'a Table);
+
+impl Cloning<'_> {
+    /// `None`: they are already.
+    fn begin(table: &Table) -> Option<Cloning<'_>> {
+        (!table.set_cloning(true)).then(|| Cloning(table))
+    }
+}
+
+impl Drop for Cloning<'_> {
+    fn drop(&mut self) {
+        self.0.set_cloning(false);
+    }
+}
+
 /// What a thread that is made now inherits.
 #[derive(Default)]
 pub(crate) struct Inherited(Option<NonNull<Table>>);
@@ -172,12 +188,17 @@ impl Inherited {
     #[cold]
     fn clone_values() -> Inherited {
         let mut inherited = Inherited(None);
+        // SAFETY: this thread's own, which stays until it ends.
+        let Some(from) = (unsafe { table().as_ref() }).filter(|it| !ptr::eq(*it, &ENDED.0)) else {
+            return inherited;
+        };
+        // A clone that spawns would come here again, and never come to an end.
+        let Some(_cloning) = Cloning::begin(from) else { return inherited };
         let mut at = 0;
         loop {
             // A clone may make further values: nothing is borrowed while it runs.
             // SAFETY: this thread's own.
-            let heirloom = unsafe { table().as_ref().and_then(|table| table.heirloom(at)) };
-            let Some(heirloom) = heirloom else { return inherited };
+            let Some(heirloom) = (unsafe { from.heirloom(at) }) else { return inherited };
             at += 1;
             let Some((number, value, kind, clone)) = heirloom else { continue };
             let to = *inherited

@@ -26,8 +26,14 @@ enum Slot {
     Gone,
 }
 
-/// One thread's values, and whether they go.
-pub(crate) struct Table(UnsafeCell<Values>, Cell<bool>);
+/// One thread's values.
+pub(crate) struct Table {
+    values: UnsafeCell<Values>,
+    /// They go.
+    ending: Cell<bool>,
+    /// They are being cloned for an heir.
+    cloning: Cell<bool>,
+}
 
 struct Values {
     /// By the number of the key.
@@ -38,25 +44,34 @@ struct Values {
 
 impl Table {
     pub(super) const fn new() -> Table {
-        Table(UnsafeCell::new(Values { slots: Vec::new(), order: Vec::new() }), Cell::new(false))
+        Table {
+            values: UnsafeCell::new(Values { slots: Vec::new(), order: Vec::new() }),
+            ending: Cell::new(false),
+            cloning: Cell::new(false),
+        }
     }
 
     /// From now on its values go.
     pub(super) fn begin_end(&self) {
-        self.1.set(true);
+        self.ending.set(true);
     }
 
     /// Whether some of its values may be gone.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
-        self.1.get()
+        self.ending.get()
+    }
+
+    /// Says that its values are being cloned, or not any more; whether they were.
+    pub(super) fn set_cloning(&self, on: bool) -> bool {
+        self.cloning.replace(on)
     }
 
     /// # Safety
     /// The caller's own, and not `ENDED`; the value's slot is empty.
     pub(super) unsafe fn put(&self, number: usize, value: NonNull<()>, kind: &'static Kind) {
         // SAFETY: the caller's promise.
-        let Values { slots, order } = unsafe { &mut *self.0.get() };
+        let Values { slots, order } = unsafe { &mut *self.values.get() };
         if slots.len() <= number {
             slots.resize(number + 1, Slot::Empty);
         }
@@ -71,7 +86,7 @@ impl Table {
     #[inline]
     pub(super) unsafe fn get(&self, number: usize) -> Option<NonNull<()>> {
         // SAFETY: the caller's promise; nothing changes it meanwhile.
-        match unsafe { (&*self.0.get()).slots.get(number) } {
+        match unsafe { (&*self.values.get()).slots.get(number) } {
             Some(Slot::Alive(value, _)) => Some(*value),
             _ => None,
         }
@@ -83,7 +98,7 @@ impl Table {
     /// The caller's own.
     pub(super) unsafe fn is_gone(&self, number: usize) -> bool {
         // SAFETY: the caller's promise.
-        matches!(unsafe { (&*self.0.get()).slots.get(number) }, Some(Slot::Gone))
+        matches!(unsafe { (&*self.values.get()).slots.get(number) }, Some(Slot::Gone))
     }
 
     /// Takes out the value that came last.
@@ -92,7 +107,7 @@ impl Table {
     /// The caller's own, and not `ENDED`.
     pub(super) unsafe fn pop(&self) -> Option<(NonNull<()>, &'static Kind)> {
         // SAFETY: the caller's promise.
-        let Values { slots, order } = unsafe { &mut *self.0.get() };
+        let Values { slots, order } = unsafe { &mut *self.values.get() };
         match std::mem::replace(&mut slots[order.pop()?], Slot::Gone) {
             Slot::Alive(value, kind) => Some((value, kind)),
             Slot::Empty | Slot::Gone => unreachable!("those in order are alive"),
@@ -105,7 +120,7 @@ impl Table {
     /// The caller's own.
     pub(super) unsafe fn heirloom(&self, at: usize) -> Option<Option<Heirloom>> {
         // SAFETY: the caller's promise.
-        let values = unsafe { &*self.0.get() };
+        let values = unsafe { &*self.values.get() };
         let number = *values.order.get(at)?;
         Some(match values.slots[number] {
             Slot::Alive(value, kind) => kind.clone.map(|clone| (number, value, kind, clone)),
