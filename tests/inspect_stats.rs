@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{until, workers};
+use common::{in_child, until, workers};
 use greenroom::inspect::{Stats, stats};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -58,6 +58,21 @@ fn alive_and_stacks_follow_the_green_threads() {
     });
 }
 
+/// A generator's stack is used while it is there, also when nothing runs on it.
+#[test]
+fn stacks_of_generators_are_not_pooled() {
+    workers(1, || {
+        let mut generators: Vec<_> =
+            (0..20).map(|_| greenroom::Generator::new(|co, ()| co.yield_(1))).collect();
+        generators.iter_mut().for_each(|g| assert!(g.next().is_some()));
+        let stacks = stats().stacks;
+        assert_eq!((stacks.in_use, stacks.pooled()), (20, stacks.made - 20));
+        drop(generators);
+        let stacks = stats().stacks;
+        assert_eq!((stacks.in_use, stacks.pooled()), (0, stacks.made));
+    });
+}
+
 #[test]
 fn wake_ups_by_other_threads_and_events_are_counted() {
     workers(1, || {
@@ -75,6 +90,39 @@ fn wake_ups_by_other_threads_and_events_are_counted() {
         assert!(after.woken_by_others > before.woken_by_others);
         assert!(after.events > before.events);
     });
+}
+
+/// What a worker reports for another that computes is counted too.
+#[test]
+fn events_of_a_hogged_worker_are_counted() {
+    static HOGS: AtomicBool = AtomicBool::new(false);
+    static READ: AtomicBool = AtomicBool::new(false);
+    in_child(&[("GREENROOM_WORKERS", "2"), ("GREENROOM_THREAD_LOCALS", "own")], || {
+        greenroom::patch_all().unwrap();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let reads = |mut from: &UnixStream| from.read_exact(&mut [0]).unwrap();
+        let hog = greenroom::spawn(move || {
+            reads(&far); // its worker's reactor has it from now on
+            let other = greenroom::spawn(move || {
+                HOGS.store(true, SeqCst);
+                reads(&far);
+                READ.store(true, SeqCst);
+            });
+            while !READ.load(SeqCst) {
+                std::hint::spin_loop();
+            }
+            other.join().unwrap();
+        });
+        until(|| stats().alive() == 1);
+        near.write_all(b"a").unwrap();
+        until(|| HOGS.load(SeqCst));
+        let before = stats().total().events;
+        near.write_all(b"b").unwrap();
+        until(|| READ.load(SeqCst));
+        assert!(stats().total().events > before);
+        hog.join().unwrap();
+    })
+    .assert_success();
 }
 
 #[test]

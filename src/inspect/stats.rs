@@ -112,13 +112,14 @@ impl WorkerStats {
     }
 }
 
-/// Stacks of green threads.
+/// Stacks of green threads, generators and greenlets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StackStats {
     /// Ever made; they are used again, never unmapped.
     pub made: usize,
-    /// Of those, the ones on which a green thread stands that has started.
+    /// Of those, the ones on which a green thread stands that has started, and
+    /// those of generators and greenlets.
     pub in_use: usize,
 }
 
@@ -150,7 +151,7 @@ pub struct Stats {
     pub workers: Vec<WorkerStats>,
     /// Spawned by OS threads, and taken by no worker yet.
     pub injected: usize,
-    /// Stacks of green threads.
+    /// Stacks of green threads, generators and greenlets.
     pub stacks: StackStats,
     /// Threads for what can only block.
     pub offload: OffloadStats,
@@ -204,7 +205,7 @@ pub fn stats() -> Stats {
     if let Some(runtime) = runtime::get() {
         read_workers(runtime, &mut stats);
     }
-    stats.stacks = StackStats { made: stack::made(), in_use: stats.alive() };
+    stats.stacks = StackStats { made: stack::made(), in_use: stats.alive() + stack::labelled() };
     stats
 }
 

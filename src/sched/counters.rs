@@ -51,10 +51,9 @@ pub(crate) struct Counters {
     pub(crate) polls: Counter,
     pub(crate) events: Counter,
     pub(crate) timers: Counter,
-    /// Time without anything to run.
+    /// Time without anything to run; amid a pause, `PAUSED` and that time less
+    /// the moment at which it began. One word, so that nobody sees half a change.
     idle: Counter,
-    /// Since when it has nothing to run; 0: it has.
-    idle_since: Counter,
     pub(crate) delays: Counter,
     pub(crate) delay_sum: Counter,
     pub(crate) delay_max: Counter,
@@ -62,11 +61,19 @@ pub(crate) struct Counters {
     timed_until: Counter,
     /// ...and waits since then; 0: none is timed.
     timed_since: Counter,
+    idle_shown: Shown,
 }
+
+/// The highest that readers were given, who write it: on lines of its own.
+#[repr(align(128))]
+struct Shown(AtomicU64);
+
+/// See `Counters::idle`. Times are far below.
+const PAUSED: u64 = 1 << 63;
 
 impl Counters {
     pub(crate) const fn new() -> Counters {
-        const { assert!(size_of::<Counters>() == 128) };
+        const { assert!(size_of::<Counters>() == 256) };
         Counters {
             switches: Counter::new(),
             started: Counter::new(),
@@ -77,12 +84,12 @@ impl Counters {
             events: Counter::new(),
             timers: Counter::new(),
             idle: Counter::new(),
-            idle_since: Counter::new(),
             delays: Counter::new(),
             delay_sum: Counter::new(),
             delay_max: Counter::new(),
             timed_until: Counter::new(),
             timed_since: Counter::new(),
+            idle_shown: Shown(AtomicU64::new(0)),
         }
     }
 
@@ -116,22 +123,26 @@ impl Counters {
 
     /// From `now` on it has nothing to run.
     pub(crate) fn idle_from(&self, now: Nanos) {
-        self.idle_since.set(now);
+        self.idle.set(self.idle.get().wrapping_sub(now) | PAUSED);
         self.timed_since.set(0); // marks of stolen ones were counted
     }
 
     pub(crate) fn idle_until(&self, now: Nanos) {
-        self.idle.add(now.saturating_sub(self.idle_since.get()));
-        self.idle_since.set(0);
+        self.idle.set(self.idle.get().wrapping_add(now) & !PAUSED);
     }
 
-    /// How long it has had nothing to run, until `now`.
+    /// How long it has had nothing to run, until `now`. Never less than before:
+    /// the worker's looks at the clock are not the reader's.
     pub(crate) fn idle(&self, now: Nanos) -> Nanos {
-        let before = self.idle.get();
-        match self.idle_since.get() {
-            0 => before,
-            since => before + now.saturating_sub(since),
-        }
+        let idle = match self.idle.get() {
+            // One that began after `now` would make it less than nothing.
+            paused if paused & PAUSED != 0 => match paused.wrapping_add(now) & !PAUSED {
+                idle if idle & (PAUSED >> 1) == 0 => idle,
+                _ => 0,
+            },
+            idle => idle,
+        };
+        self.idle_shown.0.fetch_max(idle, Relaxed).max(idle)
     }
 }
 
@@ -161,5 +172,21 @@ mod tests {
         assert_eq!(c.idle(130), 30);
         c.idle_until(140);
         assert_eq!(c.idle(500), 40);
+        c.idle_from(1000);
+        assert_eq!(c.idle(1007), 47);
+    }
+
+    /// Who reads has looked at the clock before the worker did, or after it.
+    #[test]
+    fn idle_time_never_falls() {
+        let c = Counters::new();
+        c.idle_from(100);
+        assert_eq!(c.idle(90), 0, "the pause has not begun yet");
+        assert_eq!(c.idle(150), 50);
+        c.idle_until(145); // it had looked, but not said so
+        assert_eq!(c.idle(160), 50);
+        c.idle_from(170);
+        assert_eq!(c.idle(165), 50, "of before this pause");
+        assert_eq!(c.idle(180), 55);
     }
 }

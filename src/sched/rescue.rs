@@ -38,7 +38,8 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     // while it holds the descriptor's lock, and waits for the claim to end.
     worker.selector.wait(events, Until::Now);
     // Wakes go to its inbox, which is emptied below.
-    let _ = fds::dispatch(events);
+    me.shared.counters.polls.add(1);
+    me.shared.counters.events.add(fds::dispatch(events));
     let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
     let Some((theirs, _claim)) = claim else {
         // It came round, and may be asleep by now: if it was just being woken,

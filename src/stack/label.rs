@@ -10,6 +10,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use corosensei::stack::{Stack, StackPointer};
 
@@ -54,7 +55,16 @@ impl Drop for Attached {
         let label = ptr::with_exposed_provenance_mut::<Label>(self.0.get());
         // SAFETY: written there by `LabelledStack::new`, and what runs begins below it.
         unsafe { (&raw mut (*label).mark).write_volatile(0) };
+        LABELLED.fetch_sub(1, Relaxed);
     }
+}
+
+/// How many there are.
+static LABELLED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many stacks have a label, also those that were leaked.
+pub(crate) fn labelled() -> usize {
+    LABELLED.load(Relaxed)
 }
 
 /// A name that somebody gave, or one that is always there.
@@ -81,6 +91,7 @@ impl LabelledStack {
         // SAFETY: the highest line of a stack that is ours and on which nothing runs yet; it
         // is aligned to 64, as `base` is.
         unsafe { ptr::with_exposed_provenance_mut::<Label>(base).write(label) };
+        LABELLED.fetch_add(1, Relaxed);
         let base = StackPointer::new(base).expect("far above the guard");
         LabelledStack { label: Attached(base), stack, _name: name }
     }

@@ -27,5 +27,5 @@ mod tests;
 pub(crate) use cache::StackCache;
 pub(crate) use class::{SizeClass, reserve};
 pub(crate) use guard::made;
-pub(crate) use label::{LabelledStack, Name, overflown};
+pub(crate) use label::{LabelledStack, Name, labelled, overflown};
 pub(crate) use slot::GreenStack;
