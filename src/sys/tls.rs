@@ -233,15 +233,22 @@ impl Layout {
 
     /// What a thread does after its last line: destructors of `thread_local!`s
     /// and pthread keys. On the green thread; they may wait.
+    ///
+    /// Those of a real thread that destructors of keys begin or set anew are
+    /// forgotten with it. The block has a next user, to whom none must come.
     pub(crate) fn end(&self) {
         // SAFETY: the current thread's, at its end.
         unsafe { (self.run_destructors)() };
         for _ in 0..ROUNDS {
             // SAFETY: as above.
             if !unsafe { self.keys.run(current().0) } {
-                break;
+                return;
             }
+            // SAFETY: as above.
+            unsafe { (self.run_destructors)() };
         }
+        // SAFETY: as above.
+        unsafe { self.keys.forget(current().0) };
     }
 }
 

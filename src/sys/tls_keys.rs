@@ -38,6 +38,34 @@ impl Keys {
     /// `block` is the calling thread's, and it ends.
     pub(super) unsafe fn run(&self, block: usize) -> bool {
         let mut ran = false;
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.take_each(block, |value, key, data| {
+                let live = value == key.seq && value % 2 == 1;
+                if let (Some(destructor), false, true) = (key.destructor, data.is_null(), live) {
+                    ran = true;
+                    // SAFETY: registered for this value.
+                    destructor(data);
+                }
+            });
+        }
+        ran
+    }
+
+    /// Takes the values away.
+    ///
+    /// # Safety
+    /// As `run`.
+    pub(super) unsafe fn forget(&self, block: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_each(block, |_, _, _| {}) };
+    }
+
+    /// Takes each value, and gives its number in the key's life, the key, and it.
+    ///
+    /// # Safety
+    /// As `run`.
+    unsafe fn take_each(&self, block: usize, mut give: impl FnMut(usize, &Key, *mut c_void)) {
         for level in 0..LEVELS {
             // SAFETY: `values` is an array of `LEVELS` pointers in the record.
             let values = unsafe {
@@ -48,17 +76,13 @@ impl Keys {
             }
             for i in 0..KEYS_PER_LEVEL {
                 // SAFETY: arrays of that length, in glibc since its beginning.
-                let (value, key) =
-                    unsafe { (&mut *values.add(i), &*self.table.add(level * KEYS_PER_LEVEL + i)) };
-                let data = std::mem::replace(&mut value.data, ptr::null_mut());
-                let live = value.seq == key.seq && value.seq % 2 == 1;
-                if let (Some(destructor), false, true) = (key.destructor, data.is_null(), live) {
-                    ran = true;
-                    // SAFETY: registered for this value.
-                    unsafe { destructor(data) };
-                }
+                let (seq, data, key) = unsafe {
+                    let value = &mut *values.add(i);
+                    let data = std::mem::replace(&mut value.data, ptr::null_mut());
+                    (value.seq, data, &*self.table.add(level * KEYS_PER_LEVEL + i))
+                };
+                give(seq, key, data);
             }
         }
-        ran
     }
 }

@@ -123,6 +123,52 @@ fn pthread_keys_have_their_values_and_destructors() {
     }
 }
 
+/// A destructor of a key that begins a thread-local, and one that never lets go
+/// of its value: neither comes to the next user of the block.
+#[test]
+fn what_destructors_of_keys_leave_stays_with_their_thread() {
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    static GONE: AtomicUsize = AtomicUsize::new(0);
+    static STUBBORN: AtomicUsize = AtomicUsize::new(0);
+    struct Counts;
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            GONE.fetch_add(1, Relaxed);
+        }
+    }
+    thread_local!(static LATE: Counts = const { Counts });
+    extern "C" fn begins(_: *mut c_void) {
+        LATE.with(|_| BEGUN.fetch_add(1, Relaxed));
+    }
+    extern "C" fn stays(value: *mut c_void) {
+        // SAFETY: plain use of a key, whose number was left there.
+        unsafe { libc::pthread_setspecific(STUBBORN.load(Relaxed) as u32, value) };
+    }
+    let layout = layout();
+    let one = block(layout);
+    // SAFETY: plain use of a key.
+    let [late, stubborn] = [begins as extern "C" fn(_), stays].map(|destructor| unsafe {
+        let mut key = 0;
+        assert_eq!(libc::pthread_key_create(&mut key, Some(destructor)), 0);
+        key
+    });
+    STUBBORN.store(stubborn as usize, Relaxed);
+    for round in 1..4 {
+        on(layout, one, move || {
+            for key in [late, stubborn] {
+                // SAFETY: as above.
+                unsafe {
+                    assert!(libc::pthread_getspecific(key).is_null(), "of the one before");
+                    libc::pthread_setspecific(key, ptr::without_provenance(8));
+                }
+            }
+        });
+        assert_eq!((BEGUN.load(Relaxed), GONE.load(Relaxed)), (round, round));
+        // SAFETY: nobody runs on it.
+        unsafe { layout.renew(one) };
+    }
+}
+
 #[test]
 fn libc_takes_it_for_one_of_many_threads() {
     unsafe extern "C" {
