@@ -33,6 +33,9 @@ pub(super) const NOT_ALONE: usize = 0x18;
 pub(super) const STACK_GUARD: usize = 0x28;
 pub(super) const POINTER_GUARD: usize = 0x30;
 
+/// `LC_GLOBAL_LOCALE`.
+const GLOBAL_LOCALE: libc::locale_t = ptr::without_provenance_mut(usize::MAX);
+
 /// What the probe found out.
 pub(crate) struct Layout {
     /// Bytes from the floor of a block to its end.
@@ -49,7 +52,6 @@ pub(crate) struct Layout {
     pub(super) images: Vec<Image>,
     pub(super) keys: Keys,
     pub(super) allocate: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
-    pub(super) init_ctype: unsafe extern "C" fn(),
     pub(super) run_destructors: unsafe extern "C" fn(),
 }
 
@@ -227,8 +229,11 @@ impl Layout {
 
     /// What a thread does before its first line. On the green thread.
     pub(crate) fn begin(&self) {
-        // SAFETY: fills libc's own thread-locals.
-        unsafe { (self.init_ctype)() }
+        // libc's own thread-locals stay with the block, and the last user may
+        // have set a locale, which is gone by now. This fills the tables of
+        // `isalpha` and its like as well.
+        // SAFETY: the process's locale, which always is.
+        unsafe { libc::uselocale(GLOBAL_LOCALE) };
     }
 
     /// What a thread does after its last line: destructors of `thread_local!`s

@@ -72,7 +72,6 @@ impl Layout {
                 images: images(me),
                 keys,
                 allocate: std::mem::transmute::<Address, Allocate>(symbol(c"_dl_allocate_tls")?),
-                init_ctype: std::mem::transmute::<Address, Plain>(symbol(c"__ctype_init")?),
                 run_destructors: std::mem::transmute::<Address, Plain>(symbol(
                     c"__call_tls_dtors",
                 )?),

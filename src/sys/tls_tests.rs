@@ -170,6 +170,26 @@ fn what_destructors_of_keys_leave_stays_with_their_thread() {
 }
 
 #[test]
+fn a_locale_ends_with_its_thread() {
+    let layout = layout();
+    let one = block(layout);
+    for _ in 0..2 {
+        on(layout, one, || {
+            // SAFETY: plain use of a locale. `isdigit` reads a table of the thread.
+            unsafe {
+                assert_eq!(libc::uselocale(ptr::null_mut()), GLOBAL_LOCALE);
+                assert_ne!(libc::isdigit(i32::from(b'7')), 0);
+                let mine = libc::newlocale(libc::LC_ALL_MASK, c"C".as_ptr(), ptr::null_mut());
+                assert!(!mine.is_null());
+                libc::uselocale(mine);
+            }
+        });
+        // SAFETY: nobody runs on it.
+        unsafe { layout.renew(one) };
+    }
+}
+
+#[test]
 fn libc_takes_it_for_one_of_many_threads() {
     unsafe extern "C" {
         fn __res_state() -> *mut c_void;
