@@ -60,17 +60,16 @@ impl Socket {
         at: Place,
         flags: i32,
     ) -> Result<(usize, bool), Errno> {
-        let len = iov::total(list).min(PIECE);
+        let memory = Moved::up_to(iov::total(list).min(PIECE))?;
+        let len = memory.len();
         let list = &iov::prefix(list, len);
         let n = match dir {
             Dir::Read => {
-                let memory = libc_call(move || self.read_here(Moved::new(len), at, flags));
-                let (n, memory) = memory?;
-                memory.copy_to(list, n)?;
-                n
+                let (n, memory) = libc_call(move || self.read_here(memory, at, flags))?;
+                return self.hand_out(&memory, n, list, at);
             }
             Dir::Write => {
-                let memory = Moved::copy_of(list, len)?;
+                let memory = memory.fill(list)?;
                 self.elsewhere(move |fd| in_place(Dir::Write, fd, &memory, at, flags))?
             }
         };
@@ -82,6 +81,26 @@ impl Socket {
             return Err(Errno::BADF);
         }
         in_place(Dir::Read, self.fd as usize, &memory, at, flags).map(|n| (n, memory))
+    }
+
+    /// Gives the caller the `n` bytes that were read, as far as his memory goes.
+    /// The rest is as if it had not been read, where there is a position.
+    fn hand_out(
+        self,
+        memory: &Moved,
+        n: usize,
+        list: &[iovec],
+        at: Place,
+    ) -> Result<(usize, bool), Errno> {
+        let given = memory.copy_to(list, n);
+        let rest = n - given.as_ref().map_or(0, |given| *given);
+        if rest > 0 && at.is_none() && self.is_open() {
+            let back = [self.fd as usize, (rest as isize).wrapping_neg() as usize];
+            let args = [back[0], back[1], libc::SEEK_CUR as usize, 0, 0, 0];
+            // SAFETY: takes no pointer. A terminal has no position.
+            let _ = unsafe { raw::syscall(libc::SYS_lseek, args) };
+        }
+        given.map(|given| (given, given < memory.len()))
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use libc::iovec;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
 /// O_DIRECT wants its memory aligned, to a page at most.
@@ -23,13 +23,21 @@ pub(super) struct Moved {
 unsafe impl Send for Moved {}
 
 impl Moved {
-    /// Of `len` bytes, not 0.
-    pub(super) fn new(len: usize) -> Moved {
-        let layout = Layout::from_size_align(len.max(1), ALIGN).expect("pieces are small");
-        // SAFETY: of a size.
-        match NonNull::new(unsafe { alloc(layout) }) {
-            Some(at) => Moved { at, layout },
-            None => handle_alloc_error(layout),
+    /// Of `len` bytes, not 0, or of as many as there is memory for: a call that
+    /// moves less is right.
+    ///
+    /// # Errors
+    /// ENOMEM: not even for a page.
+    pub(super) fn up_to(len: usize) -> Result<Moved, Errno> {
+        let mut len = len.max(1);
+        loop {
+            let layout = Layout::from_size_align(len, ALIGN).map_err(|_| Errno(libc::ENOMEM))?;
+            // SAFETY: of a size.
+            match NonNull::new(unsafe { alloc(layout) }) {
+                Some(at) => return Ok(Moved { at, layout }),
+                None if len <= ALIGN => return Err(Errno(libc::ENOMEM)),
+                None => len = (len / 2).next_multiple_of(ALIGN),
+            }
         }
     }
 
@@ -37,20 +45,24 @@ impl Moved {
     ///
     /// # Errors
     /// EFAULT.
-    pub(super) fn copy_of(list: &[iovec], len: usize) -> Result<Moved, Errno> {
-        let copy = Moved::new(len);
-        let mine = [iovec { iov_base: copy.start().cast(), iov_len: len }];
-        copy_all(libc::SYS_process_vm_readv, &mine, list, len)?;
-        Ok(copy)
+    pub(super) fn fill(self, list: &[iovec]) -> Result<Moved, Errno> {
+        match copy_all(libc::SYS_process_vm_readv, self.start(), list, self.len())? {
+            n if n == self.len() => Ok(self),
+            _ => Err(Errno::FAULT),
+        }
     }
 
-    /// Copies the first `len` bytes to what `list` describes.
+    /// Copies the first `len` bytes to what `list` describes, as far as it goes:
+    /// how many.
     ///
     /// # Errors
     /// EFAULT.
-    pub(super) fn copy_to(&self, list: &[iovec], len: usize) -> Result<(), Errno> {
-        let mine = [iovec { iov_base: self.start().cast(), iov_len: len }];
-        if len == 0 { Ok(()) } else { copy_all(libc::SYS_process_vm_writev, &mine, list, len) }
+    pub(super) fn copy_to(&self, list: &[iovec], len: usize) -> Result<usize, Errno> {
+        if len == 0 {
+            Ok(0)
+        } else {
+            copy_all(libc::SYS_process_vm_writev, self.start(), list, len)
+        }
     }
 
     pub(super) fn start(&self) -> *mut u8 {
@@ -69,25 +81,24 @@ impl Drop for Moved {
     }
 }
 
-/// Copies `len` bytes between two places of this process.
+/// Copies `len` bytes between two places of this process, as far as it goes.
 fn copy_all(
     call: libc::c_long,
-    mine: &[iovec; 1],
+    mine: *mut u8,
     theirs: &[iovec],
     len: usize,
-) -> Result<(), Errno> {
+) -> Result<usize, Errno> {
+    let list = [iovec { iov_base: mine.cast(), iov_len: len }];
     let me = std::process::id() as usize;
-    let args = [me, mine.as_ptr() as usize, 1, theirs.as_ptr() as usize, theirs.len(), 0];
+    let args = [me, list.as_ptr() as usize, 1, theirs.as_ptr() as usize, theirs.len(), 0];
     // SAFETY: `mine` is valid; what is not in `theirs`, the kernel refuses.
     match unsafe { raw::syscall(call, args) } {
-        Ok(n) if n == len => Ok(()),
-        Ok(_) => Err(Errno::FAULT),
         // A sandbox may forbid this call; the plain copy trusts the caller.
         Err(Errno(libc::EPERM | libc::ENOSYS)) => {
-            copy_plainly(call == libc::SYS_process_vm_writev, mine[0].iov_base.cast(), theirs, len);
-            Ok(())
+            copy_plainly(call == libc::SYS_process_vm_writev, mine, theirs, len);
+            Ok(len)
         }
-        Err(e) => Err(e),
+        other => other,
     }
 }
 
