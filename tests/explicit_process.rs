@@ -118,6 +118,29 @@ fn kill_and_look() {
     });
 }
 
+/// A wait that is cut short leaves the child, and the worker, alone.
+#[test]
+fn a_wait_may_be_cut_short() {
+    unpatched(1);
+    green(|| {
+        let mut child = Command::new("sleep").arg("30").spawn().unwrap();
+        let (took, cut) = timed(|| greenroom::timeout(ms(30), || child.wait().is_ok()));
+        assert!(cut.is_err() && took < ms(20_000), "{took:?}");
+        assert_eq!(child.try_wait().unwrap(), None, "it runs on");
+        let waiting = greenroom::spawn(move || {
+            let why = child.wait().unwrap_err();
+            (why.raw_os_error(), child)
+        });
+        greenroom::sleep(ms(5));
+        waiting.kill();
+        // What a killed one returns is its joiner's.
+        let (why, mut child) = waiting.join().unwrap();
+        assert_eq!(why, Some(libc::ECANCELED));
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    });
+}
+
 /// Another green thread goes on while this one waits.
 #[test]
 fn the_worker_stays_free() {

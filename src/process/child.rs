@@ -6,6 +6,7 @@ use super::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use crate::children::child::waitid;
 use crate::green::current;
 use crate::sync::waitable::{Spot, Waitable, Watch};
+use crate::sys::errno::Errno;
 use std::io;
 use std::process::{self, ExitStatus, Output};
 use std::ptr;
@@ -73,7 +74,8 @@ impl Child {
     /// Closes its stdin, and waits until it has ended.
     ///
     /// # Errors
-    /// Those of `waitpid`.
+    /// Those of `waitpid`; ECANCELED if the green thread is killed, ETIMEDOUT at
+    /// the end of a [`timeout`](crate::timeout): the child runs on.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         if current::get().is_some() {
@@ -82,11 +84,15 @@ impl Child {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            // Does not reap, so that std does, and remembers. What cannot be
-            // waited for, std says as well.
+            // Does not reap, so that std does, and remembers.
             let how = libc::WEXITED | libc::WNOWAIT;
             // SAFETY: no information is asked for.
-            let _ = unsafe { waitid(libc::P_PID, self.id(), ptr::null_mut(), how) };
+            match unsafe { waitid(libc::P_PID, self.id(), ptr::null_mut(), how) } {
+                // What cannot be waited for, std says as well.
+                Ok(_) | Err(Errno(libc::ECHILD)) => {}
+                // It runs on, and std would keep the worker until it has ended.
+                Err(why) => return Err(why.into()),
+            }
         }
         let status = self.inner.wait()?;
         self.reaped = true;
