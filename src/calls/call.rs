@@ -163,12 +163,16 @@ impl Socket {
         }
     }
 
-    /// Lets the one that waits to read here try again, as an event would: its
-    /// attempt finds what was changed before.
+    /// Lets all that wait to read here try again: their attempts find what was
+    /// changed before. All, for the first in line need not be the one that is
+    /// meant, and passes nothing on if it finds nothing.
     pub(crate) fn rouse(self) {
         let locked = self.entry.lock();
         if locked.generation() == self.generation {
             locked.event(Dir::Read, false);
+            while self.entry.has_waiters(Dir::Read) {
+                locked.pass_on(Dir::Read);
+            }
         }
     }
 

@@ -1,0 +1,104 @@
+//! Servers among users who mean no good, or do not know: stops that come at the
+//! wrong moment, acceptors that are ended, handlers that take what is not
+//! theirs.
+
+mod common;
+
+use common::{in_child, until};
+use greenroom::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use greenroom::server::{DatagramServer, StreamServer};
+use greenroom::sync::Event;
+use greenroom::{GreenThread, green_local};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const NOW: Duration = Duration::ZERO;
+
+fn echo(stream: TcpStream, _peer: std::net::SocketAddr) -> io::Result<u64> {
+    io::copy(&mut &stream, &mut &stream)
+}
+
+fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn is_served(address: std::net::SocketAddr) -> bool {
+    let mut byte = [0];
+    let asked = TcpStream::connect(address).and_then(|mut stream| {
+        stream.write_all(b"x")?;
+        stream.read_exact(&mut byte)
+    });
+    asked.is_ok() && &byte == b"x"
+}
+
+/// What green threads inherit, here from the one that starts the server, and
+/// what its clones do: they are made in `start`, and by acceptors.
+struct Heir;
+
+/// Once, when it is set.
+static DEED: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+impl Clone for Heir {
+    fn clone(&self) -> Heir {
+        let deed = DEED.lock().unwrap().take();
+        deed.into_iter().for_each(|deed| deed());
+        Heir
+    }
+}
+
+green_local! {
+    #[inherit]
+    static HEIR: Heir = Heir;
+}
+
+fn next_clone(deed: impl FnOnce() + Send + 'static) {
+    *DEED.lock().unwrap() = Some(Box::new(deed));
+}
+
+/// Starts it on a green thread that has something to inherit.
+fn start_with_heirs(server: &Arc<StreamServer>) {
+    let theirs = server.clone();
+    let starting = greenroom::spawn(move || {
+        HEIR.with(|_| ());
+        theirs.start()
+    });
+    starting.join().unwrap().unwrap();
+}
+
+/// A handler that waits for more on the server's socket stands before the
+/// server in line there.
+#[test]
+fn a_stop_reaches_the_server_behind_its_handlers() {
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            greenroom::spawn(|| ()).join().unwrap();
+            let before = open_fds();
+            let begun = Arc::new(AtomicUsize::new(0));
+            let count = begun.clone();
+            let server = DatagramServer::bind("127.0.0.1:0", move |datagram| {
+                count.fetch_add(1, SeqCst);
+                datagram.socket().recv_from(&mut [0; 8]).map(|(n, _)| n)
+            });
+            let server = server.unwrap();
+            server.start().unwrap();
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.connect(server.local_addr().unwrap()).unwrap();
+            // Some are received by handlers.
+            until(|| {
+                client.send(b"more").unwrap();
+                greenroom::sleep(Duration::from_millis(1));
+                begun.load(SeqCst) >= 3
+            });
+            let stopped = server.stop(NOW);
+            assert_eq!(stopped.left, 0, "{stopped:?}");
+            drop(client);
+            assert_eq!(open_fds(), before);
+        })
+        .assert_success();
+    }
+}
+
