@@ -102,3 +102,33 @@ fn a_stop_reaches_the_server_behind_its_handlers() {
     }
 }
 
+/// A fork's child has a copy of the server, but the socket's name is not its to
+/// take.
+#[test]
+fn a_forked_child_leaves_the_socket_its_name() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let name = format!("greenroom-forked-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let hello = |mut stream: UnixStream, _| stream.write_all(b"hello");
+        let server = StreamServer::bind_unix(&path, hello).unwrap();
+        // SAFETY: the child only drops the server, which was never started.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            drop(server);
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) };
+        }
+        let mut status = 0;
+        // SAFETY: an out pointer.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+        server.start().unwrap();
+        let mut text = String::new();
+        UnixStream::connect(&path).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+        server.stop(MINUTE);
+        assert!(!path.exists());
+    })
+    .assert_success();
+}
+

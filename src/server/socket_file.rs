@@ -12,6 +12,8 @@ pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     file: (u64, u64),
+    /// Who has bound it: a fork's child has a copy of this, but not the name.
+    process: u32,
 }
 
 impl SocketFile {
@@ -23,7 +25,7 @@ impl SocketFile {
         // The working directory may be another one when it stops.
         let path = std::path::absolute(path)?;
         let file = identity(&path)?;
-        Ok(SocketFile { path, file })
+        Ok(SocketFile { path, file, process: std::process::id() })
     }
 }
 
@@ -34,6 +36,9 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
         let path = std::mem::take(&mut self.path);
         let file = self.file;
         let remove = move || {
