@@ -69,6 +69,28 @@ fn start_with_heirs(server: &Arc<StreamServer>) {
     starting.join().unwrap().unwrap();
 }
 
+/// What goes wrong in the making of a handler is one connection's.
+#[test]
+fn an_acceptor_survives_a_panic() {
+    for workers in ["1", "2"] {
+        let ended = in_child(&[("GREENROOM_WORKERS", workers)], || {
+            let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+            let address = server.local_addr().unwrap();
+            start_with_heirs(&server);
+            assert!(is_served(address));
+            for _ in 0..3 {
+                next_clone(|| panic!("a clone's own"));
+                assert!(!is_served(address));
+                assert!(is_served(address));
+            }
+            let stopped = server.stop(MINUTE);
+            assert_eq!((stopped.ended, stopped.left), (0, 0));
+        });
+        ended.assert_success();
+        ended.assert_says("a clone's own", 3);
+    }
+}
+
 /// A handler that waits for more on the server's socket stands before the
 /// server in line there.
 #[test]

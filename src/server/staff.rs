@@ -6,9 +6,11 @@
 //! milliseconds.
 
 use crate::error::PoolFull;
+use crate::green::cancel;
 use crate::task::pool::Pool;
 use crate::task::spawn::Builder;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 /// How often one that waits for a place looks whether the server stops.
@@ -40,8 +42,24 @@ impl Staff {
     /// is a place, where another has come first.
     ///
     /// # Errors
-    /// No memory.
-    pub(super) fn employ<F>(&self, mut work: F, stops: impl Fn() -> bool) -> io::Result<()>
+    /// No memory; or a panic: what the new thread inherits is cloned here, by the
+    /// user's code. That is reported, and ends nobody but the one whose work it
+    /// was.
+    pub(super) fn employ<F>(&self, work: F, stops: impl Fn() -> bool) -> io::Result<()>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let started = catch_unwind(AssertUnwindSafe(|| self.start(work, stops)));
+        started.unwrap_or_else(|payload| {
+            if cancel::is_killed() {
+                resume_unwind(payload);
+            }
+            std::mem::forget(payload); // its destructor might panic once more
+            Err(io::Error::other("what it was to inherit could not be cloned"))
+        })
+    }
+
+    fn start<F>(&self, mut work: F, stops: impl Fn() -> bool) -> io::Result<()>
     where
         F: FnOnce() + Send + 'static,
     {
