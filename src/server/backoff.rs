@@ -41,6 +41,8 @@ impl Backoff {
         match why.raw_os_error() {
             // Not a socket, not one that listens, not there.
             Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK) => Then::GiveUp,
+            // The socket has a timeout of its own, and there was nobody so long.
+            Some(libc::EAGAIN) => Then::GoOn,
             Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => self.wait(),
             // The connection was given up before it was taken, or the network
             // has told of an error that belongs to it; see accept(2).
@@ -89,6 +91,10 @@ mod tests {
             assert_eq!(backoff.failed(&aborted), Then::GoOn);
         }
         assert_eq!(backoff.failed(&aborted), Then::Wait(FIRST));
+        // Nobody's error, so nobody is to wait for it.
+        for _ in 0..2 * PATIENCE {
+            assert_eq!(backoff.failed(&error(libc::EAGAIN)), Then::GoOn);
+        }
         for number in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK] {
             assert_eq!(backoff.failed(&error(number)), Then::GiveUp);
         }
