@@ -69,6 +69,61 @@ fn start_with_heirs(server: &Arc<StreamServer>) {
     starting.join().unwrap().unwrap();
 }
 
+/// A stop that comes while the server is being started waits for what `start`
+/// has in its hands.
+#[test]
+fn a_stop_in_mid_start() {
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            greenroom::spawn(|| ()).join().unwrap();
+            let before = open_fds();
+            let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+            let (inside, theirs) = (Arc::new(Event::new()), server.clone());
+            let tell = inside.clone();
+            let starting = greenroom::spawn(move || {
+                HEIR.with(|_| ());
+                next_clone(move || {
+                    tell.set();
+                    greenroom::sleep(Duration::from_millis(50));
+                });
+                theirs.start()
+            });
+            inside.wait();
+            let stopped = server.stop(MINUTE);
+            assert_eq!((stopped.ended, stopped.left), (0, 0));
+            assert_eq!(open_fds(), before, "nothing is left open");
+            starting.join().unwrap().unwrap();
+        })
+        .assert_success();
+    }
+}
+
+/// Whichever comes first, `start` or a stop: nothing is open after the stop.
+#[test]
+fn a_stop_and_a_start_at_once() {
+    in_child(&[("GREENROOM_WORKERS", "2")], || {
+        greenroom::spawn(|| ()).join().unwrap();
+        let before = open_fds();
+        for round in 0..100 {
+            // Many, so that starting it takes a while.
+            let listeners = (0..50).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+            let server = StreamServer::listening(listeners, echo).unwrap().backlog(5);
+            let both = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    both.wait();
+                    let _ = server.start();
+                });
+                both.wait();
+                (0..20 * round).for_each(|_| std::hint::spin_loop());
+                assert_eq!(server.stop(MINUTE).left, 0);
+                assert_eq!(open_fds(), before, "round {round}");
+            });
+        }
+    })
+    .assert_success();
+}
+
 /// What goes wrong in the making of a handler is one connection's.
 #[test]
 fn an_acceptor_survives_a_panic() {
@@ -88,6 +143,36 @@ fn an_acceptor_survives_a_panic() {
         });
         ended.assert_success();
         ended.assert_says("a clone's own", 3);
+    }
+}
+
+/// A killed acceptor is the end of the server, and it says so.
+#[test]
+fn an_acceptor_that_is_killed_ends_the_server() {
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            let server = Arc::new(StreamServer::bind("127.0.0.1:0", echo).unwrap());
+            let address = server.local_addr().unwrap();
+            start_with_heirs(&server);
+            let theirs = server.clone();
+            let forever = greenroom::spawn(move || theirs.serve_forever());
+            let acceptor: Arc<Mutex<Option<GreenThread>>> = Arc::default();
+            let place = acceptor.clone();
+            next_clone(move || *place.lock().unwrap() = greenroom::current());
+            let mut stream = TcpStream::connect(address).unwrap();
+            until(|| acceptor.lock().unwrap().is_some());
+            acceptor.lock().unwrap().take().unwrap().kill();
+            let why = forever.join().unwrap().unwrap_err();
+            assert!(why.to_string().contains("killed"), "{why}");
+            let refused = TcpStream::connect(address).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            stream.write_all(b"x").unwrap();
+            stream.read_exact(&mut [0]).unwrap(); // its handler goes on
+            drop(stream);
+            let stopped = server.stop(MINUTE);
+            assert_eq!((stopped.ended, stopped.left), (0, 0));
+        })
+        .assert_success();
     }
 }
 
@@ -124,6 +209,70 @@ fn a_stop_reaches_the_server_behind_its_handlers() {
     }
 }
 
+/// "Shut down", says a client, and is answered before the program ends.
+#[test]
+fn a_handler_that_stops_its_server_answers_before_that_is_over() {
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            greenroom::spawn(|| ()).join().unwrap();
+            let before = open_fds();
+            let place: Arc<greenroom::sync::OnceLock<StreamServer>> = Arc::default();
+            let answered = Arc::new(AtomicBool::new(false));
+            let (theirs, done) = (place.clone(), answered.clone());
+            let server = StreamServer::bind("127.0.0.1:0", move |mut stream: TcpStream, _| {
+                stream.read_exact(&mut [0])?;
+                assert_eq!(theirs.get().unwrap().stop(MINUTE).left, 0);
+                greenroom::sleep(Duration::from_millis(30));
+                done.store(true, SeqCst);
+                stream.write_all(b"stopped")
+            });
+            let server = place.get_or_init(|| server.unwrap());
+            server.start().unwrap();
+            let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            stream.write_all(b"x").unwrap();
+            server.serve_forever().unwrap();
+            assert!(answered.load(SeqCst), "the program would end now");
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "stopped");
+            drop(stream);
+            assert_eq!(open_fds(), before);
+        })
+        .assert_success();
+    }
+}
+
+/// Another's stop waits for a handler that stops the server, too.
+#[test]
+fn a_stop_waits_for_the_handler_that_stops() {
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            let place: Arc<greenroom::sync::OnceLock<StreamServer>> = Arc::default();
+            let gone = Arc::new(AtomicUsize::new(0));
+            let (theirs, count) = (place.clone(), gone.clone());
+            let server = StreamServer::bind("127.0.0.1:0", move |mut stream: TcpStream, _| {
+                stream.read_exact(&mut [0])?;
+                let stopped = theirs.get().unwrap().stop(MINUTE);
+                assert_eq!((stopped.ended, stopped.left), (0, 0));
+                greenroom::sleep(Duration::from_millis(20));
+                count.fetch_add(1, SeqCst);
+                io::Result::Ok(())
+            });
+            let server = place.get_or_init(|| server.unwrap());
+            server.start().unwrap();
+            let address = server.local_addr().unwrap();
+            let streams = [(); 3].map(|()| TcpStream::connect(address).unwrap());
+            until(|| server.connections() == 3);
+            streams.iter().for_each(|mut stream| stream.write_all(b"x").unwrap());
+            until(|| TcpStream::connect(address).is_err());
+            let stopped = server.stop(MINUTE);
+            assert_eq!((stopped.ended, stopped.left, gone.load(SeqCst)), (0, 0, 3));
+            assert_eq!(server.connections(), 0);
+        })
+        .assert_success();
+    }
+}
+
 /// A fork's child has a copy of the server, but the socket's name is not its to
 /// take.
 #[test]
@@ -154,3 +303,21 @@ fn a_forked_child_leaves_the_socket_its_name() {
     .assert_success();
 }
 
+/// One of two listeners is none any more: the other is served.
+#[test]
+fn a_server_goes_on_with_the_listeners_that_it_has() {
+    in_child(&[("GREENROOM_WORKERS", "2")], || {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners.each_ref().map(|l| l.local_addr().unwrap());
+        let fd = listeners[0].as_raw_fd();
+        let server = StreamServer::listening(listeners, echo).unwrap();
+        server.start().unwrap();
+        // SAFETY: takes no pointer. What ends the listener is on purpose.
+        assert_eq!(unsafe { libc::shutdown(fd, libc::SHUT_RDWR) }, 0);
+        until(|| TcpStream::connect(addresses[0]).is_err());
+        assert!(is_served(addresses[1]));
+        let stopped = server.stop(MINUTE);
+        assert_eq!((stopped.ended, stopped.left), (0, 0));
+    })
+    .assert_success();
+}

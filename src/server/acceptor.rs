@@ -5,8 +5,9 @@
 //! the user's closure, are dropped before the pass that counts them.
 
 use super::backoff::Backoff;
-use super::control::{Control, Pass, Source};
+use super::control::{Control, Source};
 use super::listen::Listen;
+use super::pass::Pass;
 use super::socket_file::SocketFile;
 use crate::calls::call::Socket;
 use crate::net::serving;
@@ -50,6 +51,7 @@ where
     fn serve(&self, control: &Arc<Control>) -> io::Result<()> {
         let mut backoff = Backoff::new();
         loop {
+            let seen = control.shortage.look();
             let begun = match self.listener.next(|| control.admit()) {
                 Ok((stream, peer, pass)) => self.handle(control, stream, peer, pass),
                 Err(why) => Err(why),
@@ -59,7 +61,7 @@ where
                 Err(_) if control.is_stopping() => break,
                 Err(why) => {
                     let then = backoff.failed(&why);
-                    control.recover(why, then)?;
+                    control.recover(why, then, seen)?;
                 }
             }
         }

@@ -8,21 +8,19 @@
 //!
 //! A stop marks `stopping`, then wakes each servant wherever it may wait: for a
 //! peer (`rouse`: an event that makes it try again, and its attempt asks
-//! `admit`, which refuses), for room (`Crowd::close`), or in a pause (`hurry`).
+//! `admit`, which refuses), for room (`Crowd::close`), or in a pause (`Shortage`).
 //! The mark comes first, so whoever looks after he was woken finds it; and
 //! whoever looked before is woken.
 
 use super::backoff::Then;
-use super::crowd::{Crowd, Role};
-use super::spread::{self, Seats};
+use super::crowd::Crowd;
+use super::shortage::Shortage;
 use super::staff::Staff;
 use super::stopped::Stopped;
 use crate::calls::call::Socket;
 use crate::sync::Event;
 use crate::sys::clock;
-use crate::sys::errno::Errno;
 use crate::sys::lock::Lock;
-use crate::task::spawn::Builder;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::*};
@@ -51,7 +49,7 @@ pub(super) trait Source: Send {
 
 pub(super) type Sources = Vec<Box<dyn Source>>;
 
-enum Stage {
+pub(super) enum Stage {
     Idle(Sources),
     Running,
     Stopping,
@@ -59,7 +57,7 @@ enum Stage {
 
 /// See above.
 pub(super) struct Control {
-    stage: Lock<Stage>,
+    pub(super) stage: Lock<Stage>,
     stopping: AtomicBool,
     sockets: Vec<Socket>,
     pub(super) crowd: Crowd,
@@ -69,13 +67,11 @@ pub(super) struct Control {
     pub(super) ends_input: bool,
     /// A servant each on a worker of its own.
     pub(super) spreads: bool,
-    /// Some servant waits for something that has run out.
-    starving: AtomicBool,
-    /// Set when that may be over, or the server stops.
-    hurry: Event,
-    /// Set when the server has stopped.
-    stopped: Event,
-    failure: Lock<Option<io::Error>>,
+    pub(super) shortage: Shortage,
+    /// Set when the server has stopped; and if a handler has called `stop`, when
+    /// that handler is gone, so that what it answers arrives.
+    pub(super) stopped: Event,
+    pub(super) failure: Lock<Option<io::Error>>,
 }
 
 impl Control {
@@ -92,99 +88,36 @@ impl Control {
             backlog: None,
             ends_input: false,
             spreads: false,
-            starving: AtomicBool::new(false),
-            hurry: Event::new(),
+            shortage: Shortage::new(),
             stopped: Event::new(),
             failure: Lock::new(None),
         })
-    }
-
-    /// Starts it, unless it runs.
-    pub(super) fn start(self: &Arc<Control>) -> io::Result<()> {
-        let sources = {
-            let mut stage = self.stage.lock();
-            match std::mem::replace(&mut *stage, Stage::Running) {
-                Stage::Idle(sources) => sources,
-                Stage::Running => return Ok(()),
-                Stage::Stopping => {
-                    *stage = Stage::Stopping;
-                    return Err(io::Error::other("the server was stopped; make another"));
-                }
-            }
-        };
-        self.launch(sources).inspect_err(|_| {
-            self.begin_stop();
-            self.stopped.set();
-        })
-    }
-
-    fn launch(self: &Arc<Control>, sources: Sources) -> io::Result<()> {
-        if let Some(most) = self.backlog {
-            sources.iter().try_for_each(|source| source.set_backlog(most))?;
-        }
-        let seats = self.spreads.then(Seats::new).transpose()?;
-        // All are counted before the first can leave.
-        let passes = sources.iter().map(|_| Pass::new(self, Role::Servant)).collect::<Vec<_>>();
-        for (source, pass) in sources.into_iter().zip(passes) {
-            let seats = seats.clone();
-            let serve = move || pass.serve(source);
-            let servant = move || match seats {
-                Some(seats) => spread::run(serve, seats),
-                None => serve(),
-            };
-            Builder::new().spawn(servant)?;
-        }
-        Ok(())
     }
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
     }
 
-    /// Waits for room for another handler.
-    ///
-    /// # Errors
-    /// ECANCELED: the server stops.
-    pub(super) fn admit(self: &Arc<Control>) -> io::Result<Pass> {
-        let has_somebody = !self.is_stopping() && self.staff.wait(|| self.is_stopping());
-        if !has_somebody || !self.crowd.await_room() {
-            return Err(Errno::CANCELED.into());
-        }
-        Ok(Pass::new(self, Role::Handler))
-    }
-
-    /// As `admit`, also while the server stops; but does not wait.
-    pub(super) fn admit_late(self: &Arc<Control>) -> Option<Pass> {
-        let has_room = self.staff.is_free() && self.crowd.has_room();
-        has_room.then(|| Pass::new(self, Role::Handler))
-    }
-
     /// Has a handler run, unless it is dropped because the server ends all.
     ///
     /// # Errors
-    /// No memory.
+    /// No memory, or a panic.
     pub(super) fn employ(&self, handler: impl FnOnce() + Send + 'static) -> io::Result<()> {
         self.staff.employ(handler, || self.crowd.is_ending())
     }
 
-    /// Does what follows from an error.
+    /// Does what follows from an error of an attempt that began when the shortage
+    /// was `seen`.
     ///
     /// # Errors
     /// Gives `why` back if that is the end.
-    pub(super) fn recover(&self, why: io::Error, then: Then) -> io::Result<()> {
+    pub(super) fn recover(&self, why: io::Error, then: Then, seen: usize) -> io::Result<()> {
         match then {
-            Then::GoOn => Ok(()),
-            Then::GiveUp => Err(why),
-            Then::Wait(pause) => {
-                self.hurry.clear();
-                self.starving.store(true, SeqCst);
-                // After the clearing: a stop before it has left its mark.
-                if !self.is_stopping() {
-                    self.hurry.wait_timeout(pause);
-                }
-                Ok(())
-            }
+            Then::GoOn => {}
+            Then::GiveUp => return Err(why),
+            Then::Wait(pause) => self.shortage.wait(seen, pause, || self.is_stopping()),
         }
+        Ok(())
     }
 
     /// Nothing more is taken in, but for what has come already.
@@ -192,7 +125,7 @@ impl Control {
         self.stopping.store(true, SeqCst);
         let never_started = std::mem::replace(&mut *self.stage.lock(), Stage::Stopping);
         self.crowd.close();
-        self.hurry.set();
+        self.shortage.end();
         if self.ends_input {
             self.crowd.end_input();
         }
@@ -202,90 +135,27 @@ impl Control {
 
     /// Also if it is cut short, by a kill or a `timeout`, it has stopped.
     pub(super) fn stop(&self, timeout: Duration) -> Stopped {
-        struct Tell<'a>(&'a Event);
+        struct Tell<'a>(Option<&'a Event>);
         impl Drop for Tell<'_> {
             fn drop(&mut self) {
-                self.0.set();
+                self.0.into_iter().for_each(Event::set);
             }
         }
-        let _tell = Tell(&self.stopped);
+        let stopper = self.crowd.stopper();
+        // A handler's own pass tells, when it is gone.
+        let _tell = Tell((!stopper.is_handler()).then_some(&self.stopped));
         self.begin_stop();
-        let _stopper = self.crowd.stopper();
-        let mut stopped = Stopped { ended: 0, left: self.crowd.wait(clock::after(timeout)) };
+        let mut stopped = Stopped { ended: 0, left: stopper.wait(clock::after(timeout)) };
         if stopped.left > 0 {
             stopped.ended = self.crowd.end_all();
-            stopped.left = self.crowd.wait_while_going(stopped.left);
+            stopped.left = stopper.wait_while_going(stopped.left);
         }
         stopped
     }
 
-    /// Starts it, and waits until it has stopped.
-    ///
-    /// # Errors
-    /// It cannot be started, or has stopped of itself.
-    pub(super) fn serve_forever(self: &Arc<Control>) -> io::Result<()> {
-        let started = self.start();
-        if started.is_ok() {
-            self.stopped.wait();
-        }
-        // It may have stopped of itself before: then that is the reason.
-        let failure = self.failure.lock().take();
-        failure.map_or(started, Err)
-    }
-
     /// A servant has given up.
-    fn fail(&self, why: io::Error) {
+    pub(super) fn fail(&self, why: io::Error) {
         let before = self.failure.lock().replace(why);
         drop(before);
-    }
-}
-
-/// Counts one inside, until dropped.
-pub(super) struct Pass {
-    control: Arc<Control>,
-    role: Role,
-    /// Its place in the list of handlers that have begun.
-    place: Option<usize>,
-}
-
-impl Pass {
-    fn new(control: &Arc<Control>, role: Role) -> Pass {
-        control.crowd.come(role);
-        Pass { control: control.clone(), role, place: None }
-    }
-
-    /// The current green thread takes in from `source`.
-    fn serve(self, source: Box<dyn Source>) {
-        let served = source.serve(&self.control);
-        drop(source); // while the pass counts it
-        if let Err(why) = served {
-            self.control.fail(why);
-        }
-    }
-
-    /// The current green thread is the handler that this was given for, on
-    /// `socket` if there is one. False: it must not begin.
-    pub(super) fn begin(&mut self, socket: Option<Socket>) -> bool {
-        self.place = self.control.crowd.begin(socket);
-        self.place.is_some()
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let control = &self.control;
-        if let Some(place) = self.place {
-            control.crowd.end(place);
-        }
-        let last_servant = control.crowd.go(self.role);
-        // The descriptor that it had may be what a servant waits for.
-        if self.place.is_some() && control.starving.swap(false, SeqCst) {
-            control.hurry.set();
-        }
-        if last_servant && !control.is_stopping() {
-            // All have given up.
-            control.begin_stop();
-            control.stopped.set();
-        }
     }
 }

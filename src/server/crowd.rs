@@ -12,7 +12,7 @@
 //! Under the lock nothing allocates and nothing is dropped: an allocator may be
 //! patched, and what is dropped may be the user's.
 
-use super::slots::{Handler, Slots};
+use super::slots::{Handler, Slot, Slots};
 use crate::calls::call::Socket;
 use crate::green::handle::{GreenThread, current};
 use crate::sync::permits::{MOST, Permits};
@@ -37,7 +37,7 @@ pub(super) struct Crowd {
 struct Inside {
     servants: usize,
     handlers: usize,
-    /// Handlers that wait in `stop`: it cannot wait for them.
+    /// Handlers that wait in `stop`: they cannot wait for each other.
     stopping: usize,
     ending: bool,
     /// Nothing more is read.
@@ -61,9 +61,11 @@ impl Inside {
         }
     }
 
-    /// How many there are that a stop waits for.
-    fn left(&self) -> usize {
-        (self.servants + self.handlers).saturating_sub(self.stopping)
+    /// How many there are that a stop waits for: all, or if one of the handlers
+    /// calls it, those that do not.
+    fn left(&self, by_handler: bool) -> usize {
+        let spared = if by_handler { self.stopping } else { 0 };
+        (self.servants + self.handlers).saturating_sub(spared)
     }
 }
 
@@ -103,7 +105,7 @@ impl Crowd {
         let (empty, servants) = {
             let mut inside = self.inside.lock();
             *inside.of(role) -= 1;
-            (inside.left() == 0, inside.servants)
+            (inside.left(true) == 0, inside.servants)
         };
         if role == Role::Handler {
             self.room.release();
@@ -117,7 +119,8 @@ impl Crowd {
     /// The current green thread begins as a handler, on `socket` if there is
     /// one; its place in the list, or `None` if it must not.
     pub(super) fn begin(&self, socket: Option<Socket>) -> Option<usize> {
-        let mut handler = Handler { thread: current()?, socket, stops: false };
+        let thread = current()?;
+        let mut handler = Handler { thread, socket, stops: false, has_stopped: false };
         loop {
             let len = {
                 let mut inside = self.inside.lock();
@@ -141,10 +144,11 @@ impl Crowd {
         }
     }
 
-    /// The handler at this place in the list has done its work.
-    pub(super) fn end(&self, at: usize) {
-        let handler = self.inside.lock().slots.take(at);
-        drop(handler);
+    /// The handler at this place in the list has done its work; whether it has
+    /// stopped the server.
+    pub(super) fn end(&self, at: usize) -> bool {
+        let slot = self.inside.lock().slots.take(at);
+        matches!(slot, Slot::Taken(handler) if handler.has_stopped)
     }
 
     /// Whether no handler begins any more.
@@ -157,8 +161,8 @@ impl Crowd {
         self.inside.lock().handlers
     }
 
-    /// While the caller stops the server: if he is a handler, nobody waits for
-    /// him, and he is not ended.
+    /// While the caller stops the server: if he is a handler, no other handler
+    /// waits for him, and he is not ended.
     pub(super) fn stopper(&self) -> Stopper<'_> {
         let at = current().and_then(|me| {
             let mut inside = self.inside.lock();
@@ -170,35 +174,6 @@ impl Crowd {
             self.left.set(); // another may have waited for this one alone
         }
         Stopper { crowd: self, at }
-    }
-
-    /// Waits until nobody is inside but handlers that stop the server; at most
-    /// until `deadline`. How many are left.
-    pub(super) fn wait(&self, deadline: Nanos) -> usize {
-        loop {
-            self.left.clear();
-            let left = self.inside.lock().left();
-            if left == 0 {
-                // Another may have found somebody, and not wait yet.
-                self.left.set();
-                return 0;
-            }
-            let time = Duration::from_nanos(deadline.saturating_sub(clock::now()));
-            if !self.left.wait_timeout(time) {
-                return self.inside.lock().left();
-            }
-        }
-    }
-
-    /// Waits for those that are ended, of whom there were `left`, until none goes
-    /// any more. How many are left.
-    pub(super) fn wait_while_going(&self, mut left: usize) -> usize {
-        loop {
-            match self.wait(clock::after(GRACE)) {
-                now if now == 0 || now >= left => return now,
-                fewer => left = fewer,
-            }
-        }
     }
 
     /// Every connection comes to its end for the handler that reads from it.
@@ -249,6 +224,45 @@ pub(super) struct Stopper<'a> {
     crowd: &'a Crowd,
     /// His place in the list, if he marked it.
     at: Option<usize>,
+}
+
+impl Stopper<'_> {
+    pub(super) fn is_handler(&self) -> bool {
+        self.at.is_some()
+    }
+
+    fn left(&self) -> usize {
+        self.crowd.inside.lock().left(self.is_handler())
+    }
+
+    /// Waits until nobody is inside; for a handler, but those that stop the server,
+    /// too. At most until `deadline`; how many are left.
+    pub(super) fn wait(&self, deadline: Nanos) -> usize {
+        let event = &self.crowd.left;
+        loop {
+            event.clear();
+            if self.left() == 0 {
+                // Another may have found somebody, and not wait yet.
+                event.set();
+                return 0;
+            }
+            let time = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+            if !event.wait_timeout(time) {
+                return self.left();
+            }
+        }
+    }
+
+    /// Waits for those that are ended, of whom there were `left`, until none goes
+    /// any more. How many are left.
+    pub(super) fn wait_while_going(&self, mut left: usize) -> usize {
+        loop {
+            match self.wait(clock::after(GRACE)) {
+                now if now == 0 || now >= left => return now,
+                fewer => left = fewer,
+            }
+        }
+    }
 }
 
 impl Drop for Stopper<'_> {

@@ -24,12 +24,14 @@
 //! ```
 
 mod backoff;
+mod shortage;
 mod stopped;
 mod slots;
 mod crowd;
 mod spread;
 mod staff;
 mod control;
+mod pass;
 mod socket_file;
 mod listen;
 mod acceptor;

@@ -1,8 +1,9 @@
 //! Takes datagrams in, and gives each a handler.
 
 use super::backoff::Backoff;
-use super::control::{Control, Pass, Source};
+use super::control::{Control, Source};
 use super::mailbox::{Datagram, Mailbox};
+use super::pass::Pass;
 use super::socket_file::SocketFile;
 use crate::calls::call::Socket;
 use crate::net::serving;
@@ -44,6 +45,7 @@ where
         let mut backoff = Backoff::new();
         let mut buf = vec![0; S::MOST];
         loop {
+            let seen = control.shortage.look();
             let begun = match self.socket.next(&mut buf, || control.admit()) {
                 Ok((n, peer, pass)) => self.handle(control, &buf[..n], peer, pass),
                 Err(why) => Err(why),
@@ -53,7 +55,7 @@ where
                 Err(_) if control.is_stopping() => break,
                 Err(why) => {
                     let then = backoff.failed(&why);
-                    control.recover(why, then)?;
+                    control.recover(why, then, seen)?;
                 }
             }
         }

@@ -25,6 +25,8 @@ pub(super) struct Handler {
     pub(super) socket: Option<Socket>,
     /// It waits in `stop`.
     pub(super) stops: bool,
+    /// It has called `stop`.
+    pub(super) has_stopped: bool,
 }
 
 impl Slots {
@@ -83,6 +85,7 @@ impl Slots {
     pub(super) fn set_stops(&mut self, at: usize, stops: bool) {
         if let Some(Slot::Taken(handler)) = self.slots.get_mut(at) {
             handler.stops = stops;
+            handler.has_stopped = true;
         }
     }
 }
