@@ -209,6 +209,49 @@ fn a_stop_reaches_the_server_behind_its_handlers() {
     }
 }
 
+/// An answer that the kernel still has to send survives the end of a handler
+/// that had not read all.
+#[test]
+fn an_answer_under_way_survives_the_end_of_its_handler() {
+    const ANSWER: usize = 300_000;
+    for workers in ["1", "2"] {
+        in_child(&[("GREENROOM_WORKERS", workers)], || {
+            let answered = Arc::new(AtomicBool::new(false));
+            let done = answered.clone();
+            let server = StreamServer::bind("127.0.0.1:0", move |mut stream: TcpStream, _| {
+                stream.read_exact(&mut [0])?;
+                set_buffer(&stream, libc::SO_SNDBUF, 2 * ANSWER);
+                stream.write_all(&[b'.'; ANSWER])?;
+                done.store(true, SeqCst);
+                greenroom::park();
+                io::Result::Ok(())
+            });
+            let server = server.unwrap();
+            server.start().unwrap();
+            let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            set_buffer(&stream, libc::SO_RCVBUF, 65536);
+            stream.write_all(b"12").unwrap(); // the second is never read
+            until(|| answered.load(SeqCst));
+            let stopped = server.stop(NOW);
+            assert_eq!((stopped.ended, stopped.left), (1, 0));
+            let mut got = Vec::new();
+            let read = stream.read_to_end(&mut got);
+            assert_eq!((got.len(), read.unwrap()), (ANSWER, ANSWER));
+        })
+        .assert_success();
+    }
+}
+
+fn set_buffer(stream: &TcpStream, which: i32, bytes: usize) {
+    let bytes = bytes as libc::c_int;
+    // SAFETY: a number of that size.
+    let set = unsafe {
+        let (at, size) = ((&raw const bytes).cast(), size_of_val(&bytes) as u32);
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, which, at, size)
+    };
+    assert_eq!(set, 0);
+}
+
 /// "Shut down", says a client, and is answered before the program ends.
 #[test]
 fn a_handler_that_stops_its_server_answers_before_that_is_over() {

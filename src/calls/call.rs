@@ -188,6 +188,20 @@ impl Socket {
         }
     }
 
+    /// Shuts it in both directions, and drops what has come: to close a TCP socket
+    /// with something unread resets the connection, and what the kernel was still
+    /// to send is lost with it.
+    pub(crate) fn hang_up(self) {
+        self.shut(libc::SHUT_RDWR);
+        let locked = self.entry.lock();
+        if locked.generation() == self.generation && self.entry.kind() == Kind::Tcp {
+            let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+            let args = [self.fd as usize, 0, libc::c_int::MAX as usize, flags as usize, 0, 0];
+            // SAFETY: with MSG_TRUNC, TCP writes nothing anywhere (tcp(7)).
+            let _ = unsafe { raw::syscall(libc::SYS_recvfrom, args) };
+        }
+    }
+
     /// As `retry`, but by looking again and again, for what is not reported.
     pub(crate) fn retry_timed<T>(
         self,

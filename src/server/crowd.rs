@@ -187,7 +187,7 @@ impl Crowd {
         let end = |thread: GreenThread, socket: Option<Socket>| {
             thread.request_kill();
             // Also for one that computes, or does not heed the kill.
-            shut(socket, libc::SHUT_RDWR);
+            socket.into_iter().for_each(Socket::hang_up);
         };
         self.for_each(|inside| inside.ending = true, end)
     }
