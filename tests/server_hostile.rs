@@ -209,6 +209,25 @@ fn a_stop_reaches_the_server_behind_its_handlers() {
     }
 }
 
+/// The kernel lets one more wait than it was told.
+#[test]
+fn all_who_waited_are_served_in_a_stop() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let server = StreamServer::bind("127.0.0.1:0", echo).unwrap().backlog(0);
+        let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        stream.write_all(b"x").unwrap();
+        // On the only worker: the acceptor first runs when this waits.
+        let stopping = greenroom::spawn(move || {
+            server.start().unwrap();
+            server.stop(MINUTE)
+        });
+        stream.read_exact(&mut [0]).unwrap();
+        drop(stream);
+        assert_eq!(stopping.join().unwrap().ended, 0);
+    })
+    .assert_success();
+}
+
 /// An answer that the kernel still has to send survives the end of a handler
 /// that had not read all.
 #[test]

@@ -78,7 +78,8 @@ where
     /// Those that had connected before the stop: closing the listener would
     /// reset them.
     fn take_late_ones(&self, control: &Arc<Control>) {
-        for _ in 0..control.backlog.unwrap_or(LATE) {
+        // Of a listener the kernel lets one more wait than it was told.
+        for _ in 0..=control.backlog.unwrap_or(LATE) {
             let Some(pass) = control.admit_late() else { return };
             let Ok((stream, peer)) = self.listener.now() else { return };
             if self.handle(control, stream, peer, pass).is_err() {
