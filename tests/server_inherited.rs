@@ -5,9 +5,9 @@ mod common;
 
 use common::run;
 use greenroom::server::{DatagramServer, InheritedSocket, StreamServer, inherited};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -71,6 +71,51 @@ fn served_by_a_new_process() {
     let waiting = std::thread::spawn(move || TcpStream::connect(address).unwrap());
     listener.accept().unwrap();
     waiting.join().unwrap();
+}
+
+/// A process of greenroom's that had them before has left them non-blocking, or
+/// whoever opened them wants them so: here they wait all the same.
+#[test]
+fn listeners_block_in_whatever_mode_they_come() {
+    if is_child() {
+        let mut sockets = inherited().unwrap();
+        let InheritedSocket::Unix(unix) = sockets.pop().unwrap().socket else { panic!() };
+        let InheritedSocket::Tcp(tcp) = sockets.pop().unwrap().socket else { panic!() };
+        let bare = tcp.as_fd().try_clone_to_owned().unwrap();
+        let bare = greenroom::net::TcpListener::from(bare);
+        let nothing = greenroom::spawn(move || bare.accept().unwrap_err().kind());
+        assert_eq!(nothing.join().unwrap(), ErrorKind::WouldBlock, "its mode is kept");
+
+        let (address, path) = (tcp.local_addr().unwrap(), unix.local_addr().unwrap());
+        let accepting = greenroom::spawn(move || {
+            (tcp.accept().unwrap(), unix.accept().unwrap());
+            (tcp, unix)
+        });
+        greenroom::sleep(Duration::from_millis(10));
+        let connect = || {
+            let unix = UnixStream::connect(path.as_pathname().unwrap()).unwrap();
+            (TcpStream::connect(address).unwrap(), unix)
+        };
+        let _first = connect();
+        let (tcp, unix) = accepting.join().unwrap();
+        let accepting = std::thread::spawn(move || {
+            (tcp.accept().unwrap(), unix.accept().unwrap());
+            TcpListener::from(tcp).accept().unwrap();
+        });
+        std::thread::sleep(Duration::from_millis(10));
+        let _second = connect();
+        std::thread::sleep(Duration::from_millis(10));
+        let _third = connect();
+        return accepting.join().unwrap();
+    }
+    let path = std::env::temp_dir().join(format!("greenroom-blocking-{}", std::process::id()));
+    let unix = UnixListener::bind(&path).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    unix.set_nonblocking(true).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let status = start("listeners_block_in_whatever_mode_they_come", tcp, unix).wait().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(status.success());
 }
 
 #[test]

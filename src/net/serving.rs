@@ -11,7 +11,7 @@ use super::unix_listener::UnixListener;
 use super::unix_stream::UnixStream;
 use crate::calls::call::Socket;
 use crate::io::held::Held;
-use crate::sched::entry::Kind;
+use crate::sched::entry::{Kind, USER_NONBLOCK};
 use crate::sys::errno::Errno;
 use crate::sys::raw;
 use libc::c_int;
@@ -46,6 +46,20 @@ macro_rules! listener {
             pub(crate) fn accept_now(&self) -> io::Result<($stream, $addr)> {
                 let (stream, from) = self.0.accept_now()?;
                 Ok(($stream(stream), from.$address()?))
+            }
+
+            /// Has it block for its user, in whatever mode its file is, and stays:
+            /// other processes may have it too.
+            ///
+            /// # Errors
+            /// There is no memory left to know it.
+            pub(crate) fn block_anyway(&self) -> io::Result<()> {
+                let socket = self.0.socket()?;
+                if socket.entry.flags() & USER_NONBLOCK != 0 {
+                    socket.force_nonblocking()?;
+                    self.0.set_nonblocking(false)?;
+                }
+                Ok(())
             }
         }
     };

@@ -65,11 +65,15 @@ pub enum InheritedSocket {
 ///
 /// Only the first call gets them. They are closed in programs that this one
 /// starts. A listener that is accepted from becomes non-blocking, and stays so
-/// for other processes that have it too. Which numbers are sockets is what the environment says: call this
-/// before anything that might trust the same numbers to somebody else.
+/// for other processes that have it too: those that start after this one, say.
+/// So here listeners block, in whatever mode they come; what is made of the bare
+/// descriptor keeps its mode, and so does every other socket. Which numbers are
+/// sockets is what the environment says: call this before anything that might
+/// trust the same numbers to somebody else.
 ///
 /// # Errors
-/// The environment names descriptors that are not open (EBADF).
+/// The environment names descriptors that are not open (EBADF); or there is no
+/// memory left to know them.
 ///
 /// ```
 /// let sockets = greenroom::server::inherited()?;
@@ -92,7 +96,13 @@ pub fn inherited() -> io::Result<Vec<Inherited>> {
         name: names.next().unwrap_or_default().to_owned(),
         socket: socket(fd),
     });
-    Ok(sockets.collect())
+    let sockets = sockets.collect::<Vec<_>>();
+    sockets.iter().try_for_each(|one| match &one.socket {
+        InheritedSocket::Tcp(listener) => listener.block_anyway(),
+        InheritedSocket::Unix(listener) => listener.block_anyway(),
+        _ => Ok(()),
+    })?;
+    Ok(sockets)
 }
 
 /// How many there are for process `me`.
