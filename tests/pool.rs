@@ -95,6 +95,39 @@ fn a_full_one_refuses_or_lets_wait() {
     });
 }
 
+/// Nor do they take the place from those who come meanwhile.
+#[test]
+fn those_who_wait_for_a_place_take_none() {
+    workers(1, || {
+        spawn(|| {
+            let pool = Pool::new(1);
+            for round in 0..20 {
+                let busy = pool.spawn(park);
+                let waiters: Vec<_> = (0..3)
+                    .map(|n| {
+                        let pool = pool.clone();
+                        spawn(move || match n {
+                            0 => pool.wait_available(),
+                            _ => assert!(pool.wait_available_timeout(Duration::from_secs(60))),
+                        })
+                    })
+                    .collect();
+                sleep(SOON); // all of them wait
+                busy.thread().unpark();
+                while !busy.is_finished() {
+                    yield_now();
+                }
+                assert_eq!(pool.free_count(), 1);
+                let late = pool.try_spawn(move || round).unwrap();
+                waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+                assert_eq!(late.join().unwrap(), round);
+            }
+        })
+        .join()
+        .unwrap();
+    });
+}
+
 /// With one worker the order is exact: those that wait are served in turn.
 #[test]
 fn who_comes_first_is_served_first() {

@@ -10,7 +10,7 @@
 
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place, Source};
-use super::waitable::{Spot, Watch};
+use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
@@ -169,6 +169,9 @@ impl Watch for Permits {
         self.leave(spot.node());
     }
 }
+
+/// Ready when one is free, or it was closed.
+impl Waitable for Permits {}
 
 /// Under the lock, for there is no room elsewhere for what is left to do.
 fn tell_watchers(line: &mut Line) {

@@ -97,7 +97,7 @@ pub fn wait_any_timeout(things: &[&dyn Waitable], timeout: Duration) -> Option<u
     first(things, Some(clock::after(timeout)))
 }
 
-fn first(things: &[&dyn Waitable], deadline: Option<Nanos>) -> Option<usize> {
+pub(crate) fn first(things: &[&dyn Waitable], deadline: Option<Nanos>) -> Option<usize> {
     if let Some(ready) = things.iter().position(|thing| thing.is_ready()) {
         return Some(ready);
     }

@@ -9,6 +9,7 @@ use super::member::{Member, Members};
 use crate::error::PoolFull;
 use crate::sync::Outcome;
 use crate::sync::permits::{MOST, Permits};
+use crate::sync::waitable::first;
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::panic::Location;
@@ -250,7 +251,8 @@ impl Pool {
         self.0.close();
     }
 
-    /// Waits until there is a place; another may take it then.
+    /// Waits until there is a place, and nobody who waits to spawn has it; another
+    /// may take it then.
     pub fn wait_available(&self) {
         self.available_by(None);
     }
@@ -261,8 +263,8 @@ impl Pool {
     }
 
     fn available_by(&self, deadline: Option<Nanos>) -> bool {
-        let granted = self.places().acquire(deadline) == Outcome::Granted;
-        granted && self.places().release()
+        // Takes none meanwhile: others would find too few.
+        first(&[self.places()], deadline).is_some()
     }
 
     /// How many places are free.
