@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Counted, Random, until, workers};
-use greenroom::{JoinError, JoinHandle, iwait, joinall, joinall_timeout, try_joinall};
+use greenroom::{Ending, IWait, JoinError, JoinHandle};
+use greenroom::{iwait, joinall, joinall_timeout, try_joinall};
 use greenroom::{park, sleep, spawn, timeout, yield_now};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -113,6 +114,30 @@ fn oneself_is_an_error_at_once() {
         let thread = green.thread().clone();
         *own.lock().unwrap() = Some(green);
         until(|| thread.is_finished());
+    });
+}
+
+/// Also if it was another who asked: once all others have ended.
+#[test]
+fn oneself_is_an_error_when_it_comes_from_elsewhere() {
+    workers(1, || {
+        let own: Arc<Mutex<Option<IWait<()>>>> = Arc::default();
+        let theirs = own.clone();
+        let green = spawn(move || {
+            let ends = loop {
+                match theirs.lock().unwrap().take() {
+                    Some(ends) => break ends,
+                    None => yield_now(),
+                }
+            };
+            let ends: Vec<_> = ends.map(|(number, end)| (number, end.err())).collect();
+            assert!(matches!(ends[..], [(1, None), (0, Some(JoinError::Itself))]));
+        });
+        let thread = green.thread().clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        thread.on_finish(move |_, how| tell.send(how).unwrap());
+        *own.lock().unwrap() = Some(iwait([green, spawn(yield_now)]));
+        assert_eq!(told.recv().unwrap(), Ending::Returned);
     });
 }
 

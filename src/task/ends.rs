@@ -65,12 +65,24 @@ impl<T> Ends<T> {
         if self.left == 0 {
             return None;
         }
-        let number = self.ready.wait(deadline)?;
+        let number = match self.only_itself() {
+            // It would wait for ever, as `join` would.
+            Some(itself) => self.ready.wait(Some(0)).unwrap_or(itself),
+            None => self.ready.wait(deadline)?,
+        };
         let handle = self.handles[number].take()?;
         self.left -= 1;
         // SAFETY: `put` watched it.
         unsafe { handle.unwatch() };
         Some((number, handle.join()))
+    }
+
+    /// The number of the caller, if nothing else is left. It has come already, unless
+    /// it was another thread that put it here.
+    fn only_itself(&self) -> Option<usize> {
+        let is_current =
+            |it: &Option<JoinHandle<T>>| it.as_ref().is_some_and(JoinHandle::is_current);
+        if self.left > 1 { None } else { self.handles.iter().position(is_current) }
     }
 
     /// The number of one that was given out may be used again.
