@@ -59,10 +59,7 @@ fn together(deed: fn()) {
 }
 
 /// What all of them use.
-fn shared<T: Clone>(make: fn() -> T) -> T
-where
-    T: Send + Sync + 'static,
-{
+fn shared<T: Clone + Send + Sync + 'static>(make: fn() -> T) -> T {
     use std::any::{Any, TypeId};
     static SHARED: greenroom::sync::Mutex<Vec<(TypeId, Box<dyn Any + Send>)>> =
         greenroom::sync::Mutex::new(Vec::new());
