@@ -47,7 +47,7 @@ pub(crate) fn splice(
     len: usize,
     flags: c_uint,
 ) -> Option<Result<usize, Errno>> {
-    let (from, to) = (Socket::any(from)?, Socket::any(to)?);
+    let (from, to) = (Socket::any(from)?, Socket::sink(to)?);
     let (from_fd, to_fd) = (from.fd as usize, to.fd as usize);
     let (other, dir) = match (from.is_pipe(), to.is_pipe()) {
         (true, false) => (to, Dir::Write),

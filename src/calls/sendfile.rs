@@ -47,7 +47,7 @@ pub(crate) unsafe fn send_file(
     if from.entry.kind() != Kind::File {
         return if at.is_null() { from_no_file(file, to, count) } else { None };
     }
-    let to = Socket::any(to).filter(|to| !to.would_not_wait())?;
+    let to = Socket::sink(to).filter(|to| !to.would_not_wait())?;
     if !from.allows(Dir::Read) || !to.allows(Dir::Write) {
         return None; // the kernel refuses it at once
     }
@@ -158,7 +158,7 @@ fn copy(from: Socket, to: Socket, start: i64, count: usize) -> Option<Result<usi
 
 /// From a socket or a terminal.
 fn from_no_file(from: c_int, to: c_int, count: usize) -> Option<Result<usize, Errno>> {
-    if !Socket::any(to)?.is_pipe() || Socket::any(from)?.is_pipe() {
+    if !Socket::sink(to)?.is_pipe() || Socket::any(from)?.is_pipe() {
         return None; // the kernel refuses it at once
     }
     let call = |len: usize, flags: u32| {

@@ -35,7 +35,7 @@ pub(crate) unsafe fn splice(
     flags: c_uint,
     call: impl Fn(usize, c_uint) -> Result<usize, Errno>,
 ) -> Option<Result<usize, Errno>> {
-    let (from, to) = (Socket::any(from)?, Socket::any(to)?);
+    let (from, to) = (Socket::any(from)?, Socket::sink(to)?);
     let (hushed, pipes) = (from.would_not_wait(), [from, to].map(Socket::is_pipe));
     let all_at_once = to.would_not_wait() || (hushed && pipes[0]);
     if flags & SPLICE_F_NONBLOCK != 0 || all_at_once {
@@ -80,7 +80,7 @@ pub(crate) unsafe fn vmsplice(
     count: usize,
     flags: c_uint,
 ) -> Option<Result<usize, Errno>> {
-    let pipe = Socket::any(pipe)?;
+    let pipe = Socket::sink(pipe)?;
     if flags & SPLICE_F_NONBLOCK != 0 || pipe.would_not_wait() {
         return None;
     }
@@ -103,6 +103,13 @@ pub(crate) unsafe fn vmsplice(
 }
 
 impl Socket {
+    /// `fd`, if something may wait to be moved there: not on stdout and stderr,
+    /// as in `blocking`.
+    pub(super) fn sink(fd: c_int) -> Option<Socket> {
+        let std = fd == libc::STDOUT_FILENO || fd == libc::STDERR_FILENO;
+        if std { None } else { Socket::any(fd) }
+    }
+
     /// Whether it is open for that.
     pub(super) fn allows(self, dir: Dir) -> bool {
         let get = [self.fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0];
@@ -185,7 +192,7 @@ pub(crate) unsafe fn copy_file_range(
     len: usize,
     flags: c_uint,
 ) -> Option<Result<usize, Errno>> {
-    let (from, to) = (Socket::any(from)?, Socket::any(to)?);
+    let (from, to) = (Socket::any(from)?, Socket::sink(to)?);
     // SAFETY: the caller's promise.
     let mut at = unsafe { [from_at.as_ref().copied(), to_at.as_ref().copied()] };
     let moved = elsewhere([from, to], move || {
