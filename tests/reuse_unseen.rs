@@ -71,3 +71,32 @@ fn a_terminal_after_a_file_that_fclose_closed() {
         assert_eq!(read.join().unwrap().unwrap(), b"hey\n");
     });
 }
+
+/// No call on a directory waits, so nothing would be asked again.
+#[test]
+fn an_eventfd_after_a_directory_that_closedir_closed() {
+    workers(1, || {
+        greenroom::patch_all().unwrap();
+        let (made, make) = std::sync::mpsc::channel();
+        let read = spawn(move || {
+            // SAFETY: the descriptors are nobody else's.
+            let mut event = unsafe {
+                let directory = libc::opendir(c".".as_ptr());
+                let fd = libc::dirfd(directory);
+                assert_eq!(libc::read(fd, [0_u8; 8].as_mut_ptr().cast(), 8), -1);
+                assert_eq!(libc::closedir(directory), 0);
+                assert_eq!(libc::eventfd(0, libc::EFD_CLOEXEC), fd, "the lowest free number");
+                File::from_raw_fd(fd)
+            };
+            made.send(event.try_clone().unwrap()).unwrap();
+            let mut count = [0; 8];
+            event.read(&mut count).map(|_| u64::from_ne_bytes(count))
+        });
+        let mut event = make.recv().unwrap();
+        (0..20).for_each(|_| yield_now());
+        let other = spawn(|| 7);
+        until(|| other.is_finished()); // the worker is free
+        assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
+        assert_eq!(read.join().unwrap().unwrap(), 5);
+    });
+}

@@ -85,6 +85,13 @@ impl Entry {
         kind_of(self.flags())
     }
 
+    /// Whether it is known, and as something that calls may wait for.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        // `Other` is no kind's bit.
+        self.flags() & (KNOWN | KIND) > KNOWN
+    }
+
     /// Sets and clears flags. Callers of conflicting changes hold the lock.
     pub(crate) fn change_flags(&self, set: u32, clear: u32) {
         if clear != 0 {

@@ -30,17 +30,19 @@ pub(crate) use super::table::entry;
 #[inline]
 pub(crate) fn known(fd: i32) -> Result<&'static Entry, Errno> {
     let entry = entry(fd)?;
-    if entry.flags() & KNOWN == 0 {
+    if !entry.is_settled() {
         adopt(fd, entry)?;
     }
     Ok(entry)
 }
 
-/// Looks at a descriptor that no shim made.
+/// Looks at a descriptor that no shim made, or at what was nothing that can be
+/// waited for: no call on it would find out that libc has closed it unseen, and
+/// that the number means what can.
 #[cold]
 fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     let locked = entry.lock();
-    if entry.flags() & KNOWN != 0 {
+    if entry.is_settled() {
         return Ok(());
     }
     // SAFETY: F_GETFL takes no pointer.
@@ -49,6 +51,13 @@ fn adopt(fd: i32, entry: &Entry) -> Result<(), Errno> {
     }?;
     let asked = if status as i32 & libc::O_NONBLOCK != 0 { USER_NONBLOCK } else { 0 };
     let kind = kinds::kind_of(fd);
+    if entry.flags() & KNOWN != 0 {
+        if kind == Kind::Other {
+            return Ok(());
+        }
+        rings::leave(fd, entry);
+        locked.forget();
+    }
     if kind.is_socket() {
         kinds::read_timeouts(fd, entry);
     }
