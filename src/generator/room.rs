@@ -1,7 +1,8 @@
 //! Stacks for generators and greenlets: pooled, guarded, with a name on them.
 
 use crate::config;
-use crate::green::{current, report};
+use crate::green::current;
+use crate::green::warn::warn;
 use crate::sched::{stacks, start};
 use crate::stack::{LabelledStack, Name, SizeClass};
 use crate::sys::fault::{AltStack, ensure_alt_stack};
@@ -60,5 +61,5 @@ pub(super) fn give(stack: LabelledStack) {
 
 /// Says why a stack was left as it is, with all that is on it.
 pub(super) fn say_leaked(what: &str, why: &str) {
-    report::say(format!("greenroom: a {what} was dropped {why}; its stack is leaked\n").as_bytes());
+    warn(format!("greenroom: a {what} was dropped {why}; its stack is leaked"));
 }

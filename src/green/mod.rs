@@ -24,4 +24,8 @@ pub(crate) mod handle;
 pub(crate) mod ending;
 pub(crate) mod links;
 pub(crate) mod overflow;
+pub(crate) mod say;
+#[cfg(feature = "log")]
+mod logger;
+pub(crate) mod warn;
 pub(crate) mod report;

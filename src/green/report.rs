@@ -4,20 +4,14 @@
 use super::face::{self, Face};
 use super::overflow;
 use super::record::Record;
+pub(crate) use super::say::say;
+use super::warn::warn;
 use super::{cancel, current};
 use crate::stack;
 use crate::sys::fault::{self, Fault};
-use crate::sys::raw;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
-
-/// Writes to stderr; async-signal-safe.
-pub(crate) fn say(text: &[u8]) {
-    // SAFETY: `text` is that long.
-    let _ =
-        unsafe { raw::syscall(libc::SYS_write, [2, text.as_ptr() as usize, text.len(), 0, 0, 0]) };
-}
 
 /// Whether the fault is an overflow of the running green thread, or of a
 /// generator or the like that runs here; says so if it is. For the fault handler.
@@ -55,7 +49,7 @@ fn say_overflow(what: &str, name: &str, bytes: usize) -> bool {
 /// have none.
 pub(crate) fn not_started(record: &Record, why: &io::Error) {
     let name = record.name().unwrap_or("<unnamed>");
-    say(format!("green thread '{name}' could not start: {why}\n").as_bytes());
+    warn(format!("green thread '{name}' could not start: {why}"));
 }
 
 /// Lets panics on green threads name the green thread instead of its worker.

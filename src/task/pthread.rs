@@ -20,6 +20,7 @@ use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
 use crate::green::record::{Body, Record, RecordRef};
 use crate::green::storage::Inherited;
+use crate::green::warn::warn;
 use crate::green::{links, locals, report, start};
 use crate::sched::{self, stacks};
 use crate::stack::{GreenStack, SizeClass};
@@ -82,7 +83,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     let _inside = Inside::enter();
     let detached = wanted.detached;
     let runtime = sched::start::runtime(Location::caller()).map_err(|why| {
-        report::say(format!("a thread could not start: {why}\n").as_bytes());
+        warn(format!("a thread could not start: {why}"));
         Errno::AGAIN
     })?;
     let stack = stacks::take(wanted.class).map_err(|_| Errno::AGAIN)?;
