@@ -8,6 +8,8 @@ mod own;
 pub(crate) mod record;
 pub(crate) mod face;
 pub(crate) mod current;
+#[cfg(feature = "tracing")]
+pub(crate) mod spans;
 pub(crate) mod storage;
 pub(crate) mod local;
 pub(crate) mod locals;

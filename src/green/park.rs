@@ -8,6 +8,8 @@
 use super::choice::Choice;
 use super::current;
 use super::record::{Record, Suspend, Woken};
+#[cfg(feature = "tracing")]
+use super::spans::suspend;
 use super::unparker::park_os;
 pub(crate) use super::unparker::{Unparker, Wake};
 use crate::sys::clock::Nanos;
@@ -31,8 +33,17 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     }
     record.own.timed_out.set(false);
     // SAFETY: `record` is the current one.
-    unsafe { record.suspend(Suspend::Park(deadline)) };
+    unsafe { suspend(record, Suspend::Park(deadline)) };
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
+}
+
+/// # Safety
+/// As `Record::suspend`.
+#[cfg(not(feature = "tracing"))]
+#[inline(always)]
+unsafe fn suspend(record: &Record, why: Suspend) {
+    // SAFETY: the caller's promise.
+    unsafe { record.suspend(why) };
 }
 
 /// Lets the other runnable green threads of this worker run first; on a plain
@@ -41,7 +52,7 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
 pub(crate) fn give_way() {
     match current::get() {
         // SAFETY: the current one.
-        Some(record) => unsafe { record.suspend(Suspend::Yield) },
+        Some(record) => unsafe { suspend(record, Suspend::Yield) },
         None => {
             // SAFETY: takes no arguments.
             unsafe { crate::sys::real::sched_yield() };

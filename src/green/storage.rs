@@ -14,6 +14,8 @@
 
 use super::current;
 use super::record::Record;
+#[cfg(feature = "tracing")]
+use super::spans;
 use super::table::{Kind, Table};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,7 +108,7 @@ pub(super) unsafe fn keep(
 }
 
 /// Says that there are keys whose values are inherited.
-pub(super) fn inherits() {
+pub(crate) fn inherits() {
     INHERITS.0.store(true, Relaxed);
 }
 
@@ -128,7 +130,10 @@ fn finish(table: *const Table) {
         }
     }
     // SAFETY: made by `Box::into_raw`, and nobody's any more.
-    drop(unsafe { Box::from_raw(table.cast_mut()) });
+    let table = unsafe { Box::from_raw(table.cast_mut()) };
+    #[cfg(feature = "tracing")]
+    let _ = spans::quietly(|| table.span.take());
+    drop(table);
 }
 
 /// Ends the values of the green thread that runs here. On its stack, after its
@@ -172,6 +177,20 @@ impl Drop for Cloning<'_> {
     }
 }
 
+/// Calls `f` in the span that `record`, which runs here, has inherited.
+#[inline(always)]
+pub(crate) fn within_span<T>(record: &Record, f: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tracing")]
+    // SAFETY: this thread's own.
+    let _entered = unsafe { record.own.table.get().as_ref() }
+        .filter(|table| !ptr::eq(*table, &ENDED.0))
+        .and_then(|table| table.span.take())
+        .and_then(|span| spans::quietly(|| span.entered()));
+    #[cfg(not(feature = "tracing"))]
+    let _ = record;
+    f()
+}
+
 /// What a thread that is made now inherits.
 #[derive(Default)]
 pub(crate) struct Inherited(Option<NonNull<Table>>);
@@ -188,6 +207,11 @@ impl Inherited {
     #[cold]
     fn clone_values() -> Inherited {
         let mut inherited = Inherited(None);
+        #[cfg(feature = "tracing")]
+        if let Some(span) = spans::to_take_along() {
+            // SAFETY: ours alone.
+            unsafe { inherited.table().as_ref() }.span.set(Some(span));
+        }
         // SAFETY: this thread's own, which stays until it ends.
         let Some(from) = (unsafe { table().as_ref() }).filter(|it| !ptr::eq(*it, &ENDED.0)) else {
             return inherited;
@@ -201,12 +225,14 @@ impl Inherited {
             let Some(heirloom) = (unsafe { from.heirloom(at) }) else { return inherited };
             at += 1;
             let Some((number, value, kind, clone)) = heirloom else { continue };
-            let to = *inherited
-                .0
-                .get_or_insert_with(|| NonNull::from(Box::leak(Box::new(Table::new()))));
             // SAFETY: alive, of this kind; and the new table is ours.
-            unsafe { to.as_ref().put(number, clone(value), kind) };
+            unsafe { inherited.table().as_ref().put(number, clone(value), kind) };
         }
+    }
+
+    /// Where it lies.
+    fn table(&mut self) -> NonNull<Table> {
+        *self.0.get_or_insert_with(|| NonNull::from(Box::leak(Box::new(Table::new()))))
     }
 
     /// Gives it to a green thread that nobody else knows yet.

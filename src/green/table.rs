@@ -33,6 +33,9 @@ pub(crate) struct Table {
     ending: Cell<bool>,
     /// They are being cloned for an heir.
     cloning: Cell<bool>,
+    /// Not a value, but inherited too: the span in which its thread begins.
+    #[cfg(feature = "tracing")]
+    pub(super) span: Cell<Option<tracing::Span>>,
 }
 
 struct Values {
@@ -48,6 +51,8 @@ impl Table {
             values: UnsafeCell::new(Values { slots: Vec::new(), order: Vec::new() }),
             ending: Cell::new(false),
             cloning: Cell::new(false),
+            #[cfg(feature = "tracing")]
+            span: Cell::new(None),
         }
     }
 

@@ -7,5 +7,7 @@
 mod stats;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "tracing")]
+pub mod spans;
 
 pub use stats::{OffloadStats, StackStats, Stats, WorkerStats, stats};

@@ -9,8 +9,7 @@
 //! ```
 //! The scheduler knows the `Record`, a `JoinHandle<T>` the `Packet<T>`, and
 //! only the functions in `Body` know `F`. Both structs are `repr(C)`, so a
-//! pointer to one is a pointer to its head. `beside` is nothing, or the place
-//! in a group.
+//! pointer to one is one to its head. `beside` is nothing, or a place in a group.
 
 use super::beside::{Beside, drop_quietly};
 use super::join_state::{Finished, JoinState};
@@ -190,7 +189,8 @@ fn run_unless_killed<T>(record: &Record, closure: impl FnOnce() -> T) -> Result<
         drop_quietly(closure); // before it started
         return Err(JoinError::Killed);
     }
-    catch_unwind(AssertUnwindSafe(closure)).map_err(kill::why_it_ended)
+    let closure = AssertUnwindSafe(|| storage::within_span(record, closure));
+    catch_unwind(closure).map_err(kill::why_it_ended)
 }
 
 /// # Safety

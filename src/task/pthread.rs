@@ -19,9 +19,8 @@ use crate::green::current::{self, Inside};
 use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
 use crate::green::record::{Body, Record, RecordRef};
-use crate::green::storage::Inherited;
-use crate::green::warn::warn;
-use crate::green::{links, locals, report, start};
+use crate::green::storage::{Inherited, within_span};
+use crate::green::{links, locals, report, start, warn};
 use crate::sched::{self, stacks};
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::clock::Nanos;
@@ -83,7 +82,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     let _inside = Inside::enter();
     let detached = wanted.detached;
     let runtime = sched::start::runtime(Location::caller()).map_err(|why| {
-        warn(format!("a thread could not start: {why}"));
+        warn::warn(format!("a thread could not start: {why}"));
         Errno::AGAIN
     })?;
     let stack = stacks::take(wanted.class).map_err(|_| Errno::AGAIN)?;
@@ -157,7 +156,8 @@ pub(crate) fn exit(value: *mut c_void) -> ! {
 unsafe fn run(record: NonNull<Record>) {
     // SAFETY: by the caller's promise; the scheduler's reference keeps it.
     let this = unsafe { record.cast::<Pthread>().as_ref() };
-    match catch_unwind(AssertUnwindSafe(|| call(this.start, this.argument))) {
+    let run = || within_span(&this.record, || call(this.start, this.argument));
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => this.value.set(value),
         Err(payload) if payload.is::<Exit>() => {}
         Err(_) => {
@@ -226,7 +226,6 @@ impl Pthread {
 
     /// Waits until it has ended, at most until `deadline`: what it returned.
     /// `Some(0)` only looks.
-    ///
     /// # Errors
     /// As `pthread_join`, and ETIMEDOUT.
     pub(crate) fn join(&self, deadline: Option<Nanos>) -> Result<*mut c_void, Errno> {
