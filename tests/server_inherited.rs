@@ -88,7 +88,8 @@ fn listeners_block_in_whatever_mode_they_come() {
 
         let (address, path) = (tcp.local_addr().unwrap(), unix.local_addr().unwrap());
         let accepting = greenroom::spawn(move || {
-            (tcp.accept().unwrap(), unix.accept().unwrap());
+            tcp.accept().unwrap();
+            unix.accept().unwrap();
             (tcp, unix)
         });
         greenroom::sleep(Duration::from_millis(10));
@@ -99,7 +100,8 @@ fn listeners_block_in_whatever_mode_they_come() {
         let _first = connect();
         let (tcp, unix) = accepting.join().unwrap();
         let accepting = std::thread::spawn(move || {
-            (tcp.accept().unwrap(), unix.accept().unwrap());
+            tcp.accept().unwrap();
+            unix.accept().unwrap();
             TcpListener::from(tcp).accept().unwrap();
         });
         std::thread::sleep(Duration::from_millis(10));
