@@ -1,10 +1,14 @@
 //! `DatagramServer`: handlers, limits, stopping.
 
+#[macro_use]
+#[path = "common/servers.rs"]
+mod servers;
 mod common;
 
 use common::{in_child, until};
 use greenroom::net::{UdpSocket, UnixDatagram};
 use greenroom::server::DatagramServer;
+use servers::open_fds;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -12,22 +16,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-macro_rules! everywhere {
-    ($deed:expr) => {
-        for workers in ["1", "2"] {
-            in_child(&[("GREENROOM_WORKERS", workers)], || {
-                $deed;
-                greenroom::spawn(|| $deed).join().unwrap();
-            })
-            .assert_success();
-        }
-    };
-}
 
 #[test]
 fn each_datagram_has_its_handler() {

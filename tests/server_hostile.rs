@@ -2,6 +2,8 @@
 //! wrong moment, acceptors that are ended, handlers that take what is not
 //! theirs.
 
+#[path = "common/servers.rs"]
+mod servers;
 mod common;
 
 use common::{in_child, until};
@@ -9,6 +11,7 @@ use greenroom::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use greenroom::server::{DatagramServer, StreamServer};
 use greenroom::sync::Event;
 use greenroom::{GreenThread, green_local};
+use servers::open_fds;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -20,10 +23,6 @@ const NOW: Duration = Duration::ZERO;
 
 fn echo(stream: TcpStream, _peer: std::net::SocketAddr) -> io::Result<u64> {
     io::copy(&mut &stream, &mut &stream)
-}
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 fn is_served(address: std::net::SocketAddr) -> bool {

@@ -1,8 +1,11 @@
 //! Servers whose handlers run in a pool that others use too.
 
+#[macro_use]
+#[path = "common/servers.rs"]
+mod servers;
 mod common;
 
-use common::{in_child, until};
+use common::until;
 use greenroom::Pool;
 use greenroom::net::{TcpStream, UdpSocket};
 use greenroom::server::{DatagramServer, StreamServer};
@@ -20,18 +23,6 @@ fn echo(stream: TcpStream, _: std::net::SocketAddr) -> io::Result<u64> {
 fn say(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(b"x")?;
     stream.read_exact(&mut [0])
-}
-
-macro_rules! everywhere {
-    ($deed:expr) => {
-        for workers in ["1", "2"] {
-            in_child(&[("GREENROOM_WORKERS", workers)], || {
-                $deed;
-                greenroom::spawn(|| $deed).join().unwrap();
-            })
-            .assert_success();
-        }
-    };
 }
 
 #[test]

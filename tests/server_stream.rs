@@ -1,10 +1,14 @@
 //! `StreamServer`: handlers, limits, stopping, and what goes wrong.
 
+#[macro_use]
+#[path = "common/servers.rs"]
+mod servers;
 mod common;
 
 use common::{Ended, in_child, until};
 use greenroom::net::{TcpListener, TcpStream, UnixStream};
 use greenroom::server::{StreamServer, per_worker};
+use servers::open_fds;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -29,30 +33,12 @@ fn echo(mut stream: TcpStream, _peer: SocketAddr) -> io::Result<u64> {
     }
 }
 
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 /// One line there, one line back.
 fn ask(stream: &mut TcpStream, line: &str) -> io::Result<String> {
     stream.write_all(format!("{line}\n").as_bytes())?;
     let mut text = String::new();
     BufReader::new(stream).read_line(&mut text)?;
     Ok(text)
-}
-
-/// Runs `deed` in children: on an OS thread and on a green one, with one worker
-/// and with two.
-macro_rules! everywhere {
-    ($deed:expr) => {
-        for workers in ["1", "2"] {
-            in_child(&[("GREENROOM_WORKERS", workers)], || {
-                $deed;
-                greenroom::spawn(|| $deed).join().unwrap();
-            })
-            .assert_success();
-        }
-    };
 }
 
 #[test]

@@ -4,16 +4,14 @@ use super::control::{Control, Sources};
 use super::crowd::Crowd;
 use super::mailbox::{Datagram, Mailbox};
 use super::receiver::Receiver;
+use super::service::{Service, service};
 use super::socket_file::SocketFile;
 use super::staff::Staff;
-use super::stopped::Stopped;
 use crate::net::{ToSocketAddrs, UdpSocket, UnixDatagram};
 use crate::task::pool::Pool;
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Receives datagrams, and runs a handler for each on a green thread of its own.
 ///
@@ -40,8 +38,7 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct DatagramServer<S: Mailbox = UdpSocket> {
-    control: Arc<Control>,
-    address: S::Addr,
+    service: Service<S::Addr>,
 }
 
 impl DatagramServer<UdpSocket> {
@@ -122,9 +119,7 @@ impl<S: Mailbox> DatagramServer<S> {
             let (socket, handler) = (Arc::new(socket), handler.clone());
             sources.push(Box::new(Receiver { _file, socket, handler }));
         }
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, "there is no socket");
-        let address = address.ok_or_else(none)?;
-        Ok(DatagramServer { control: Arc::new(Control::new(sources)?), address })
+        Ok(DatagramServer { service: Service::new(sources, address)? })
     }
 
     /// At most `most` handlers at once. While there are so many, the server
@@ -149,66 +144,15 @@ impl<S: Mailbox> DatagramServer<S> {
     }
 
     fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
-        // Once it was started others share it, and it is too late.
-        if let Some(control) = Arc::get_mut(&mut self.control) {
-            set(control);
-        }
+        self.service.set(set);
         self
     }
+}
 
-    /// Starts receiving, and returns at once; nothing if it does already.
-    ///
-    /// # Errors
-    /// There is no runtime to be had, or the server was stopped.
-    pub fn start(&self) -> io::Result<()> {
-        self.control.start()
-    }
-
-    /// Starts receiving, and waits until the server has stopped: until a
-    /// [`stop`](DatagramServer::stop) elsewhere has returned.
-    ///
-    /// # Errors
-    /// As [`start`](DatagramServer::start); and why it has stopped of itself:
-    /// nothing more can ever be received from any of its sockets.
-    pub fn serve_forever(&self) -> io::Result<()> {
-        self.control.serve_forever()
-    }
-
+service! {
+    DatagramServer of Mailbox, "receiving", handlers,
     /// Stops it: waits until the handlers are done, at most for `timeout`, and
     /// then [kills](crate::GreenThread::kill) those that are not, and waits until
     /// they are gone, or none of them goes for a second. What had come before is
-    /// still handled, as far as there is room. A handler may call it too, and is
-    /// neither waited for nor killed.
-    pub fn stop(&self, timeout: Duration) -> Stopped {
-        self.control.stop(timeout)
-    }
-
-    /// The address at which it receives, or the first of them; also when it has
-    /// been stopped.
-    ///
-    /// # Errors
-    /// None; this is as std's sockets have it.
-    pub fn local_addr(&self) -> io::Result<S::Addr> {
-        Ok(self.address.clone())
-    }
-
-    /// How many handlers there are.
-    pub fn handlers(&self) -> usize {
-        self.control.crowd.handlers()
-    }
-}
-
-impl<S: Mailbox> Drop for DatagramServer<S> {
-    fn drop(&mut self) {
-        self.control.begin_stop();
-    }
-}
-
-impl<S: Mailbox> fmt::Debug for DatagramServer<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatagramServer")
-            .field("address", &self.address)
-            .field("handlers", &self.handlers())
-            .finish()
-    }
+    /// still handled, as far as there is room.
 }

@@ -32,6 +32,7 @@ mod spread;
 mod staff;
 mod control;
 mod pass;
+mod service;
 mod socket_file;
 mod listen;
 mod acceptor;

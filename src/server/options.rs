@@ -10,9 +10,7 @@ use crate::task::pool::Pool;
 /// Settings, which have no effect once it was started.
 impl<L: Listen> StreamServer<L> {
     fn set(mut self, set: impl FnOnce(&mut Control)) -> Self {
-        if let Some(control) = self.control_mut() {
-            set(control);
-        }
+        self.service.set(set);
         self
     }
 

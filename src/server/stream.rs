@@ -1,18 +1,16 @@
 //! Servers of connections.
 
 use super::acceptor::Acceptor;
-use super::control::{Control, Sources};
+use super::control::Sources;
 use super::listen::{Listen, per_worker};
+use super::service::{Service, service};
 use super::socket_file::SocketFile;
-use super::stopped::Stopped;
 use crate::net::serving::{self, MOST_WAITING};
 use crate::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UnixListener, UnixStream};
-use std::fmt;
 use std::io;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Accepts connections, and runs a handler for each on a green thread of its
 /// own.
@@ -45,8 +43,7 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct StreamServer<L: Listen = TcpListener> {
-    pub(super) control: Arc<Control>,
-    address: L::Addr,
+    pub(super) service: Service<L::Addr>,
 }
 
 impl StreamServer<TcpListener> {
@@ -82,7 +79,7 @@ impl StreamServer<TcpListener> {
         F: Fn(TcpStream, SocketAddr) -> T + Send + Sync + 'static,
     {
         let mut server = Self::listening(per_worker(addr)?, handler)?;
-        server.control_mut().into_iter().for_each(|control| control.spreads = true);
+        server.service.set(|control| control.spreads = true);
         Ok(server)
     }
 }
@@ -117,7 +114,7 @@ impl StreamServer<UnixListener> {
         let address = listener.local_addr()?;
         let _file = Some(SocketFile::new(path.as_ref())?);
         let handler = Arc::new(move |stream, peer| drop(handler(stream, peer)));
-        Self::with(vec![Box::new(Acceptor { _file, listener, handler })], address)
+        Self::with(vec![Box::new(Acceptor { _file, listener, handler })], Some(address))
     }
 }
 
@@ -148,8 +145,7 @@ impl<L: Listen> StreamServer<L> {
             address.get_or_insert(listener.address()?);
             sources.push(Box::new(Acceptor { _file: None, listener, handler: handler.clone() }));
         }
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, "there is no listener");
-        Self::with(sources, address.ok_or_else(none)?)
+        Self::with(sources, address)
     }
 
     /// As [`listening`](StreamServer::listening), but the handler gets what
@@ -193,82 +189,20 @@ impl<L: Listen> StreamServer<L> {
         })
     }
 
-    fn with(sources: Sources, address: L::Addr) -> io::Result<Self> {
-        Ok(StreamServer { control: Arc::new(Control::new(sources)?), address })
+    fn with(sources: Sources, address: Option<L::Addr>) -> io::Result<Self> {
+        Ok(StreamServer { service: Service::new(sources, address)? })
     }
+}
 
-    /// Until it is started: then others share it, and it is too late.
-    pub(super) fn control_mut(&mut self) -> Option<&mut Control> {
-        Arc::get_mut(&mut self.control)
-    }
-
-    /// Starts accepting, and returns at once; nothing if it does already.
-    ///
-    /// # Errors
-    /// There is no runtime to be had, or the server was stopped.
-    pub fn start(&self) -> io::Result<()> {
-        self.control.start()
-    }
-
-    /// Starts accepting, and waits until the server has stopped: until a
-    /// [`stop`](StreamServer::stop) elsewhere has returned.
-    ///
-    /// # Errors
-    /// As [`start`](StreamServer::start); and why it has stopped of itself:
-    /// nothing more can ever be accepted from any of its listeners.
-    ///
-    /// ```
-    /// use greenroom::server::StreamServer;
-    /// use std::{sync::Arc, time::Duration};
-    /// let server = Arc::new(StreamServer::bind("127.0.0.1:0", |_stream, _peer| ())?);
-    /// let theirs = server.clone();
-    /// greenroom::spawn(move || theirs.stop(Duration::from_secs(1)));
-    /// let _ = server.serve_forever();
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn serve_forever(&self) -> io::Result<()> {
-        self.control.serve_forever()
-    }
-
-    /// Stops it: closes the listeners, waits until the handlers are done, at
-    /// most for `timeout`, and then ends those that are not. What had connected
-    /// before is still accepted, as far as there is room, and handled.
+service! {
+    StreamServer of Listen, "accepting", connections,
+    /// Stops it: closes the listeners, waits until the handlers are done, at most
+    /// for `timeout`, and then ends those that are not. What had connected before
+    /// is still accepted, as far as there is room, and handled.
     ///
     /// To end a handler means to [kill](crate::GreenThread::kill) it, and to shut
     /// its connection down, so that reading from it comes to the end and writing
-    /// fails. (But not what was converted to std's type.) This then waits until
-    /// they are gone, or none of them goes for a second. A handler may call it
-    /// too, and is neither waited for nor ended.
-    pub fn stop(&self, timeout: Duration) -> Stopped {
-        self.control.stop(timeout)
-    }
-
-    /// The address that it listens on, or the first of them; also when it has
-    /// been stopped.
-    ///
-    /// # Errors
-    /// None; this is as std's listeners have it.
-    pub fn local_addr(&self) -> io::Result<L::Addr> {
-        Ok(self.address.clone())
-    }
-
-    /// How many handlers there are.
-    pub fn connections(&self) -> usize {
-        self.control.crowd.handlers()
-    }
-}
-
-impl<L: Listen> Drop for StreamServer<L> {
-    fn drop(&mut self) {
-        self.control.begin_stop();
-    }
-}
-
-impl<L: Listen> fmt::Debug for StreamServer<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamServer")
-            .field("address", &self.address)
-            .field("connections", &self.connections())
-            .finish()
-    }
+    /// fails; what it has written before still arrives. (But not what was
+    /// converted to std's type.) This then waits until they are gone, or none of
+    /// them goes for a second.
 }
