@@ -6,6 +6,7 @@
 use crate::children::child::waitid;
 use crate::green::handle::GreenThread;
 use crate::sync::{Event, OnceLock};
+use crate::sys::raw;
 use crate::task::spawn::spawn;
 use libc::{WEXITED, WNOHANG, WNOWAIT};
 use std::mem::zeroed;
@@ -32,14 +33,24 @@ impl Ended {
 impl Asked {
     fn new(id: u32) -> Asked {
         let event = Arc::new(Event::new());
-        let ended = event.clone();
+        let tell = Tell(event.clone());
         let waits = spawn(move || {
+            let _tell = tell;
             // Whatever it says: then `wait` says what.
             // SAFETY: no information is asked for.
             let _ = unsafe { waitid(libc::P_PID, id, ptr::null_mut(), WEXITED | WNOWAIT) };
-            ended.set();
         });
         Asked { event, waits: waits.thread().clone() }
+    }
+}
+
+/// Sets it also if there is no green thread to be had, or it is killed: who
+/// waits must not do so for ever.
+struct Tell(Arc<Event>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        self.0.set();
     }
 }
 
@@ -53,8 +64,10 @@ impl Drop for Asked {
 pub(super) fn is_over(id: u32) -> bool {
     // SAFETY: all zero is one that says nothing.
     let mut info: libc::siginfo_t = unsafe { zeroed() };
+    let how = (WEXITED | WNOHANG | WNOWAIT) as usize;
+    let args = [libc::P_PID as usize, id as usize, &raw mut info as usize, how, 0, 0];
     // SAFETY: an out pointer; it does not wait.
-    let looked = unsafe { libc::waitid(libc::P_PID, id, &mut info, WEXITED | WNOHANG | WNOWAIT) };
+    let looked = unsafe { raw::syscall(libc::SYS_waitid, args) };
     // SAFETY: written, or zero.
-    looked != 0 || unsafe { info.si_pid() } != 0
+    looked.is_err() || unsafe { info.si_pid() } != 0
 }

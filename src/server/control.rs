@@ -71,7 +71,7 @@ pub(super) struct Control {
     /// Set when the server has stopped; and if a handler has called `stop`, when
     /// that handler is gone, so that what it answers arrives.
     pub(super) stopped: Event,
-    pub(super) failure: Lock<Option<io::Error>>,
+    pub(super) failure: Lock<Option<Arc<io::Error>>>,
 }
 
 impl Control {
@@ -155,6 +155,7 @@ impl Control {
 
     /// A servant has given up.
     pub(super) fn fail(&self, why: io::Error) {
+        let why = Arc::new(why); // not under the lock
         let before = self.failure.lock().replace(why);
         drop(before);
     }

@@ -102,7 +102,8 @@ pub(super) mod sealed {
 }
 
 /// A datagram that a [`DatagramServer`](crate::server::DatagramServer) has
-/// received.
+/// received. It has the server's socket, for an answer: who keeps it longer than
+/// its handler runs keeps that open, after a stop, too.
 ///
 /// ```
 /// use greenroom::net::UdpSocket;

@@ -68,9 +68,11 @@ impl Control {
         Ok(Pass::new(self, Role::Handler))
     }
 
-    /// As `admit`, also while the server stops; but does not wait.
+    /// As `admit`, also while the server stops; but does not wait, and no more
+    /// once all are ended: they may come faster than they are hung up on.
     pub(super) fn admit_late(self: &Arc<Control>) -> Option<Pass> {
-        let has_room = self.staff.is_free() && self.crowd.has_room();
+        let ends = self.crowd.is_ending();
+        let has_room = !ends && self.staff.is_free() && self.crowd.has_room();
         has_room.then(|| Pass::new(self, Role::Handler))
     }
 
@@ -84,8 +86,16 @@ impl Control {
             self.stopped.wait();
         }
         // It may have stopped of itself before: then that is the reason.
-        let failure = self.failure.lock().take();
-        failure.map_or(started, Err)
+        let failure = self.failure.lock().clone();
+        failure.map_or(started, |why| Err(copy(&why)))
+    }
+}
+
+/// For each who asks.
+fn copy(why: &io::Error) -> io::Error {
+    match why.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(why.kind(), why.to_string()),
     }
 }
 
