@@ -288,9 +288,8 @@ fn a_handler_that_stops_its_server_answers_before_that_is_over() {
                 stream.write_all(b"stopped")
             });
             let server = place.get_or_init(|| server.unwrap());
-            server.start().unwrap();
             let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
-            stream.write_all(b"x").unwrap();
+            stream.write_all(b"x").unwrap(); // which waits until it is started
             server.serve_forever().unwrap();
             assert!(answered.load(SeqCst), "the program would end now");
             let mut text = String::new();
@@ -377,6 +376,27 @@ fn a_server_goes_on_with_the_listeners_that_it_has() {
         assert_eq!(unsafe { libc::shutdown(fd, libc::SHUT_RDWR) }, 0);
         until(|| TcpStream::connect(addresses[0]).is_err());
         assert!(is_served(addresses[1]));
+        let stopped = server.stop(MINUTE);
+        assert_eq!((stopped.ended, stopped.left), (0, 0));
+    })
+    .assert_success();
+}
+
+/// Another process that has the listener too wants it to block.
+#[test]
+fn a_listener_that_others_make_blocking_holds_no_worker() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        // As another process has it: nobody tells the runtime of this one.
+        let others = listener.try_clone().unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = StreamServer::listening([TcpListener::from(listener)], echo).unwrap();
+        server.start().unwrap();
+        for _ in 0..3 {
+            others.set_nonblocking(false).unwrap();
+            assert!(is_served(address));
+        }
+        others.set_nonblocking(false).unwrap();
         let stopped = server.stop(MINUTE);
         assert_eq!((stopped.ended, stopped.left), (0, 0));
     })

@@ -9,6 +9,7 @@ use super::udp::UdpSocket;
 use super::unix_datagram::UnixDatagram;
 use super::unix_listener::UnixListener;
 use super::unix_stream::UnixStream;
+use crate::calls::accept::set_nonblocking;
 use crate::calls::call::Socket;
 use crate::io::held::Held;
 use crate::sched::entry::{Kind, USER_NONBLOCK};
@@ -35,7 +36,11 @@ macro_rules! listener {
                 &self,
                 mut admit: impl FnMut() -> io::Result<G>,
             ) -> Accepted<$stream, $addr, G> {
-                let (stream, from, given) = self.0.accept_if(|| Ok(admit()?))?;
+                let (stream, from, given) = self.0.accept_if(|| {
+                    let given = admit()?;
+                    keep_nonblocking(self)?;
+                    Ok(given)
+                })?;
                 Ok(($stream(stream), from.$address()?, given))
             }
 
@@ -44,6 +49,7 @@ macro_rules! listener {
             /// # Errors
             /// Those of `accept`; WouldBlock if there is none.
             pub(crate) fn accept_now(&self) -> io::Result<($stream, $addr)> {
+                keep_nonblocking(self)?;
                 let (stream, from) = self.0.accept_now()?;
                 Ok(($stream(stream), from.$address()?))
             }
@@ -104,6 +110,13 @@ mailbox!(UnixDatagram, UnixAddr, unix);
 /// It is not open, or there is no memory left to know it.
 pub(crate) fn socket_of(held: &impl AsRawFd) -> io::Result<Socket> {
     Ok(Socket::any(held.as_raw_fd()).ok_or(Errno(libc::ENOMEM))?)
+}
+
+/// Makes a listener that servers accept from non-blocking once more: another
+/// process that has it too may have made it blocking, and then an accept that
+/// finds nobody would hold the worker for good.
+fn keep_nonblocking(listener: &impl AsRawFd) -> Result<(), Errno> {
+    set_nonblocking(listener.as_raw_fd(), true)
 }
 
 /// Sets how many connections may wait on a listener.
