@@ -182,19 +182,28 @@ impl Socket {
         // Locked, so that nobody closes it and the number is used again.
         let locked = self.entry.lock();
         if locked.generation() == self.generation {
-            let args = [self.fd as usize, how as usize, 0, 0, 0, 0];
-            // SAFETY: takes no pointer. It fails for one that the peer has reset.
-            let _ = unsafe { raw::syscall(libc::SYS_shutdown, args) };
+            self.shutdown(how);
         }
     }
 
-    /// Shuts it in both directions, and drops what has come: to close a TCP socket
-    /// with something unread resets the connection, and what the kernel was still
-    /// to send is lost with it.
-    pub(crate) fn hang_up(self) {
-        self.shut(libc::SHUT_RDWR);
+    fn shutdown(self, how: i32) {
+        let args = [self.fd as usize, how as usize, 0, 0, 0, 0];
+        // SAFETY: takes no pointer. It fails for one that the peer has reset.
+        let _ = unsafe { raw::syscall(libc::SYS_shutdown, args) };
+    }
+
+    /// Calls `kill`, which only wakes somebody, then shuts it in both directions,
+    /// and drops what has come: to close a TCP socket with something unread resets
+    /// the connection, and what the kernel was still to send is lost with it. All
+    /// under the lock, so that who was killed does not close it in between.
+    pub(crate) fn hang_up(self, kill: impl FnOnce()) {
         let locked = self.entry.lock();
-        if locked.generation() == self.generation && self.entry.kind() == Kind::Tcp {
+        kill();
+        if locked.generation() != self.generation {
+            return;
+        }
+        self.shutdown(libc::SHUT_RDWR);
+        if self.entry.kind() == Kind::Tcp {
             let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
             let args = [self.fd as usize, 0, libc::c_int::MAX as usize, flags as usize, 0, 0];
             // SAFETY: with MSG_TRUNC, TCP writes nothing anywhere (tcp(7)).

@@ -185,9 +185,11 @@ impl Crowd {
     /// how many.
     pub(super) fn end_all(&self) -> usize {
         let end = |thread: GreenThread, socket: Option<Socket>| {
-            thread.request_kill();
-            // Also for one that computes, or does not heed the kill.
-            socket.into_iter().for_each(Socket::hang_up);
+            match socket {
+                // Also for one that computes, or does not heed the kill.
+                Some(socket) => socket.hang_up(|| thread.request_kill()),
+                None => thread.request_kill(),
+            }
         };
         self.for_each(|inside| inside.ending = true, end)
     }
