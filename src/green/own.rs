@@ -31,6 +31,8 @@ pub(crate) struct Own {
     pub(crate) budget: Cell<u32>,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
+    /// Its calls are not to be caught for now.
+    pub(super) native: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
@@ -40,10 +42,8 @@ pub(crate) struct Own {
     pub(crate) block: Cell<Option<Block>>,
     /// The worker that runs it, as the scheduler knows it.
     pub(crate) worker: Cell<*const ()>,
-    /// Its calls are not to be caught for now.
-    pub(super) native: Cell<bool>,
-    /// It waits for a future.
-    pub(super) polling: Cell<bool>,
+    /// How often it has found that one of its wakers was woken; see `waker`.
+    pub(super) wakes: Cell<u64>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
     /// The guard page of its stack, for the fault handler; empty at first.
     pub(super) guard: Cell<(usize, usize)>,
@@ -70,7 +70,7 @@ impl Own {
             budget: Cell::new(BUDGET),
             native: Cell::new(false),
             marks: Marks::new(),
-            polling: Cell::new(false),
+            wakes: Cell::new(0),
         }
     }
 

@@ -119,11 +119,6 @@ impl State {
         }
     }
 
-    /// Gives that back: it was for a future around the one that is ready.
-    pub(crate) fn leave_woken(&self) {
-        self.0.fetch_or(WOKEN, Relaxed);
-    }
-
     /// Whether it has ended.
     pub(crate) fn is_done(&self) -> bool {
         self.0.load(Acquire) & DONE != 0
@@ -187,8 +182,6 @@ mod tests {
         s.begin_run();
         assert!(s.take_woken());
         assert!(!s.take_woken());
-        s.leave_woken();
-        assert!(s.take_woken());
     }
 
     #[test]

@@ -1,32 +1,39 @@
 //! A `Waker` is a counted reference to the green thread that waits for a future,
-//! so making one allocates nothing, and it may outlive what it wakes.
+//! so making one allocates nothing, and it may outlive what it wakes. That holds
+//! for the one that a poll is lent as well: a generator may suspend in the middle
+//! of the poll and be forgotten, and scoped threads in there go on using it when
+//! the green thread has ended.
 //!
 //! A wake leaves `WOKEN` in the state beside the notification. The notification
-//! alone will not do: the poll itself may wait for something, and eat it. The
-//! bit is the green thread's, not the future's. So one that has waited for a
-//! future inside the poll of another leaves the bit behind, and the outer one
-//! polls once too often rather than never.
+//! alone will not do: the poll itself may wait for something, and eat it. Nor
+//! would the bit, which is the green thread's and not the future's: it may wait
+//! for several futures at a time, one in the poll of another, or in generators
+//! and greenlets that are suspended, in any order. So whoever finds the bit
+//! counts it for all (`Own::wakes`), and each compares the count with what he
+//! has seen: for each wake each polls once, the others once too often rather
+//! than never.
 
 use super::record::{Record, RecordRef, Woken};
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// For the calling green thread, `record`. Its own copy counts nothing: it is
-/// used while that runs.
-pub(crate) fn of(record: &Record) -> ManuallyDrop<Waker> {
+/// For the green thread of `record`.
+pub(crate) fn of(record: &Record) -> Waker {
     let data = record.whole().as_ptr().cast_const().cast();
-    // SAFETY: the functions do as `RawWakerVTable` asks; clones are counted, and
-    // this one is never dropped.
-    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) })
+    // SAFETY: the caller's reference to the record keeps it while this counts.
+    let counted = unsafe { clone(data) };
+    // SAFETY: the functions do as `RawWakerVTable` asks, with what they count.
+    unsafe { Waker::from_raw(counted) }
 }
 
 /// The reference that a waker is.
 ///
 /// # Safety
-/// `data` is of `of` or `clone`. Not to be dropped unless the waker is used up.
+/// `data` is of `clone`, or of a record that is counted meanwhile. Not to be dropped unless the waker is used up.
 unsafe fn reference(data: *const ()) -> ManuallyDrop<RecordRef> {
     // SAFETY: the caller's promise.
     let record = unsafe { NonNull::new_unchecked(data.cast_mut().cast::<Record>()) };
@@ -72,29 +79,25 @@ fn notify(record: &Record) {
     }
 }
 
-/// While it lives, the calling green thread waits for a future.
+/// One future that the calling green thread waits for.
 pub(crate) struct Polling<'a> {
     record: &'a Record,
-    inside_another: bool,
+    /// As many of its thread's wakes as this one knows of.
+    seen: Cell<u64>,
 }
 
 impl Polling<'_> {
     pub(crate) fn begin(record: &Record) -> Polling<'_> {
-        Polling { record, inside_another: record.own.polling.replace(true) }
+        Polling { record, seen: Cell::new(record.own.wakes.get()) }
     }
 
     /// Whether a waker was woken since the last look.
     #[inline]
     pub(crate) fn take_woken(&self) -> bool {
-        self.record.state.take_woken()
-    }
-}
-
-impl Drop for Polling<'_> {
-    fn drop(&mut self) {
-        self.record.own.polling.set(self.inside_another);
-        if self.inside_another {
-            self.record.state.leave_woken();
+        let wakes = &self.record.own.wakes;
+        if self.record.state.take_woken() {
+            wakes.set(wakes.get() + 1);
         }
+        self.seen.replace(wakes.get()) != wakes.get()
     }
 }

@@ -87,7 +87,7 @@ fn miri_wakers_outlive_what_they_wake() {
     let (thread, handle) = holds(vec![1]);
     crate::green::current::enter(&thread);
     let own = crate::green::waker::of(&thread);
-    let wakers = [(*own).clone(), (*own).clone(), (*own).clone()];
+    let wakers = [own.clone(), own.clone(), own.clone()];
     crate::green::current::leave();
     wakers[0].wake_by_ref();
     assert!(thread.state.take_woken() && thread.state.take_notice());
