@@ -82,6 +82,29 @@ fn large_and_overaligned_values_arrive_whole() {
 }
 
 #[test]
+fn a_closure_may_be_large() {
+    #[repr(align(256))]
+    struct Aligned([u8; 20_000]);
+    workers(1, || {
+        let text = |n: u8| (Aligned([n; 20_000]), Counted::new());
+        let (large, unused) = (text(7), text(8));
+        let mut sums = Generator::<(), usize, ()>::new(move |co, ()| {
+            let large = large; // all of it
+            assert_eq!(large.0.0.as_ptr().addr() % 256, 0);
+            co.yield_(large.0.0.iter().map(|n| *n as usize).sum());
+        });
+        assert_eq!(sums.resume(()), Step::Yielded(140_000));
+        drop(sums);
+        assert_eq!(common::DROPPED.load(std::sync::atomic::Ordering::SeqCst), 1);
+        drop(Generator::<(), usize, ()>::new(move |_, ()| drop(unused)));
+        Counted::assert_gone(2);
+        let large = [3; 1000];
+        let greenlet = greenroom::Greenlet::new(move |n: u64| n + large.iter().sum::<u64>());
+        assert_eq!(greenlet.switch(4), 3004);
+    });
+}
+
+#[test]
 fn a_finished_one_gives_back_what_it_was_to_get() {
     let mut one = Generator::<String, (), usize>::new(|_, text| text.len());
     assert_eq!(one.resume("four".into()), Step::Returned(4));

@@ -89,7 +89,11 @@ impl<T: 'static> Greenlet<T> {
     {
         let hub = Hub::here();
         let parent = hub.current();
-        let fiber = Fiber::new(hub.home, parent, stack, body);
+        let fiber = if room::is_large::<F>() {
+            Fiber::new(hub.home, parent, stack, Box::new(body))
+        } else {
+            Fiber::new(hub.home, parent, stack, body)
+        };
         Greenlet { hub, fiber: Some(fiber), values: PhantomData }
     }
 

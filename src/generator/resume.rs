@@ -141,6 +141,17 @@ impl<In: 'static, Out: 'static, Ret: 'static> Generator<In, Out, Ret> {
     where
         F: FnOnce(&Co<In, Out>, In) -> Ret + 'static,
     {
+        if !room::is_large::<F>() {
+            return Generator::with(stack, body);
+        }
+        let body = Box::new(body);
+        Generator::with(stack, move |co: &Co<In, Out>, first| body(co, first))
+    }
+
+    fn with<F>(stack: LabelledStack, body: F) -> Generator<In, Out, Ret>
+    where
+        F: FnOnce(&Co<In, Out>, In) -> Ret + 'static,
+    {
         let bounds = stack.bounds();
         let base = bounds.end;
         let coroutine = Coroutine::with_stack(stack, move |yielder, first| {

@@ -54,6 +54,13 @@ pub(super) fn take<F>(
     Ok(LabelledStack::new(stacks::take(class)?, what, name))
 }
 
+/// Whether a closure of type `F` is to be boxed: corosensei puts it on the stack
+/// before anything runs there, and refuses, by a panic, what takes 1 KiB with what
+/// we add.
+pub(super) const fn is_large<F>() -> bool {
+    size_of::<F>() > 512
+}
+
 /// Takes back a stack on which nothing runs.
 pub(super) fn give(stack: LabelledStack) {
     stacks::give(stack.into_inner());
