@@ -17,7 +17,8 @@ impl<In, Out, Ret> Generator<In, Out, Ret> {
             None // never started: nothing to unwind
         } else if let Some(why) = self.home.forbids() {
             Some(why)
-        } else if self.amid_unwind {
+        } else if self.amid_unwind && panicking() {
+            // Else it was another green thread that unwound, on the same worker.
             Some("while it unwound")
         } else if cfg!(panic = "abort") {
             Some("in a program that cannot unwind")

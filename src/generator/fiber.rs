@@ -8,7 +8,7 @@
 //!
 //! Only two touch the coroutine: the hub, when it enters the one that it makes
 //! the current one; and the drop of the last reference, when nobody can switch
-//! to it any more. In that drop its body runs on behalf of whoever drops it, as
+//! to it any more (`forgotten.rs`). In that drop its body runs on behalf of whoever drops it, as
 //! any destructor: who is the current one does not change, so what it calls,
 //! switches included, is done by that one.
 
@@ -49,7 +49,7 @@ enum Life {
 /// See the module's head.
 pub(super) struct Fiber {
     /// The thread whose it is.
-    home: Home,
+    pub(super) home: Home,
     /// Who goes on when it has ended; `None` is the thread's own.
     pub(super) parent: RefCell<Option<Rc<Fiber>>>,
     /// What it waits for.
@@ -58,19 +58,21 @@ pub(super) struct Fiber {
     pub(super) exit: RefCell<Option<Box<dyn Any>>>,
     /// Where its stack begins, by which its `Exit` and `Closed` are known.
     pub(super) base: usize,
+    /// Where its stack ends.
+    pub(super) bottom: usize,
     /// Why it has no stack.
     pub(super) failure: Option<io::Error>,
     /// Set when it starts, valid until it ends.
     yielder: Cell<*const Yielder<Load, Ask>>,
     life: Cell<Life>,
     /// It suspended while its body unwound.
-    amid_unwind: Cell<bool>,
+    pub(super) amid_unwind: Cell<bool>,
     /// What its body is in, while suspended. Not what others are in, as nobody
     /// calls it; but the thread's own one, who waits below, shields it.
-    scopes: Cell<Scopes>,
+    pub(super) scopes: Cell<Scopes>,
     /// None when dead. Not dropped as it is: corosensei would unwind it in its
     /// own way.
-    coroutine: UnsafeCell<Option<ManuallyDrop<Body>>>,
+    pub(super) coroutine: UnsafeCell<Option<ManuallyDrop<Body>>>,
 }
 
 impl Fiber {
@@ -89,12 +91,14 @@ impl Fiber {
             Ok(stack) => (Some(stack), None),
             Err(failure) => (None, Some(failure)),
         };
+        let bounds = stack.as_ref().map_or(0..0, LabelledStack::bounds);
         let fiber = Rc::new(Fiber {
             home,
             parent: RefCell::new(parent),
             expects: Cell::new(Kind::of::<T>()),
             exit: RefCell::new(None),
-            base: stack.as_ref().map_or(0, |stack| stack.bounds().end),
+            base: bounds.end,
+            bottom: bounds.start,
             failure,
             yielder: Cell::new(ptr::null()),
             life: Cell::new(if stack.is_some() { Life::Fresh } else { Life::Dead }),
@@ -177,26 +181,11 @@ impl Fiber {
     }
 
     /// It has ended: gives its stack back.
-    fn retire(&self) {
+    pub(super) fn retire(&self) {
         self.life.set(Life::Dead);
         // SAFETY: it does not run, and will not.
         if let Some(coroutine) = unsafe { (*self.coroutine.get()).take() } {
             room::give(ManuallyDrop::into_inner(coroutine).into_stack());
-        }
-    }
-
-    /// Why a started one must not be run to its end, if so.
-    fn must_leak(&self) -> Option<&'static str> {
-        if self.life.get() != Life::Started {
-            None
-        } else if let Some(why) = self.home.forbids() {
-            Some(why)
-        } else if self.amid_unwind.get() {
-            Some("while it unwound")
-        } else if cfg!(panic = "abort") {
-            Some("in a program that cannot unwind")
-        } else {
-            None
         }
     }
 }
@@ -222,24 +211,4 @@ unsafe fn main<T: 'static, F: FnOnce(T) -> T>(first: Load, body: F) -> Ended {
 /// Whether `payload` is that of the kill of the one whose stack begins at `base`.
 pub(super) fn is_exit(payload: &(dyn Any + Send), base: usize) -> bool {
     payload.downcast_ref().is_some_and(|Exit(it)| *it == base)
-}
-
-impl Drop for Fiber {
-    fn drop(&mut self) {
-        let leak = self.must_leak();
-        let _outside = Outside::here();
-        if leak.is_none() && self.scopes.get() != Scopes::NONE {
-            self.put_scopes();
-        }
-        let Some(coroutine) = self.coroutine.get_mut() else { return };
-        if let Some(why) = leak {
-            return room::say_leaked("greenlet", why);
-        }
-        let load = Load::close(self.base);
-        let close = || drop(coroutine.resume(load).as_return());
-        // This may be wherever somebody switches, so a destructor's panic, which
-        // has been reported, has nobody to go to; nor has its payload's own.
-        catch_unwind(AssertUnwindSafe(close)).unwrap_or_else(std::mem::forget);
-        self.retire();
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::error::{SwitchError, again, refused};
 use super::fiber::Fiber;
+use super::forgotten;
 use super::hub::{Hub, living};
 use super::load::{Exit, Kind, Load};
 use super::room::{self, Wish};
@@ -42,7 +43,8 @@ pub(super) const WHAT: &str = "greenlet";
 ///
 /// A handle is counted. With the last one to a suspended greenlet dropped,
 /// nobody can switch to it any more, and it unwinds from its `switch`, so that
-/// its destructors run. They may switch: then whoever dropped it does. As with
+/// its destructors run. They may switch: then whoever dropped it does; and so may
+/// a body that catches this, but one that does so over and over is leaked. As with
 /// `Rc`, those that hold handles to each other on their stacks are never
 /// dropped, and nor is one that holds a handle to itself across a `switch`, be it
 /// a temporary; [`kill`](Greenlet::kill) them.
@@ -169,6 +171,7 @@ impl<T: 'static> Greenlet<T> {
         }
         let (to, value) = self.target(value)?;
         if self.hub.runs(to.as_ref()) {
+            forgotten::count();
             return Ok(value);
         }
         let mut slot = Some(value);

@@ -18,6 +18,7 @@ mod end;
 mod iterate;
 mod load;
 mod fiber;
+mod forgotten;
 mod hub;
 mod greenlet;
 mod lineage;

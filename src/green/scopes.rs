@@ -44,6 +44,16 @@ impl Scopes {
         });
         current::set_native(self.native);
     }
+
+    /// Enters what somebody has who is in nothing else, on top of what the
+    /// calling thread is in.
+    ///
+    /// # Safety
+    /// As `set`.
+    pub(crate) unsafe fn enter(self) {
+        // SAFETY: the caller's promise.
+        unsafe { Taken::since(self, Scopes::NONE).enter() }
+    }
 }
 
 /// What a thread was in before it ran something, and is in again when this is
@@ -88,21 +98,8 @@ impl Outside {
 
     #[cold]
     fn take(&self, now: Scopes) -> Taken {
-        let mut lowest = now.limit;
-        if now.limit == self.0.limit {
-            lowest = ptr::null();
-        }
-        // SAFETY: entered since, and not left; the last of them was entered first.
-        while let Some(limit) = unsafe { lowest.as_ref() }
-            && limit.outer.get() != self.0.limit
-        {
-            lowest = limit.outer.get();
-        }
-        Taken {
-            limits: (!lowest.is_null()).then_some((now.limit, lowest)),
-            shields: now.shields.saturating_sub(self.0.shields),
-            native: now.native && !self.0.native,
-        }
+        // SAFETY: entered since, and not left.
+        unsafe { Taken::since(now, self.0) }
     }
 }
 
@@ -127,6 +124,28 @@ pub(crate) struct Taken {
 
 impl Taken {
     pub(crate) const NOTHING: Taken = Taken { limits: None, shields: 0, native: false };
+
+    /// What of `now` was entered after `before`.
+    ///
+    /// # Safety
+    /// The limits of `now` stand, and are linked to the one of `before`.
+    unsafe fn since(now: Scopes, before: Scopes) -> Taken {
+        let mut lowest = now.limit;
+        if now.limit == before.limit {
+            lowest = ptr::null();
+        }
+        // SAFETY: the caller's promise; the last of them was entered first.
+        while let Some(limit) = unsafe { lowest.as_ref() }
+            && limit.outer.get() != before.limit
+        {
+            lowest = limit.outer.get();
+        }
+        Taken {
+            limits: (!lowest.is_null()).then_some((now.limit, lowest)),
+            shields: now.shields.saturating_sub(before.shields),
+            native: now.native && !before.native,
+        }
+    }
 
     /// Enters it again, on top of what the thread is in.
     ///
