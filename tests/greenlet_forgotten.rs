@@ -60,14 +60,14 @@ fn a_long_line_of_dead_parents() {
     workers(1, || {
         let run = || {
             let next = Rc::new(RefCell::new(None));
-            let (mut one, mut n) = (Some(step(20_000, next.clone())), 0);
+            let (mut one, mut n) = (Some(step(40_000, next.clone())), 0);
             while let Some(it) = one {
                 n = it.switch(n);
                 one = next.take();
             }
             n
         };
-        assert_eq!(spawn(run).join().unwrap(), 20_001);
+        assert_eq!(spawn(run).join().unwrap(), 40_001);
     });
 }
 

@@ -134,8 +134,11 @@ impl Hub {
     #[cold]
     fn after(&self, fiber: Rc<Fiber>, ended: Ended) -> Ask {
         let to = living(fiber.parent.borrow().clone());
+        // A dead one does not keep its dead parents, nor need anybody pass them
+        // again: where each makes the next and ends, that would be all before it.
+        let passed = fiber.parent.replace(to.clone());
         let expected = self.expected_by(to.as_ref());
-        let load = match ended {
+        let mut load = match ended {
             Ok(value) => Load::returned(value, expected, fiber),
             Err(payload) if is_exit(&*payload, fiber.base) => {
                 match fiber.exit.borrow_mut().take() {
@@ -145,6 +148,9 @@ impl Hub {
             }
             Err(payload) => Load::throw(payload, Some(fiber)),
         };
+        if let Some(passed) = passed.filter(|it| it.is_dead()) {
+            load.also_drop(passed);
+        }
         Ask { to, load }
     }
 }

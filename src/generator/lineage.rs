@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 impl<T: 'static> Greenlet<T> {
-    /// Who goes on when this one has ended; `None` for the thread's own.
+    /// Who goes on when this one has ended, or went on when it had; `None` for the
+    /// thread's own.
     ///
     /// ```
     /// use greenroom::Greenlet;

@@ -34,7 +34,7 @@ pub(super) struct Load {
     /// What it is to drop, once it has that: dropping runs other people's code,
     /// which may switch, so it must not happen on the way.
     _from: From,
-    _rest: Option<Box<dyn Any>>,
+    rest: Option<Box<dyn Any>>,
 }
 
 enum What {
@@ -54,15 +54,15 @@ pub(super) struct Exit(pub(super) usize);
 impl Load {
     /// The value in `slot`, which `from` lends.
     pub(super) fn lent<T: 'static>(slot: &mut Option<T>, from: From) -> Load {
-        Load { what: What::Lent((&raw mut *slot).cast()), _from: from, _rest: None }
+        Load { what: What::Lent((&raw mut *slot).cast()), _from: from, rest: None }
     }
 
     pub(super) fn own(value: Box<dyn Any>, from: From) -> Load {
-        Load { what: What::Own(value), _from: from, _rest: None }
+        Load { what: What::Own(value), _from: from, rest: None }
     }
 
     pub(super) fn throw(payload: Box<dyn Any + Send>, from: From) -> Load {
-        Load { what: What::Throw(payload), _from: from, _rest: None }
+        Load { what: What::Throw(payload), _from: from, rest: None }
     }
 
     /// The greenlet whose stack begins at `base` is killed.
@@ -72,7 +72,7 @@ impl Load {
 
     /// The greenlet whose stack begins at `base` is dropped.
     pub(super) fn close(base: usize) -> Load {
-        Load { what: What::Close(base), _from: None, _rest: None }
+        Load { what: What::Close(base), _from: None, rest: None }
     }
 
     pub(super) fn closes(&self) -> bool {
@@ -89,7 +89,13 @@ impl Load {
             expected.name()
         );
         let what = What::Throw(Box::new(text));
-        Load { what, _from: Some(from), _rest: Some(value) }
+        Load { what, _from: Some(from), rest: Some(value) }
+    }
+
+    /// Has the one that it is for drop this as well.
+    pub(super) fn also_drop(&mut self, other: Rc<dyn Any>) {
+        let rest = self.rest.take();
+        self.rest = Some(Box::new((rest, other)));
     }
 
     /// The value, or what to unwind with. What is left of the load is dropped.
