@@ -251,6 +251,30 @@ fn native_stays_with_the_body() {
             assert!(spawns_green());
             assert_eq!(native.resume(()), Step::Returned(true));
             assert!(spawns_green());
+            // Begun inside of one of the resumer's, gone on with outside; and the
+            // other way round.
+            let both = || {
+                Generator::<(), bool, bool>::new(|co, ()| {
+                    greenroom::patch::native(|| {
+                        co.yield_(spawns_green());
+                        co.yield_(spawns_green());
+                    });
+                    spawns_green()
+                })
+            };
+            let mut begun = greenroom::patch::native(|| {
+                let mut begun = both();
+                assert_eq!(begun.resume(()), Step::Yielded(false));
+                begun
+            });
+            assert_eq!(begun.resume(()), Step::Yielded(false));
+            assert_eq!(begun.resume(()), Step::Returned(true));
+            let mut ends = both();
+            assert_eq!(ends.resume(()), Step::Yielded(false));
+            assert_eq!(ends.resume(()), Step::Yielded(false));
+            let last = greenroom::patch::native(|| ends.resume(()));
+            assert_eq!(last, Step::Returned(false));
+            assert!(spawns_green());
         };
         deed();
         spawn(deed).join().unwrap();

@@ -10,7 +10,8 @@ use std::cell::Cell;
 use std::ptr;
 
 thread_local! {
-    static NATIVE: Cell<bool> = const { Cell::new(false) };
+    /// How many `Native` a plain OS thread is in.
+    static NATIVES: Cell<u32> = const { Cell::new(0) };
     static CURRENT: Cell<*const Record> = const { Cell::new(ptr::null()) };
     static PATCHED: Cell<*const Record> = const { Cell::new(ptr::null()) };
 }
@@ -47,7 +48,7 @@ pub(crate) fn counted() -> Option<RecordRef> {
 #[inline]
 pub(crate) fn enter(record: &Record) {
     CURRENT.set(record);
-    PATCHED.set(if record.own.native.get() { ptr::null() } else { record });
+    PATCHED.set(if record.own.marks.natives.get() > 0 { ptr::null() } else { record });
 }
 
 /// Called by a worker when that has suspended or ended.
@@ -79,51 +80,50 @@ impl Drop for Inside {
 pub(crate) fn spawns_native() -> bool {
     match get() {
         Some(_) => patched().is_none(),
-        None => NATIVE.get(),
+        None => NATIVES.get() > 0,
     }
 }
 
-/// Whether the calling thread is in a `Native`.
+/// How many `Native` the calling thread is in.
 #[inline]
-pub(super) fn is_native() -> bool {
-    get().map_or_else(|| NATIVE.get(), |record| record.own.native.get())
+pub(super) fn natives() -> u32 {
+    get().map_or_else(|| NATIVES.get(), |record| record.own.marks.natives.get())
 }
 
-/// Makes it so, or not, as if a `Native` had been entered or left.
-pub(super) fn set_native(native: bool) {
-    if native == is_native() {
-        return;
+/// Makes it so many, as if `Native`s had been entered or left.
+pub(super) fn set_natives(natives: u32) {
+    let before = match get() {
+        Some(record) => record.own.marks.natives.replace(natives),
+        None => NATIVES.replace(natives),
+    };
+    if (before > 0) != (natives > 0) {
+        PATCHED.set(if natives > 0 { ptr::null() } else { CURRENT.get() });
     }
-    match get() {
-        Some(record) => record.own.native.set(native),
-        None => NATIVE.set(native),
-    }
-    PATCHED.set(if native { ptr::null() } else { CURRENT.get() });
 }
 
 /// Until dropped, no call of this thread is caught, green or not, and what it
-/// spawns are plain OS threads. It may be suspended meanwhile.
+/// spawns are plain OS threads. It may be suspended meanwhile, and in a generator
+/// whoever resumes it may have entered or left one in between: so they are
+/// counted, and nobody remembers what was before.
 pub(crate) struct Native {
-    before: bool,
-    patched: *const Record,
+    /// The runtime itself has entered it.
+    inside: bool,
 }
 
 impl Native {
     pub(crate) fn enter() -> Native {
-        let before = match get() {
-            Some(record) => record.own.native.replace(true),
-            None => NATIVE.replace(true),
-        };
-        Native { before, patched: PATCHED.replace(ptr::null()) }
+        let before = natives();
+        let inside = before == 0 && PATCHED.get() != CURRENT.get();
+        set_natives(before + 1);
+        Native { inside }
     }
 }
 
 impl Drop for Native {
     fn drop(&mut self) {
-        match get() {
-            Some(record) => record.own.native.set(self.before),
-            None => NATIVE.set(self.before),
+        set_natives(natives() - 1);
+        if self.inside {
+            PATCHED.set(ptr::null());
         }
-        PATCHED.set(self.patched);
     }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Marks {
     pub(super) refusals: Cell<u16>,
     /// What the last sleep of libc's that failed has said, or 0.
     pub(super) slept: Cell<u8>,
+    /// How many `Native` it is in: its calls are not to be caught. Of a green
+    /// thread; see `current`.
+    pub(super) natives: Cell<u32>,
 }
 
 impl Limit {
@@ -88,6 +91,7 @@ impl Marks {
             shielded_around: Cell::new(false),
             refusals: Cell::new(0),
             slept: Cell::new(0),
+            natives: Cell::new(0),
         }
     }
 

@@ -31,8 +31,6 @@ pub(crate) struct Own {
     pub(crate) budget: Cell<u32>,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
-    /// Its calls are not to be caught for now.
-    pub(super) native: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
@@ -68,7 +66,6 @@ impl Own {
             timer: Cell::new(None),
             timed_out: Cell::new(false),
             budget: Cell::new(BUDGET),
-            native: Cell::new(false),
             marks: Marks::new(),
             wakes: Cell::new(0),
         }

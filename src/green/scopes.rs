@@ -19,17 +19,17 @@ use std::ptr;
 pub(crate) struct Scopes {
     limit: *const Limit,
     shields: u32,
-    native: bool,
+    natives: u32,
 }
 
 impl Scopes {
-    pub(crate) const NONE: Scopes = Scopes { limit: ptr::null(), shields: 0, native: false };
+    pub(crate) const NONE: Scopes = Scopes { limit: ptr::null(), shields: 0, natives: 0 };
 
     /// The calling thread's.
     #[inline]
     pub(crate) fn here() -> Scopes {
-        let native = current::is_native();
-        with(|marks, _| Scopes { limit: marks.limit.get(), shields: marks.shields.get(), native })
+        let natives = current::natives();
+        with(|marks, _| Scopes { limit: marks.limit.get(), shields: marks.shields.get(), natives })
     }
 
     /// Makes them the calling thread's.
@@ -42,7 +42,7 @@ impl Scopes {
             marks.limit.set(self.limit);
             marks.shields.set(self.shields);
         });
-        current::set_native(self.native);
+        current::set_natives(self.natives);
     }
 
     /// Enters what somebody has who is in nothing else, on top of what the
@@ -119,11 +119,11 @@ pub(crate) struct Taken {
     /// The last and the first of its limits.
     limits: Option<(*const Limit, *const Limit)>,
     shields: u32,
-    native: bool,
+    natives: u32,
 }
 
 impl Taken {
-    pub(crate) const NOTHING: Taken = Taken { limits: None, shields: 0, native: false };
+    pub(crate) const NOTHING: Taken = Taken { limits: None, shields: 0, natives: 0 };
 
     /// What of `now` was entered after `before`.
     ///
@@ -143,7 +143,7 @@ impl Taken {
         Taken {
             limits: (!lowest.is_null()).then_some((now.limit, lowest)),
             shields: now.shields.saturating_sub(before.shields),
-            native: now.native && !before.native,
+            natives: now.natives.saturating_sub(before.natives),
         }
     }
 
@@ -170,7 +170,7 @@ impl Taken {
             scopes.limit = last;
         }
         scopes.shields += self.shields;
-        scopes.native |= self.native;
+        scopes.natives += self.natives;
         // SAFETY: as above.
         unsafe { scopes.set() };
     }
