@@ -2,34 +2,20 @@
 
 mod common;
 
-use common::{Counted, in_child, os_thread, spin_until, until, workers};
+use common::{Counted, in_child, os_thread, slow, spin_until, until, workers};
 use greenroom::generator::{Co, ResumeError};
 use greenroom::sync::Event;
-use greenroom::{Generator, Step, joinall, sleep, spawn, yield_now};
+use greenroom::{Generator, Step, joinall, sleep, spawn};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-
-/// Waits in its body between any two numbers.
-fn slow(name: usize) -> Generator<(), usize, usize> {
-    Generator::new(move |co, ()| {
-        let mut sum = 0;
-        for n in 0..20 {
-            yield_now();
-            sleep(Duration::from_micros(100));
-            sum += n;
-            co.yield_(name + n);
-        }
-        sum
-    })
-}
 
 #[test]
 fn a_body_that_waits_parks_its_green_thread() {
     workers(1, || {
         let all = (0..50).map(|id| {
             spawn(move || {
-                let mut mine = slow(1000 * id);
+                let mut mine = slow::numbers(1000 * id);
                 let got: Vec<_> = mine.by_ref().collect();
                 assert_eq!(got, (1000 * id..1000 * id + 20).collect::<Vec<_>>());
                 assert!(mine.is_done());

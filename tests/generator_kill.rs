@@ -2,25 +2,11 @@
 
 mod common;
 
-use common::{Counted, until, workers};
-use greenroom::{Generator, joinall, sleep, spawn, yield_now};
+use common::{Counted, slow, until, workers};
+use greenroom::{Generator, joinall, sleep, spawn};
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// Waits in its body between any two numbers.
-fn slow(name: usize) -> Generator<(), usize, usize> {
-    Generator::new(move |co, ()| {
-        let mut sum = 0;
-        for n in 0..20 {
-            yield_now();
-            sleep(Duration::from_micros(100));
-            sum += n;
-            co.yield_(name + n);
-        }
-        sum
-    })
-}
 
 /// The kill unwinds the body, then whoever resumed it.
 #[test]
@@ -48,7 +34,7 @@ fn a_kill_unwinds_through_it() {
         assert!(green.join().unwrap_err().is_killed());
         Counted::assert_gone(4);
         // The stacks are whole.
-        let all = (0..20).map(|id| spawn(move || slow(id).count()));
+        let all = (0..20).map(|id| spawn(move || slow::numbers(id).count()));
         let all = joinall(all.collect::<Vec<_>>());
         assert!(all.into_iter().all(|count| count.unwrap() == 20));
     });

@@ -3,14 +3,12 @@
 
 mod common;
 
-use common::{until, workers};
+use common::{slow::Copied, until, workers};
 use greenroom::queue::{Channel, GetError, LifoQueue, PriorityQueue, Queue};
-use greenroom::sync::Event;
 use greenroom::{spawn, yield_now};
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// A job is `Send`, and mostly not `Sync`.
 #[test]
@@ -87,25 +85,11 @@ fn a_put_that_panics_leaves_the_queue_in_order() {
     });
 }
 
-/// Copying it waits for `go`, and says `begun`.
-struct Slow {
-    begun: Arc<AtomicUsize>,
-    go: Arc<Event>,
-}
-
-impl Clone for Slow {
-    fn clone(&self) -> Slow {
-        self.begun.fetch_add(1, SeqCst);
-        self.go.wait();
-        Slow { begun: self.begun.clone(), go: self.go.clone() }
-    }
-}
-
 /// Whoever looks takes nothing: a `try_get` meanwhile finds the item.
 #[test]
 fn what_is_looked_at_can_be_got() {
     workers(2, || {
-        let slow = Slow { begun: Arc::default(), go: Arc::default() };
+        let slow = Copied::default();
         let (begun, go) = (slow.begun.clone(), slow.go.clone());
         let queue = Queue::new();
         queue.put(slow).unwrap();

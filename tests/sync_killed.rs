@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::{until, workers};
+use common::{slow::Copied, until, workers};
 use greenroom::queue::{GetError, Queue};
-use greenroom::sync::{Condvar, Event, Mutex, RwLock};
+use greenroom::sync::{Condvar, Mutex, RwLock};
 use greenroom::{ThreadPool, spawn, yield_now};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -38,25 +38,11 @@ fn a_notice_goes_to_the_next() {
     });
 }
 
-/// Copying it waits for `go`, and says `begun`.
-struct Slow {
-    begun: Arc<AtomicUsize>,
-    go: Arc<Event>,
-}
-
-impl Clone for Slow {
-    fn clone(&self) -> Slow {
-        self.begun.fetch_add(1, SeqCst);
-        self.go.wait();
-        Slow { begun: self.begun.clone(), go: self.go.clone() }
-    }
-}
-
 /// It was given an item to look at, and is killed while another looks.
 #[test]
 fn an_item_to_look_at_stays() {
     workers(1, || {
-        let slow = Slow { begun: Arc::default(), go: Arc::default() };
+        let slow = Copied::default();
         let (begun, go) = (slow.begun.clone(), slow.go.clone());
         let queue = Queue::new();
         let (looking, putting) = (queue.clone(), queue.clone());

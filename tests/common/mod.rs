@@ -6,6 +6,8 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod slow;
+
 use std::any::type_name;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
