@@ -4,8 +4,8 @@
 //! |---|---|
 //! | (none) | it runs, or it is fresh or gave way and stands in a queue |
 //! | `NOTIFIED` | as (none), and the next park returns at once |
-//! | `PARKED` | it waits; whoever sets `NOTIFIED` must queue it |
-//! | `PARKED`+`NOTIFIED` | it was woken and stands in a queue or inbox |
+//! | `PARKED` | it waits; whoever clears it must queue it |
+//! | `PARKED`+`NOTIFIED` | it was notified before it could wait: its worker queues it |
 //! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
 //! | `KILLED` | beside the others: it is to end at its next wait; stays |
 //! | `WOKEN` | beside the others: a `Waker` of its was woken, for its `block_on` |
@@ -13,16 +13,17 @@
 //!
 //! | move | by | ordering |
 //! |---|---|---|
-//! | set `NOTIFIED` (`notify`) | anybody | AcqRel: what came before it is seen by the woken one; the one that queues sees the stack saved |
+//! | clear `PARKED`, or else set `NOTIFIED` (`notify`) | anybody | AcqRel: the one that queues sees the stack saved; what came before is seen by way of the queue, or else by who takes the notice |
 //! | set `PARKED` (`commit_park`) | the worker that ran it, once its stack is saved | AcqRel: its stack and record are seen by whoever queues it |
-//! | clear `PARKED`, `NOTIFIED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees all that any notifier did, also those who found it queued already |
+//! | clear `PARKED`+`NOTIFIED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees what the notifiers did |
 //! | clear `NOTIFIED` (`take_notice`) | itself, before it suspends | Acquire, likewise |
-//! | set `KILLED` and `NOTIFIED` (`kill`) | anybody | as `notify` |
+//! | the same, and set `KILLED` (`kill`), `TOKEN`, `WOKEN` | anybody | as `notify` |
 //! | set `DONE` | the worker that ran it | Release |
 //!
-//! Exactly one of several notifiers finds `PARKED` without `NOTIFIED`, so a
-//! green thread is never queued twice; a `NOTIFIED` that nobody needed costs
-//! one turn of the waiter's own loop, which looks at its condition again.
+//! Exactly one of several notifiers finds `PARKED` without `NOTIFIED`, and clears
+//! it, so a green thread is never queued twice, and one that was woken once has
+//! nothing to clear before it runs. Those who come later leave `NOTIFIED`, which
+//! costs one turn of the waiter's own loop: it looks at its condition again.
 
 use crate::sys::atomic::AtomicU32;
 use std::sync::atomic::Ordering::*;
@@ -47,17 +48,30 @@ impl State {
     /// Makes it runnable; true if the caller must queue it.
     #[inline]
     pub(crate) fn notify(&self) -> bool {
-        self.0.fetch_or(NOTIFIED, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+        self.notify_and_set(0)
+    }
+
+    #[inline]
+    fn notify_and_set(&self, bits: u32) -> bool {
+        let mut word = self.0.load(Relaxed);
+        loop {
+            let wins = word & (PARKED | NOTIFIED | DONE) == PARKED;
+            let told = if wins { word & !PARKED } else { word | NOTIFIED };
+            match self.0.compare_exchange_weak(word, told | bits, AcqRel, Relaxed) {
+                Ok(_) => return wins,
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// As `notify`, and leaves the user's token.
     pub(crate) fn notify_with_token(&self) -> bool {
-        self.0.fetch_or(NOTIFIED | TOKEN, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+        self.notify_and_set(TOKEN)
     }
 
     /// As `notify`, and marks it as killed.
     pub(crate) fn kill(&self) -> bool {
-        self.0.fetch_or(NOTIFIED | KILLED, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+        self.notify_and_set(KILLED)
     }
 
     /// Whether it was killed. For itself: what wakes it has been acquired.
@@ -68,7 +82,7 @@ impl State {
 
     /// As `notify`, and says that a future can be polled again.
     pub(crate) fn notify_woken(&self) -> bool {
-        self.0.fetch_or(NOTIFIED | WOKEN, AcqRel) & (PARKED | NOTIFIED | DONE) == PARKED
+        self.notify_and_set(WOKEN)
     }
 
     /// It has suspended to wait; false if it was notified before, and then the
@@ -82,8 +96,8 @@ impl State {
     /// Taken from a queue, about to run.
     #[inline]
     pub(crate) fn begin_run(&self) {
-        // One that gave way or is fresh is not parked, and costs no atomic write.
-        // PARKED is set and cleared by its worker alone, so a plain look is exact.
+        // One that was woken, gave way or is fresh is not parked, and costs no
+        // atomic write. A plain look is exact: with `NOTIFIED`, only this clears it.
         if self.0.load(Relaxed) & PARKED != 0 {
             self.0.fetch_and(!(PARKED | NOTIFIED), Acquire);
         }
@@ -144,6 +158,9 @@ mod tests {
         assert!(s.commit_park());
         assert!(s.notify());
         assert!(!s.notify());
+        s.begin_run();
+        assert!(s.take_notice(), "the second was not seen yet");
+        assert!(!s.take_notice(), "the first is over");
     }
 
     #[test]

@@ -32,8 +32,51 @@ fn loom_one_notifier_queues() {
         let queued = s.3.load(Acquire) + u32::from(!parked);
         assert_eq!(queued, 1);
         s.0.begin_run();
-        // SAFETY: both notifiers are seen by `begin_run`.
+        s.0.take_notice();
+        assert!(s.0.commit_park(), "nobody is left to notify it");
+        // SAFETY: one notifier queued it, or was seen by `begin_run`; the other, too,
+        // or left its notice.
         assert_eq!(s.1.with(|p| unsafe { *p }) + s.2.with(|p| unsafe { *p }), 2);
+    });
+}
+
+/// Two notifiers, of whom one wakes it: before it waits again it has seen what
+/// both wrote, by way of the queue (here `s.3`) or of the notice.
+#[test]
+fn loom_a_late_notice_is_seen_before_the_next_wait() {
+    loom::model(|| {
+        let s =
+            Arc::new((State::fresh(), UnsafeCell::new(0), UnsafeCell::new(0), AtomicU32::new(0)));
+        s.0.begin_run();
+        assert!(s.0.commit_park());
+        for i in 0..2 {
+            let s = s.clone();
+            loom::thread::spawn(move || {
+                let cell = if i == 0 { &s.1 } else { &s.2 };
+                // SAFETY: each notifier has a cell of its own.
+                cell.with_mut(|p| unsafe { *p = 1 });
+                if s.0.notify() {
+                    s.3.store(1 + i, Release);
+                }
+            });
+        }
+        let mut winner = 0;
+        while winner == 0 {
+            loom::thread::yield_now();
+            winner = s.3.load(Acquire);
+        }
+        s.0.begin_run();
+        let (first, second) = if winner == 1 { (&s.1, &s.2) } else { (&s.2, &s.1) };
+        // SAFETY: the winner is done with it.
+        assert_eq!(first.with(|p| unsafe { *p }), 1);
+        if s.0.take_notice() {
+            // SAFETY: that was the other.
+            assert_eq!(second.with(|p| unsafe { *p }), 1);
+        } else if !s.0.commit_park() {
+            s.0.begin_run();
+            // SAFETY: that was the other.
+            assert_eq!(second.with(|p| unsafe { *p }), 1);
+        }
     });
 }
 
