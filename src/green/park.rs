@@ -118,6 +118,12 @@ impl Waiting {
         }
     }
 
+    /// The calling thread, if it is green.
+    #[inline]
+    pub(crate) fn green() -> Option<Waiting> {
+        current::get().map(|record| Waiting::Green(record.whole()))
+    }
+
     /// Whether it takes what it is going to be told of: one at several places may
     /// have decided otherwise.
     ///

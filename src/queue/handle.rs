@@ -1,7 +1,8 @@
 //! The queues themselves: handles to what is shared.
 
 use super::error::{GetError, PutError};
-use super::shared::{Room, Shared};
+use super::shared::Shared;
+use super::waits::Room;
 use crate::sync::select::{Arm, Chosen};
 use crate::sync::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
@@ -83,7 +84,28 @@ macro_rules! queue {
             where
                 T: Clone,
             {
-                self.0.peek()
+                self.0.peek(None)
+            }
+
+            /// As `peek`, at most for `timeout`.
+            ///
+            /// # Errors
+            /// [`GetError::Timeout`], [`GetError::Shutdown`].
+            ///
+            /// ```
+            /// use greenroom::queue::{GetError, Queue};
+            /// use std::time::Duration;
+            /// let queue = Queue::new();
+            /// assert_eq!(queue.peek_timeout(Duration::ZERO), Err(GetError::Timeout));
+            /// queue.put(1).unwrap();
+            /// assert_eq!(queue.peek_timeout(Duration::ZERO), Ok(1));
+            /// assert_eq!(queue.len(), 1);
+            /// ```
+            pub fn peek_timeout(&self, timeout: Duration) -> Result<T, GetError>
+            where
+                T: Clone,
+            {
+                self.0.peek(Some(clock::after(timeout)))
             }
 
             /// As `peek`, without waiting.
@@ -122,12 +144,12 @@ macro_rules! queue {
 
             /// Waits until `task_done` was called for every item that was put.
             pub fn join(&self) {
-                self.0.join()
+                self.0.join(None);
             }
 
             /// As `join`, at most for `timeout`; whether all is done.
             pub fn join_timeout(&self, timeout: Duration) -> bool {
-                self.0.join_timeout(timeout)
+                self.0.join(Some(clock::after(timeout)))
             }
 
             /// Nothing is put any more, and those who wait to put give up. What
@@ -164,13 +186,13 @@ macro_rules! queue {
 
         impl<T $(: $Bound)?> Watch for $Name<T> {
             fn is_ready(&self) -> bool {
-                self.0.items().is_ready()
+                self.0.is_ready()
             }
             fn watch(&self, spot: &Spot) -> bool {
-                self.0.items().watch(spot)
+                self.0.watch(spot)
             }
             fn unwatch(&self, spot: &Spot) {
-                self.0.items().unwatch(spot);
+                self.0.unwatch(spot);
             }
         }
 

@@ -1,38 +1,56 @@
 //! Looking at what would be got next.
 //!
-//! Whoever looks takes a permit only if he had to wait for one, and gives it
-//! back. `lookers` counts those who do, from before they wait until the permit
-//! is back, both under `content`; so one who finds an item, but no permit, and
+//! Whoever looks takes a promise only if he had to wait for one, and gives it
+//! back. `lookers` counts those who do, from before they wait until the promise
+//! is back, both under the lock; so one who finds an item, but no promise, and
 //! no looker, knows that others came first and will take it.
 
+use super::away::{Away, For};
 use super::error::GetError;
 use super::order::Order;
-use super::shared::{Content, Held, Shared};
+use super::shared::{Inside, Shared};
+use super::state::Core;
+use super::waits::Held;
+use crate::green::park::Told;
 use crate::sync::Outcome;
+use crate::sys::clock::Nanos;
 
 impl<T: Clone, B: Order<T>> Shared<T, B> {
     pub(super) fn try_peek(&self) -> Result<T, GetError> {
-        let content = self.content.lock();
-        let none = if content.shut { GetError::Shutdown } else { GetError::Empty };
-        content.buffer.peek().cloned().ok_or(none)
+        let at = self.enter_by_the_door();
+        let none = if at.core.shut { GetError::Shutdown } else { GetError::Empty };
+        self.show(at, Told::Nothing).ok_or(none)
     }
 
-    pub(super) fn peek(&self) -> Result<T, GetError> {
-        let mut content = self.content.lock();
-        if content.buffer.len() == 0 && !content.shut {
-            content.lookers += 1;
-            drop(content);
-            let looking = Looking(self);
-            let granted = self.items.acquire(None) == Outcome::Granted;
-            let held = granted.then(|| Held(&self.items));
-            content = self.content.lock();
-            looking.ends(&mut content);
-            // An immediate shutdown leaves permits without items.
-            if let Some(held) = held.filter(|_| content.buffer.len() == 0) {
-                held.used();
+    pub(super) fn peek(&self, deadline: Option<Nanos>) -> Result<T, GetError> {
+        let mut at = self.enter_by_the_door();
+        if at.core.len > 0 || at.core.shut {
+            return self.show(at, Told::Nothing).ok_or(GetError::Shutdown);
+        }
+        at.core.lookers += 1;
+        drop(at);
+        let looking = Looking(self);
+        let outcome = Self::acquire(self, deadline);
+        let held = (outcome == Outcome::Granted).then(|| Held(self));
+        let mut at = self.enter_by_the_door();
+        looking.ends(&mut at.core);
+        let mut told = Told::Nothing;
+        if let Some(held) = held {
+            held.used();
+            // An immediate shutdown leaves promises without items.
+            if at.core.len > 0 {
+                told = at.core.items.give();
             }
         }
-        content.buffer.peek().cloned().ok_or(GetError::Shutdown)
+        let none = if at.core.shut { GetError::Shutdown } else { GetError::Timeout };
+        self.show(at, told).ok_or(none)
+    }
+
+    /// By the door.
+    fn show(&self, at: Inside<'_, B>, told: Told) -> Option<T> {
+        let away = Away::take(self, at, For::Look);
+        told.finish();
+        away.buffer.peek().cloned()
     }
 }
 
@@ -40,8 +58,8 @@ impl<T: Clone, B: Order<T>> Shared<T, B> {
 struct Looking<'a, T, B: Order<T>>(&'a Shared<T, B>);
 
 impl<T, B: Order<T>> Looking<'_, T, B> {
-    fn ends(self, content: &mut Content<B>) {
-        content.lookers -= 1;
+    fn ends(self, core: &mut Core<B>) {
+        core.lookers -= 1;
         std::mem::forget(self);
     }
 }
@@ -49,6 +67,6 @@ impl<T, B: Order<T>> Looking<'_, T, B> {
 /// The wait has unwound.
 impl<T, B: Order<T>> Drop for Looking<'_, T, B> {
     fn drop(&mut self) {
-        self.0.content.lock().lookers -= 1;
+        self.0.core.lock().lookers -= 1;
     }
 }

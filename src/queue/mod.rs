@@ -5,7 +5,11 @@
 
 mod error;
 mod order;
+mod state;
 mod shared;
+mod away;
+mod waits;
+mod moves;
 mod look;
 mod handle;
 mod channel;

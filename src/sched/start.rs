@@ -7,7 +7,7 @@ use super::worker::Worker;
 use crate::config::{self, Settings, ThreadLocals};
 use crate::green::{current, locals, report};
 use crate::stack::{SizeClass, StackCache};
-use crate::sys::{biased, fault, futex, platform};
+use crate::sys::{barrier, fault, futex, platform};
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     }
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
-    if locals::are_own() && runtime.workers.len() > 1 && biased::prepare() {
+    if locals::are_own() && runtime.workers.len() > 1 && barrier::prepare() {
         // Without it a hog delays its neighbours, and nothing else is wrong.
         let builder = thread::Builder::new().name("green-monitor".into());
         let _ = builder.spawn(|| monitor::run(runtime));

@@ -22,7 +22,7 @@
 use crate::green::park::Waiting;
 use crate::sys::atomic::AtomicU32;
 use std::cell::Cell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::*;
 
 const WAITING: u32 = 0;
@@ -68,6 +68,9 @@ pub(crate) struct Node<W = Waiting> {
     who: Cell<Option<W>>,
     outcome: AtomicU32,
     number: Cell<u64>,
+    /// Where what is granted may be left, of the type that its line's primitive
+    /// knows; null: nowhere.
+    place: Cell<*mut ()>,
     next: Cell<*const Node<W>>,
     prev: Cell<*const Node<W>>,
 }
@@ -78,9 +81,16 @@ impl<W> Node<W> {
             who: Cell::new(Some(who)),
             outcome: AtomicU32::new(WAITING),
             number: Cell::new(0),
+            place: Cell::new(ptr::null_mut()),
             next: Cell::new(ptr::null()),
             prev: Cell::new(ptr::null()),
         }
+    }
+
+    /// What is granted may be left there, by who grants it.
+    pub(crate) fn with_place(self, place: *mut ()) -> Node<W> {
+        self.place.set(place);
+        self
     }
 
     /// Who waits: for a place that is no line.
@@ -169,6 +179,13 @@ impl<W: Candidate> Line<W> {
         // SAFETY: those in line are alive, and `who` is only taken from them by
         // one who has the line mutably.
         unsafe { self.first.as_ref().and_then(|node| (*node.who.as_ptr()).as_ref()) }
+    }
+
+    /// Where what is granted to the first in line may be left.
+    #[inline]
+    pub(crate) fn first_place(&self) -> Option<NonNull<()>> {
+        // SAFETY: those in line are alive.
+        unsafe { self.first.as_ref() }.and_then(|node| NonNull::new(node.place.get()))
     }
 
     /// # Safety

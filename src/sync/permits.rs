@@ -13,7 +13,7 @@ use super::place::{self, Place, Source};
 use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
 use crate::sys::clock::Nanos;
-use crate::sys::lock::Lock;
+use crate::sys::quick::Quick;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
 const WAITERS: usize = 1;
@@ -26,14 +26,14 @@ pub(crate) const MOST: usize = usize::MAX / ONE - 1;
 pub(crate) struct Permits {
     word: AtomicUsize,
     most: usize,
-    line: Lock<Line>,
+    line: Quick<Line>,
 }
 
 impl Permits {
     /// `free` permits now, and never more than `most`.
     pub(crate) const fn new(free: usize, most: usize) -> Permits {
         assert!(free <= most && most <= MOST, "too many permits");
-        Permits { word: AtomicUsize::new(free * ONE), most, line: Lock::new(Line::new()) }
+        Permits { word: AtomicUsize::new(free * ONE), most, line: Quick::new(Line::new()) }
     }
 
     /// How many there may be.
@@ -124,15 +124,21 @@ impl Permits {
 
     fn note_empty(&self, line: &Line) {
         if line.is_empty() && !line.is_watched() {
-            self.word.fetch_and(!WAITERS, Relaxed);
+            let word = self.word.load(Relaxed);
+            if word < ONE && word & WAITERS != 0 {
+                // Such a word changes under the lock alone.
+                self.word.store(word & !WAITERS, Relaxed);
+            } else if word & WAITERS != 0 {
+                self.word.fetch_and(!WAITERS, Relaxed);
+            }
         }
     }
 
     /// Refuses those who wait, and whoever finds none.
     pub(crate) fn close(&self) {
-        self.word.fetch_or(CLOSED, SeqCst);
         loop {
             let mut line = self.line.lock();
+            self.word.fetch_or(CLOSED, SeqCst);
             // SAFETY: in line, so not told yet.
             let told = line.refuse(|who: Waiting| unsafe { who.wake() });
             if told.is_none() {

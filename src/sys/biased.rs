@@ -10,8 +10,8 @@
 //! Either the claimant sees `busy`, or the owner sees `claimed` when it next
 //! enters, and waits.
 
+use super::barrier;
 use super::futex;
-use super::raw;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*, compiler_fence, fence};
 
 /// See the module's head. Free at first.
@@ -20,20 +20,6 @@ pub(crate) struct Biased {
     busy: AtomicBool,
     /// Somebody else is, or tries.
     claimed: AtomicU32,
-}
-
-/// Lets claims work in this process; false on kernels before 4.14.
-pub(crate) fn prepare() -> bool {
-    let command = libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as usize;
-    // SAFETY: takes no pointers.
-    unsafe { raw::syscall(libc::SYS_membarrier, [command, 0, 0, 0, 0, 0]) }.is_ok()
-}
-
-/// A full barrier on every CPU that runs this process.
-fn barrier_everywhere() -> bool {
-    let command = libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED as usize;
-    // SAFETY: takes no pointers.
-    unsafe { raw::syscall(libc::SYS_membarrier, [command, 0, 0, 0, 0, 0]) }.is_ok()
 }
 
 impl Biased {
@@ -81,7 +67,7 @@ impl Biased {
         }
         let claim = Claim(self);
         // Acquire pairs with `exit`: what the owner did is visible.
-        (barrier_everywhere() && !self.busy.load(Acquire)).then_some(claim)
+        (barrier::everywhere() && !self.busy.load(Acquire)).then_some(claim)
     }
 }
 
@@ -114,7 +100,7 @@ mod tests {
                 unsafe { *self.1.get() += 1 }
             }
         }
-        assert!(prepare());
+        assert!(barrier::prepare());
         let shared = Shared(Biased::new(), UnsafeCell::new(0));
         let (claims, done) = (AtomicU32::new(0), AtomicBool::new(false));
         let (shared, mut turns) = (&shared, 0);

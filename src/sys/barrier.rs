@@ -1,0 +1,22 @@
+//! A full barrier that one thread runs for all others (membarrier(2)), so that
+//! what they do often needs none.
+
+use super::raw;
+
+fn ask(command: i32) -> bool {
+    // SAFETY: takes no pointers.
+    unsafe { raw::syscall(libc::SYS_membarrier, [command as usize, 0, 0, 0, 0, 0]) }.is_ok()
+}
+
+/// Lets `everywhere` work in this process; false on kernels before 4.14.
+pub(crate) fn prepare() -> bool {
+    ask(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+}
+
+/// A full barrier on every CPU that runs this process; false if there can be
+/// none.
+pub(crate) fn everywhere() -> bool {
+    // Mostly that is all. A fork's child may have to ask for it again.
+    ask(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+        || prepare() && ask(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+}

@@ -1,0 +1,184 @@
+//! A lock whose unlocking is a plain store, for what is locked for every item or
+//! permit that passes.
+//!
+//! As with `Lock`, nobody suspends while holding it. Unlike there, who unlocks
+//! looks at it once more *after* it is free: what it lies in must be borrowed for
+//! the whole call, and not be freed by who finds it unlocked.
+//!
+//! | word | by | ordering |
+//! |---|---|---|
+//! | `held` 0 to 1 | who locks | Acquire: sees what the last holder wrote |
+//! | `held` 1 to 0 | the holder | Release, a plain store; then it loads `sleepers` |
+//! | `sleepers` + 1, - 1 | who sleeps for it, around that | see below |
+//!
+//! Unlocking has no atomic read-modify-write and no fence, which cost as much as
+//! locking does. The full barrier between its store and its load is run for it
+//! by who goes to sleep, between counting itself and looking at `held` again
+//! (`barrier.rs`): either the holder sees the sleeper, and wakes it, or the
+//! sleeper sees that the lock is free. Where there is no such barrier, sleepers
+//! look again every millisecond.
+
+use super::barrier;
+use super::clock;
+use super::futex;
+use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering::*, compiler_fence};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+
+/// The lock without its data.
+struct RawQuick {
+    held: AtomicU32,
+    sleepers: AtomicU32,
+}
+
+impl RawQuick {
+    const fn new() -> RawQuick {
+        RawQuick { held: AtomicU32::new(FREE), sleepers: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    fn lock(&self) -> Held<'_> {
+        if !self.take() {
+            self.contended();
+        }
+        Held(self)
+    }
+
+    #[inline]
+    fn take(&self) -> bool {
+        self.held.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
+    }
+
+    #[cold]
+    fn contended(&self) {
+        for _ in 0..100 {
+            if self.held.load(Relaxed) == FREE && self.take() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        self.sleepers.fetch_add(1, SeqCst);
+        let seen = barrier::everywhere();
+        while !self.take() {
+            futex::wait(&self.held, HELD, (!seen).then(|| clock::now() + LOOK_EVERY));
+        }
+        self.sleepers.fetch_sub(1, Relaxed);
+    }
+}
+
+/// How often sleepers look who may not have been seen.
+const LOOK_EVERY: clock::Nanos = 1_000_000;
+
+/// Proof that the lock is held; unlocks when dropped.
+struct Held<'a>(&'a RawQuick);
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.held.store(FREE, Release);
+        // For the CPU, a sleeper's barrier orders these two.
+        compiler_fence(SeqCst);
+        if self.0.sleepers.load(Relaxed) != 0 {
+            wake(&self.0.held);
+        }
+    }
+}
+
+#[cold]
+fn wake(held: &AtomicU32) {
+    futex::wake_one(held);
+}
+
+/// A value behind the lock.
+pub(crate) struct Quick<T> {
+    raw: RawQuick,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached by one thread at a time, through the guard.
+unsafe impl<T: Send> Sync for Quick<T> {}
+
+impl<T> Quick<T> {
+    pub(crate) const fn new(value: T) -> Quick<T> {
+        Quick { raw: RawQuick::new(), value: UnsafeCell::new(value) }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        self.guard(self.raw.lock())
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, raw: Held<'a>) -> Guard<'a, T> {
+        Guard { _raw: raw, value: self.value.get(), _borrow: std::marker::PhantomData }
+    }
+}
+
+/// Access to the value of a held [`Quick`].
+pub(crate) struct Guard<'a, T> {
+    value: *mut T,
+    _raw: Held<'a>,
+    _borrow: std::marker::PhantomData<&'a mut T>,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held for as long as the guard lives.
+        unsafe { &*self.value }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and the guard is borrowed mutably.
+        unsafe { &mut *self.value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_exactly_under_contention() {
+        static LOCK: Quick<u64> = Quick::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for _ in 0..if cfg!(miri) { 100 } else { 100_000 } {
+                        *LOCK.lock() += 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*LOCK.lock(), if cfg!(miri) { 400 } else { 400_000 });
+    }
+
+    /// Each waits so long that the others go to sleep; nobody sleeps on.
+    #[test]
+    fn sleepers_are_woken() {
+        static LOCK: Quick<u64> = Quick::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for turn in 0..if cfg!(miri) { 3 } else { 2000 } {
+                        let mut count = LOCK.lock();
+                        if turn % 16 == 0 {
+                            std::thread::yield_now();
+                            (0..1000).for_each(|_| std::hint::spin_loop());
+                        }
+                        *count += 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*LOCK.lock(), if cfg!(miri) { 12 } else { 8000 });
+        assert_eq!(LOCK.raw.sleepers.load(Relaxed), 0);
+    }
+}
