@@ -49,6 +49,7 @@ pub(crate) fn enable() -> io::Result<()> {
 ///
 /// # Errors
 /// No memory.
+#[inline]
 pub(super) fn attach(record: &Record, stack: &GreenStack) -> io::Result<()> {
     let Some(layout) = layout() else { return Ok(()) };
     let end = stack.end();

@@ -174,14 +174,23 @@ impl Waiting {
     /// It has not been told yet, and was claimed.
     #[inline]
     pub(crate) unsafe fn wake(self) -> Told {
+        let Waiting::Green(record) = self else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.wake_other() };
+        };
+        // SAFETY: it waits to be told, so it is alive.
+        let record = unsafe { record.as_ref() };
+        record.wake().map_or(Told::Nothing, Told::Green)
+    }
+
+    /// # Safety
+    /// As `wake`.
+    #[cold]
+    unsafe fn wake_other(self) -> Told {
         match self {
-            Waiting::Green(record) => {
-                // SAFETY: it waits to be told, so it is alive.
-                let record = unsafe { record.as_ref() };
-                record.wake().map_or(Told::Nothing, Told::Green)
-            }
+            Waiting::Green(_) => unreachable!("green ones are woken above"),
             Waiting::Os(parker) => Told::Os(parker),
-            // SAFETY: as above; claimed, it is told once.
+            // SAFETY: it waits to be told, so it is alive; claimed, it is told once.
             Waiting::Part(part) => unsafe { part.as_ref().wake() },
             Waiting::Task(_) => unreachable!("tasks stand in no line"),
             // SAFETY: slots stay until they are told or have left.
@@ -262,8 +271,13 @@ impl Told {
     pub(crate) fn finish(self) {
         match self {
             Told::Green(woken) => woken.queue(),
-            Told::Os(parker) => parker.unpark(),
-            Told::Nothing => {}
+            other => other.finish_other(),
+        }
+    }
+
+    fn finish_other(self) {
+        if let Told::Os(parker) = self {
+            parker.unpark();
         }
     }
 }

@@ -2,7 +2,8 @@
 //! on it. Whatever that does, and if it panics, the counts then say what is in it.
 
 use super::order::Order;
-use super::shared::{Inside, Shared};
+use super::shared::{ByTheDoor, Shared};
+use super::state::Core;
 use crate::green::park::Told;
 use crate::sync::MutexGuard;
 
@@ -27,14 +28,13 @@ pub(super) struct Away<'a, T, B: Order<T>> {
     /// What it was away for did not panic.
     pub(super) well: bool,
     /// Let go last.
-    _door: Option<MutexGuard<'a, ()>>,
+    _door: MutexGuard<'a, ()>,
 }
 
 impl<'a, T, B: Order<T>> Away<'a, T, B> {
-    /// `at` came by the door.
-    pub(super) fn take(of: &'a Shared<T, B>, at: Inside<'a, B>, why: For) -> Away<'a, T, B> {
-        let Inside { mut core, door } = at;
-        debug_assert!(door.is_some() && !core.away);
+    pub(super) fn take(of: &'a Shared<T, B>, at: ByTheDoor<'a, B>, why: For) -> Away<'a, T, B> {
+        let ByTheDoor { mut core, door } = at;
+        debug_assert!(!core.away);
         core.away = true;
         let buffer = std::mem::take(&mut core.buffer);
         Away { of, before: buffer.len(), buffer, why, well: false, _door: door }
@@ -42,7 +42,7 @@ impl<'a, T, B: Order<T>> Away<'a, T, B> {
 
     /// Counts, under the lock, what has changed: who is told of it, and up to
     /// which number joiners are.
-    fn settle(&self, core: &mut super::state::Core<B>) -> (Told, u64) {
+    fn settle(&self, core: &mut Core<B>) -> (Told, u64) {
         let (grown, shrunk) = (core.len > self.before, core.len < self.before);
         let bounded = self.of.bound.is_some();
         match self.why {

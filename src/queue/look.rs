@@ -8,7 +8,7 @@
 use super::away::{Away, For};
 use super::error::GetError;
 use super::order::Order;
-use super::shared::{Inside, Shared};
+use super::shared::{ByTheDoor, Shared};
 use super::state::Core;
 use super::waits::Held;
 use crate::green::park::Told;
@@ -46,8 +46,7 @@ impl<T: Clone, B: Order<T>> Shared<T, B> {
         self.show(at, told).ok_or(none)
     }
 
-    /// By the door.
-    fn show(&self, at: Inside<'_, B>, told: Told) -> Option<T> {
+    fn show(&self, at: ByTheDoor<'_, B>, told: Told) -> Option<T> {
         let away = Away::take(self, at, For::Look);
         told.finish();
         away.buffer.peek().cloned()

@@ -18,10 +18,10 @@ use std::ptr;
 impl<T, B: Order<T>> Shared<T, B> {
     pub(super) fn try_put(&self, item: T) -> Result<(), PutError<T>> {
         let mut at = self.enter();
-        if at.core.shut {
+        if at.shut {
             return Err(PutError::Shutdown(item));
         }
-        if self.bound.is_some() && !at.core.room.take() {
+        if self.bound.is_some() && !at.room.take() {
             return Err(PutError::Full(item));
         }
         self.store(at, item)
@@ -29,10 +29,10 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     pub(super) fn put(&self, item: T, deadline: Option<Nanos>) -> Result<(), PutError<T>> {
         let mut at = self.enter();
-        if at.core.shut {
+        if at.shut {
             return Err(PutError::Shutdown(item));
         }
-        if self.bound.is_some() && !at.core.room.take() {
+        if self.bound.is_some() && !at.room.take() {
             drop(at);
             return self.put_later(item, deadline);
         }
@@ -59,7 +59,7 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// Puts, where room was promised: `held`, if there is a bound.
     fn put_promised(&self, item: T, held: Option<Held<'_>>) -> Result<(), PutError<T>> {
         let at = self.enter();
-        if at.core.shut {
+        if at.shut {
             drop(at);
             return Err(PutError::Shutdown(item));
         }
@@ -72,8 +72,8 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// Puts, using a promise of room.
     #[inline]
     fn store(&self, mut at: Inside<'_, B>, mut item: T) -> Result<(), PutError<T>> {
-        if !at.core.items.line.is_empty() {
-            item = match Self::hand_over(&mut at.core, item) {
+        if !at.items.line.is_empty() {
+            item = match Self::hand_over(&mut at, item) {
                 Ok(told) => {
                     self.handed_over(at, told);
                     return Ok(());
@@ -81,14 +81,14 @@ impl<T, B: Order<T>> Shared<T, B> {
                 Err(item) => item,
             };
         }
-        if !B::IS_PLAIN || !at.core.buffer.has_room() {
+        if !B::IS_PLAIN || !at.buffer.has_room() {
             return self.store_away(at, item);
         }
-        at.core.buffer.push(item);
-        at.core.len += 1;
-        at.core.unfinished += 1;
-        let told = at.core.items.give();
-        at.finish(told);
+        at.buffer.push(item);
+        at.len += 1;
+        at.unfinished += 1;
+        let told = at.items.give();
+        finish(at, told);
         Ok(())
     }
 
@@ -107,16 +107,21 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// What was put has left already, and its room is free again.
     #[inline]
     fn handed_over(&self, mut at: Inside<'_, B>, told: Told) {
-        at.core.unfinished += 1;
-        let room = if self.bound.is_some() { at.core.give_room() } else { Told::Nothing };
-        at.finish(told);
+        at.unfinished += 1;
+        if self.bound.is_none() || at.keeps_room() {
+            return finish(at, told);
+        }
+        let room = at.give_room();
+        drop(at);
+        told.finish();
         room.finish();
     }
 
     #[cold]
     fn store_away(&self, at: Inside<'_, B>, item: T) -> Result<(), PutError<T>> {
+        drop(at);
         let held = self.bound.is_some().then(|| Held(self.putters()));
-        let at = self.to_the_door(at);
+        let at = self.enter_by_the_door();
         if at.core.shut {
             drop(at);
             return Err(PutError::Shutdown(item));
@@ -132,24 +137,25 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// Returns what was handed over to one who did not want it any more.
     #[cold]
     pub(super) fn put_back(&self, item: T) {
-        let mut at = self.enter();
+        let mut at = self.enter_by_the_door();
         if at.core.emptied {
             let joined = at.core.done(1);
             drop(at);
             return self.wake_joiners(joined.unwrap_or(0));
         }
-        let item = match Self::hand_over(&mut at.core, item) {
-            Ok(told) => return at.finish(told),
-            Err(item) => item,
-        };
-        let at = self.to_the_door(at);
-        Away::take(self, at, For::Return).buffer.push_back_in(item);
+        match Self::hand_over(&mut at.core, item) {
+            Ok(told) => {
+                drop(at);
+                told.finish();
+            }
+            Err(item) => Away::take(self, at, For::Return).buffer.push_back_in(item),
+        }
     }
 
     pub(super) fn try_get(&self) -> Result<T, GetError> {
         loop {
             let mut at = self.enter();
-            if at.core.items.take() {
+            if at.items.take() {
                 return self.take(at);
             }
             Self::nothing_left(at)?;
@@ -157,30 +163,39 @@ impl<T, B: Order<T>> Shared<T, B> {
     }
 
     pub(super) fn get(&self, deadline: Option<Nanos>) -> Result<T, GetError> {
+        let mut at = self.enter();
+        if at.items.take() { self.take(at) } else { self.wait_for_item(at, deadline) }
+    }
+
+    #[inline(never)]
+    fn wait_for_item<'a>(
+        &'a self,
+        mut at: Inside<'a, B>,
+        deadline: Option<Nanos>,
+    ) -> Result<T, GetError> {
         let mut me = None;
         loop {
-            let mut at = self.enter();
-            if at.core.items.take() {
-                return self.take(at);
-            }
-            if at.core.shut {
+            if at.shut {
                 Self::nothing_left(at)?;
-                continue;
-            }
-            let Some(who) = me.take().or_else(Waiting::green) else {
+            } else if let Some(who) = Waiting::green().or_else(|| me.take()) {
+                if let Some(got) = self.stand_in_line(at, who, deadline) {
+                    return got;
+                }
+            } else {
                 // To say who an OS thread is may allocate.
                 drop(at);
                 me = Some(Waiting::current());
-                continue;
-            };
-            if let Some(got) = self.wait_for_one(at, who, deadline) {
-                return got;
+            }
+            at = self.enter();
+            if at.items.take() {
+                return self.take(at);
             }
         }
     }
 
     /// `None`: refused.
-    fn wait_for_one(
+    #[inline]
+    fn stand_in_line(
         &self,
         mut at: Inside<'_, B>,
         who: Waiting,
@@ -192,7 +207,7 @@ impl<T, B: Order<T>> Shared<T, B> {
             node = node.with_place(ptr::from_ref(&came).cast_mut().cast());
         }
         // SAFETY: `wait` returns or unwinds when the node is out of line.
-        unsafe { at.core.items.line.push(&node) };
+        unsafe { at.items.line.push(&node) };
         drop(at);
         let outcome = place::wait(&Getter { of: self, came: &came }, &node, deadline);
         match outcome {
@@ -204,9 +219,10 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     /// For one who was promised nothing: why, unless one who looks is about to
     /// give a promise back.
+    #[cold]
     fn nothing_left(at: Inside<'_, B>) -> Result<(), GetError> {
-        if at.core.lookers == 0 || at.core.len == 0 {
-            return Err(if at.core.shut { GetError::Shutdown } else { GetError::Empty });
+        if at.lookers == 0 || at.len == 0 {
+            return Err(if at.shut { GetError::Shutdown } else { GetError::Empty });
         }
         drop(at);
         give_way();
@@ -235,16 +251,17 @@ impl<T, B: Order<T>> Shared<T, B> {
         if !B::IS_PLAIN {
             return self.take_away(at);
         }
-        let item = at.core.buffer.pop().ok_or(GetError::Shutdown)?;
-        at.core.len -= 1;
-        let told = if self.bound.is_some() { at.core.give_room() } else { Told::Nothing };
-        at.finish(told);
+        let item = at.buffer.pop().ok_or(GetError::Shutdown)?;
+        at.len -= 1;
+        let told = if self.bound.is_some() { at.give_room() } else { Told::Nothing };
+        finish(at, told);
         Ok(item)
     }
 
     fn take_away(&self, at: Inside<'_, B>) -> Result<T, GetError> {
+        drop(at);
         let held = Held(self);
-        let at = self.to_the_door(at);
+        let at = self.enter_by_the_door();
         held.used();
         if at.core.len == 0 {
             return Err(GetError::Shutdown);
@@ -255,4 +272,11 @@ impl<T, B: Order<T>> Shared<T, B> {
         drop(away);
         item.ok_or(GetError::Shutdown)
     }
+}
+
+/// Unlocks, and wakes who was told.
+#[inline]
+fn finish<B>(at: Inside<'_, B>, told: Told) {
+    drop(at);
+    told.finish();
 }

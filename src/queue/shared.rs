@@ -2,7 +2,7 @@
 
 use super::order::Order;
 use super::state::Core;
-use crate::green::park::{Told, Waiting};
+use crate::green::park::Waiting;
 use crate::sync::line::Node;
 use crate::sync::place::{self, Place};
 use crate::sync::{Mutex, MutexGuard, Outcome};
@@ -22,19 +22,13 @@ pub(super) struct Shared<T, B> {
     _items: PhantomData<fn() -> T>,
 }
 
-/// One who has the lock, and the buffer.
-pub(super) struct Inside<'a, B> {
-    pub(super) core: Guard<'a, Core<B>>,
-    pub(super) door: Option<MutexGuard<'a, ()>>,
-}
+/// The lock.
+pub(super) type Inside<'a, B> = Guard<'a, Core<B>>;
 
-impl<B> Inside<'_, B> {
-    /// Unlocks, and wakes who was told.
-    #[inline]
-    pub(super) fn finish(self, told: Told) {
-        drop(self.core);
-        told.finish();
-    }
+/// The door, and then the lock: the buffer may be taken away.
+pub(super) struct ByTheDoor<'a, B> {
+    pub(super) core: Inside<'a, B>,
+    pub(super) door: MutexGuard<'a, ()>,
 }
 
 impl<T, B: Order<T>> Shared<T, B> {
@@ -48,31 +42,27 @@ impl<T, B: Order<T>> Shared<T, B> {
         }
     }
 
-    /// Locks, with the buffer at home.
+    /// Locks, with the buffer at home, if it is used under the lock at all.
     #[inline]
     pub(super) fn enter(&self) -> Inside<'_, B> {
-        let core = self.core.lock();
-        if core.away {
-            drop(core);
-            return self.enter_by_the_door();
+        let mut core = self.core.lock();
+        while B::IS_PLAIN && core.away {
+            core = self.wait_outside(core);
         }
-        Inside { core, door: None }
+        core
     }
 
-    /// Locks, so that the buffer may be taken away.
     #[cold]
-    pub(super) fn enter_by_the_door(&self) -> Inside<'_, B> {
-        let door = Some(self.door.lock());
-        Inside { core: self.core.lock(), door }
+    fn wait_outside<'a>(&'a self, core: Inside<'a, B>) -> Inside<'a, B> {
+        drop(core);
+        drop(self.door.lock());
+        self.core.lock()
     }
 
-    /// As `enter_by_the_door`, for one who is inside.
-    pub(super) fn to_the_door<'a>(&'a self, at: Inside<'a, B>) -> Inside<'a, B> {
-        if at.door.is_some() {
-            return at;
-        }
-        drop(at);
-        self.enter_by_the_door()
+    /// Locks, so that the buffer may be taken away. Not by who is inside.
+    pub(super) fn enter_by_the_door(&self) -> ByTheDoor<'_, B> {
+        let door = self.door.lock();
+        ByTheDoor { core: self.core.lock(), door }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -120,7 +110,7 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     pub(super) fn shutdown(&self, immediate: bool) {
         let mut dropped = B::default();
-        let mut at = self.enter();
+        let mut at = self.enter_by_the_door();
         at.core.shut = true;
         let mut joined = None;
         if immediate {

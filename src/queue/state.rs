@@ -136,6 +136,14 @@ impl<B: Default> Core<B> {
         self.room.give()
     }
 
+    /// As `give_room`, if nobody is told of it; whether that is so.
+    #[inline]
+    pub(super) fn keeps_room(&mut self) -> bool {
+        let nobody = self.above == 0 && self.room.line.is_empty();
+        self.room.free += usize::from(nobody);
+        nobody
+    }
+
     /// An item came back, to a place that it had left already.
     pub(super) fn retake_room(&mut self) {
         if !self.room.take() {

@@ -143,11 +143,13 @@ impl<W> Line<W> {
 
 impl<W: Candidate> Line<W> {
     /// Whether nobody waits; somebody may watch.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
     }
 
     /// Whether somebody watches.
+    #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         !self.watchers.is_null()
     }
@@ -166,7 +168,10 @@ impl<W: Candidate> Line<W> {
     /// Tells one that watches, and leaves it.
     pub(crate) fn tell<R>(&mut self, wake: impl FnOnce(W) -> R) -> Option<R> {
         // SAFETY: those who watch are alive, and here.
-        unsafe { self.settle_one(self.watchers.as_ref()?, GRANTED, wake) }
+        let node = unsafe { self.watchers.as_ref() }?;
+        // SAFETY: here.
+        unsafe { self.unlink(node) };
+        Self::tell_one(node, GRANTED, wake)
     }
 
     /// The number of the one that came last; whoever comes later has a higher.
@@ -191,6 +196,7 @@ impl<W: Candidate> Line<W> {
     /// # Safety
     /// `node` was in no line, and stays where it is until it has an outcome or
     /// has left.
+    #[inline]
     pub(crate) unsafe fn push(&mut self, node: &Node<W>) {
         self.count += 1;
         node.number.set(self.count);
@@ -217,6 +223,7 @@ impl<W: Candidate> Line<W> {
     }
 
     /// Grants the first, if its number is not above `newest`.
+    #[inline]
     pub(crate) fn grant<R>(&mut self, newest: u64, wake: impl FnOnce(W) -> R) -> Option<R> {
         self.settle(newest, GRANTED, wake)
     }
@@ -226,34 +233,38 @@ impl<W: Candidate> Line<W> {
         self.settle(u64::MAX, REFUSED, wake)
     }
 
+    #[inline]
     fn settle<R>(&mut self, newest: u64, as_: u32, wake: impl FnOnce(W) -> R) -> Option<R> {
         loop {
             // SAFETY: those in line are alive.
             let node = unsafe { self.first.as_ref() }.filter(|n| n.number.get() <= newest)?;
-            let who = node.who.take();
-            // SAFETY: it is in line, under whose lock this is.
-            if who.as_ref().is_none_or(|who| unsafe { who.claim() }) {
-                node.who.set(who);
-                // SAFETY: it is in line.
-                return unsafe { self.settle_one(node, as_, wake) };
+            // SAFETY: it is in line, under whose lock this is; and `who` is only
+            // taken by one who has the line mutably.
+            let claims = unsafe { (*node.who.as_ptr()).as_ref().is_none_or(|who| who.claim()) };
+            self.unlink_first(node);
+            if claims {
+                return Self::tell_one(node, as_, wake);
             }
-            // SAFETY: it is in line.
-            unsafe { self.unlink(node) };
             // The last touch: see above.
             node.outcome.store(PASSED, Release);
         }
     }
 
-    /// # Safety
-    /// `node` is in this line.
-    unsafe fn settle_one<R>(
-        &mut self,
-        node: &Node<W>,
-        as_: u32,
-        wake: impl FnOnce(W) -> R,
-    ) -> Option<R> {
-        // SAFETY: the caller's promise.
-        unsafe { self.unlink(node) };
+    /// The first leaves.
+    #[inline]
+    fn unlink_first(&mut self, node: &Node<W>) {
+        let next = node.next.get();
+        self.first = next;
+        // SAFETY: those in line are alive.
+        match unsafe { next.as_ref() } {
+            Some(next) => next.prev.set(ptr::null()),
+            None => self.last = ptr::null(),
+        }
+    }
+
+    /// `node` is out of line.
+    #[inline]
+    fn tell_one<R>(node: &Node<W>, as_: u32, wake: impl FnOnce(W) -> R) -> Option<R> {
         // Released by the notice.
         node.outcome.store(TELLING, Relaxed);
         let told = node.who.take().map(wake);

@@ -30,14 +30,14 @@ use crate::sync::line::Node;
 use crate::sync::permits::Permits;
 use crate::sync::place;
 use crate::sys::clock::Nanos;
-use crate::sys::lock::{Guard, Lock};
+use crate::sys::quick::{Guard, Quick};
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
 /// What handles to one group share.
 pub(super) struct Members {
-    list: Lock<Roll>,
+    list: Quick<Roll>,
     /// A pool's; taken by its members.
     pub(super) places: Option<Permits>,
 }
@@ -113,7 +113,7 @@ pub(super) enum Barred {
 
 impl Members {
     pub(super) fn new(places: Option<Permits>) -> Arc<Members> {
-        Arc::new(Members { list: Lock::new(Roll::new()), places })
+        Arc::new(Members { list: Quick::new(Roll::new()), places })
     }
 
     /// Lets in a fresh one that was made with a place here, unless there was a
