@@ -8,8 +8,8 @@
 use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
 use crate::green::current;
 use crate::sched::local::Abroad;
-use crate::sys::atomic::fence_after_rmw;
-use crate::sys::lock::{Guard, Lock};
+use crate::sys::barrier;
+use crate::sys::quick::{Guard, Quick};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -23,11 +23,11 @@ thread_local!(static HOLDS: Cell<bool> = const { Cell::new(false) });
 /// In a cache line of its own.
 #[repr(align(64))]
 pub(super) struct Shard {
-    /// How many wait here, or are about to.
-    pub(super) waiting: AtomicU32,
+    /// How many wait here. Changed under the lock.
+    waiting: AtomicU32,
     /// A wake could not have the lock.
     postponed: AtomicBool,
-    line: Lock<Line>,
+    line: Quick<Line>,
 }
 
 /// The held lock of a shard.
@@ -43,8 +43,8 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         // SAFETY: once, and not used afterwards.
         unsafe { ManuallyDrop::drop(&mut self.line) };
-        // Unlocking is a read-modify-write.
-        fence_after_rmw();
+        // Who sets it has a barrier run here, between that and his second try.
+        compiler_fence(SeqCst);
         let postponed = self.shard.postponed.load(Relaxed);
         compiler_fence(SeqCst);
         HOLDS.set(self.before);
@@ -74,7 +74,7 @@ impl Shard {
         Shard {
             waiting: AtomicU32::new(0),
             postponed: AtomicBool::new(false),
-            line: Lock::new(Line::new()),
+            line: Quick::new(Line::new()),
         }
     }
 
@@ -102,8 +102,23 @@ impl Shard {
             // A holder that unlocks after this sees it, and one that has
             // unlocked before leaves the lock to the second try.
             self.postponed.swap(true, SeqCst);
+            barrier::everywhere_in_time();
         }
         None
+    }
+
+    /// Whether anybody waits here, or is about to: then he has the lock. Of this
+    /// *no* is only true after a fence of the caller's.
+    #[inline]
+    pub(super) fn seems_awaited(&self) -> bool {
+        // In this order: who unlocks meanwhile has counted himself before.
+        self.line.is_held() || self.waiting.load(Relaxed) != 0
+    }
+
+    /// Under the lock, as all changes are; so it need not be one step.
+    #[inline]
+    pub(super) fn one_more(&self) {
+        self.waiting.store(self.waiting.load(Relaxed) + 1, Relaxed);
     }
 
     /// Wakes everybody in line, in vain if need be.
@@ -156,7 +171,7 @@ impl Shard {
         }
     }
 
-    /// Under the lock, as all changes are; so it need not be one step.
+    /// As `one_more`.
     #[inline]
     pub(super) fn one_less(&self) {
         self.waiting.store(self.waiting.load(Relaxed) - 1, Relaxed);

@@ -6,10 +6,12 @@
 //! one lock, so no wake-up is lost between the two.
 //!
 //! Most wakes find no green thread waiting, and must cost next to nothing. So
-//! each shard counts its waiters outside its lock. A waiter counts itself,
-//! *then* asks; a waker has changed what is asked for, then fences, *then*
-//! reads the count: either the waker sees the waiter or the waiter sees the
-//! change (Dekker's argument, as in `sched/sleep.rs`).
+//! each shard counts its waiters outside its lock. A waiter locks, *then* asks,
+//! and counts itself before it unlocks; a waker has changed what is asked for,
+//! then fences, *then* looks whether the lock is held, and then at the count:
+//! either the waker sees the waiter or the waiter sees the change (Dekker's
+//! argument, as in `sched/sleep.rs`). Locking is a read-modify-write, so the
+//! waiter's own fence costs nothing more.
 //!
 //! Only the address counts, never what lies there: it may be freed already when
 //! it is woken. Two users of one address wake each other in vain, so each asks
@@ -24,7 +26,6 @@ use crate::sched::local::Abroad;
 use crate::sched::start;
 use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
-use std::sync::atomic::Ordering::*;
 
 /// Matches every waiter.
 pub(crate) const ANY: u32 = u32::MAX;
@@ -71,12 +72,11 @@ pub(crate) fn wait_after(
     let waiter = Waiter::new(sleeper.thread(), address, bits);
     {
         let mut line = shard.lock();
-        shard.waiting.fetch_add(1, SeqCst);
         fence_after_rmw();
         if !blocked() {
-            shard.one_less();
             return Waited::Free;
         }
+        shard.one_more();
         // SAFETY: it leaves the line before this function returns.
         unsafe { line.push(&waiter) };
     }
@@ -105,7 +105,7 @@ pub(crate) fn is_awaited(address: usize) -> bool {
 /// As `is_awaited`, of which *no* is only true after a fence of the caller's.
 #[inline]
 pub(crate) fn seems_awaited(address: usize) -> bool {
-    shard(address).waiting.load(Relaxed) != 0
+    shard(address).seems_awaited()
 }
 
 /// Wakes up to `most` green threads that wait at `address` with a bit in

@@ -108,7 +108,7 @@ impl Condvar {
         drop(guard);
         let outcome = place::wait(self, &node, deadline);
         // If this unwinds, another one is to be notified.
-        let notified = (outcome == Outcome::Granted).then_some(Notified(self));
+        let notified = (outcome == Outcome::Granted).then(|| Notified(self));
         let guard = mutex.lock();
         std::mem::forget(notified);
         (guard, WaitTimeoutResult(outcome == Outcome::TimedOut))

@@ -20,3 +20,14 @@ pub(crate) fn everywhere() -> bool {
     ask(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
         || prepare() && ask(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
 }
+
+/// As `everywhere`; where there is none, waits for longer than any store takes to
+/// be seen. Async-signal-safe.
+pub(crate) fn everywhere_in_time() {
+    if !everywhere() {
+        let time = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        // SAFETY: a valid duration, no remainder asked for.
+        let _ =
+            unsafe { raw::syscall(libc::SYS_nanosleep, [&raw const time as usize, 0, 0, 0, 0, 0]) };
+    }
+}

@@ -34,11 +34,6 @@ impl RawLock {
         RawGuard(self)
     }
 
-    /// `None` if it is held.
-    fn try_lock(&self) -> Option<RawGuard<'_>> {
-        self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).ok().map(|_| RawGuard(self))
-    }
-
     #[cold]
     fn contended(&self) {
         for _ in 0..100 {
@@ -84,11 +79,6 @@ impl<T> Lock<T> {
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         self.guard(self.raw.lock())
-    }
-
-    /// `None` if it is held.
-    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        Some(self.guard(self.raw.try_lock()?))
     }
 
     #[inline]

@@ -52,6 +52,10 @@ impl RawQuick {
         self.held.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
     }
 
+    fn try_lock(&self) -> Option<Held<'_>> {
+        self.take().then(|| Held(self)) // not made in vain: that would unlock
+    }
+
     #[cold]
     fn contended(&self) {
         for _ in 0..100 {
@@ -109,6 +113,17 @@ impl<T> Quick<T> {
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         self.guard(self.raw.lock())
+    }
+
+    /// `None` if it is held.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        Some(self.guard(self.raw.try_lock()?))
+    }
+
+    /// Whether somebody holds it. If not, what the last holder wrote is visible.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.raw.held.load(Acquire) != FREE
     }
 
     #[inline]
