@@ -3,7 +3,7 @@
 mod common;
 
 use common::workers;
-use greenroom::sync::{Event, RwLock, Semaphore};
+use greenroom::sync::{Condvar, Event, Mutex, RwLock, Semaphore};
 use greenroom::{spawn, wait_any_timeout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -120,5 +120,31 @@ fn readers_behind_a_writer_that_gives_up_come_in() {
         let late: Vec<_> = readers.into_iter().map(|r| r.join().unwrap()).collect();
         assert_eq!(late, [false; 3], "they came while it waited");
         drop(inside);
+    });
+}
+
+/// One whose time is over notifies nobody.
+#[test]
+fn a_condvars_timeout_is_its_own() {
+    workers(1, || {
+        let pair = Arc::new((Mutex::new(()), Condvar::new()));
+        let (theirs, notified) = (pair.clone(), Arc::new(AtomicBool::new(false)));
+        let seen = notified.clone();
+        let waiter = spawn(move || {
+            drop(theirs.1.wait(theirs.0.lock()));
+            assert!(seen.load(SeqCst), "woken by nobody");
+        });
+        let late = spawn(move || {
+            greenroom::yield_now(); // behind the other
+            let (guard, waited) = pair.1.wait_timeout(pair.0.lock(), Duration::from_millis(2));
+            assert!(waited.timed_out());
+            drop(guard);
+            (0..5).for_each(|_| greenroom::yield_now());
+            assert!(!waiter.is_finished());
+            notified.store(true, SeqCst);
+            pair.1.notify_one();
+            waiter.join().unwrap();
+        });
+        late.join().unwrap();
     });
 }

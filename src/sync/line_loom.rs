@@ -139,3 +139,80 @@ fn loom_two_grants_against_deadline() {
         assert_eq!(second, Some(if decided == 1 { 1 } else { 7 }));
     });
 }
+
+/// An item in a queue of one line: with the getter's place, or in the buffer.
+struct Handed {
+    line: Mutex<(Line<u32>, Option<u32>)>,
+    node: Node<u32>,
+    place: loom::cell::UnsafeCell<Option<u32>>,
+}
+// SAFETY: the node is reached under the lock, but for its outcome; the place
+// under the lock by who finds the node in line, and by its owner once it is out.
+unsafe impl Sync for Handed {}
+// SAFETY: nothing is tied to a thread.
+unsafe impl Send for Handed {}
+
+impl Handed {
+    /// As the queue's `store`.
+    fn put(&self, item: u32) {
+        let mut at = self.line.lock().unwrap();
+        if at.0.first_place().is_some() {
+            // SAFETY: it is in line.
+            self.place.with_mut(|place| unsafe { *place = Some(item) });
+            assert_eq!(at.0.grant(u64::MAX, |who| who), Some(7));
+        } else {
+            at.1 = Some(item);
+        }
+    }
+}
+
+/// An item comes while the getter's deadline passes: the getter has it, in its
+/// place, without taking the lock, or has left, and then it is in the buffer.
+#[test]
+fn loom_an_item_handed_over_against_deadline() {
+    loom::model(|| {
+        let place = loom::cell::UnsafeCell::new(None);
+        let node = Node::new(7).with_place(std::ptr::dangling_mut());
+        let handed = Arc::new(Handed { line: Mutex::new((Line::new(), None)), node, place });
+        // SAFETY: in the `Arc` until the end.
+        unsafe { handed.line.lock().unwrap().0.push(&handed.node) };
+        let theirs = handed.clone();
+        let putter = loom::thread::spawn(move || theirs.put(5));
+        let node = &handed.node;
+        // SAFETY: pushed above.
+        let left = node.outcome().is_none() && unsafe { handed.line.lock().unwrap().0.leave(node) };
+        if !left {
+            assert_eq!(node.outcome(), Some(Outcome::Granted));
+            // SAFETY: granted, so nobody else looks there.
+            assert_eq!(handed.place.with_mut(|place| unsafe { (*place).take() }), Some(5));
+        }
+        putter.join().unwrap();
+        assert_eq!(handed.line.lock().unwrap().1, left.then_some(5));
+    });
+}
+
+/// Three in line, of whom the second gives up, and two grants: they go to those
+/// who stay, in the order in which they came.
+#[test]
+fn loom_grants_go_in_order_past_one_who_leaves() {
+    loom::model(|| {
+        let nodes = Arc::new(([0, 1, 2].map(Node::new), Mutex::new(Line::new())));
+        struct All(Arc<([Node<u32>; 3], Mutex<Line<u32>>)>);
+        // SAFETY: nothing is tied to a thread, and nodes are reached under the lock.
+        unsafe impl Send for All {}
+        for node in &nodes.0 {
+            // SAFETY: in the `Arc` until the end.
+            unsafe { nodes.1.lock().unwrap().push(node) };
+        }
+        let all = All(nodes.clone());
+        let granter = loom::thread::spawn(move || {
+            let all = { all };
+            [0; 2].map(|_| all.0.1.lock().unwrap().grant(u64::MAX, |who| who))
+        });
+        // SAFETY: pushed above.
+        let left = unsafe { nodes.1.lock().unwrap().leave(&nodes.0[1]) };
+        let granted = granter.join().unwrap();
+        assert_eq!(granted, [Some(0), Some(if left { 2 } else { 1 })]);
+        assert_eq!(nodes.1.lock().unwrap().first().is_none(), left);
+    });
+}
