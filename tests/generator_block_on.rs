@@ -18,7 +18,7 @@ fn on_both(deed: fn()) {
 }
 
 /// Ready at the second poll, which is asked for before `deed` is done in the first.
-fn second(mut deed: impl FnMut()) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
+fn second<T>(mut deed: impl FnMut() -> T) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
     let mut polls = 0;
     move |context| {
         polls += 1;
@@ -26,7 +26,7 @@ fn second(mut deed: impl FnMut()) -> impl FnMut(&mut Context<'_>) -> Poll<()> {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
-        deed();
+        drop(deed());
         Poll::Pending
     }
 }
@@ -40,7 +40,7 @@ fn one_that_ends_inside_another() {
                 block_on(poll_fn(second(|| co.yield_(()))));
             });
             inner.resume(());
-            block_on(poll_fn(second(|| drop(inner.resume(())))));
+            block_on(poll_fn(second(|| inner.resume(()))));
             assert!(inner.is_done());
         })
     });
@@ -57,13 +57,16 @@ fn one_that_leaves_another() {
                     polls += 1;
                     match polls {
                         1 => context.waker().wake_by_ref(),
-                        2 => return Poll::Ready(co.yield_(())),
+                        2 => {
+                            co.yield_(());
+                            return Poll::Ready(());
+                        }
                         _ => unreachable!("it was ready"),
                     }
                     Poll::Pending
                 }));
             });
-            block_on(poll_fn(second(|| drop(inner.resume(())))));
+            block_on(poll_fn(second(|| inner.resume(()))));
             assert!(!inner.is_done());
             inner.resume(());
             assert!(inner.is_done());
@@ -112,13 +115,13 @@ fn greenlets_in_each_others_polls() {
             let other = Greenlet::new({
                 let main = main.clone();
                 move |n: u32| {
-                    block_on(poll_fn(second(|| drop(main.switch(n)))));
-                    block_on(poll_fn(second(|| drop(main.switch(n)))));
+                    block_on(poll_fn(second(|| main.switch(n))));
+                    block_on(poll_fn(second(|| main.switch(n))));
                     n + 1
                 }
             });
-            block_on(poll_fn(second(|| drop(other.switch(1)))));
-            block_on(poll_fn(second(|| drop(other.switch(2)))));
+            block_on(poll_fn(second(|| other.switch(1))));
+            block_on(poll_fn(second(|| other.switch(2))));
             assert_eq!(other.switch(3), 2);
             assert!(other.is_dead());
         })

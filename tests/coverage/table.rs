@@ -138,7 +138,7 @@ pub(crate) static TABLE: &[Group] = &[
          __xpg_strerror_r bcmp calloc environ free freeaddrinfo gai_strerror getauxval getcwd \
          getenv gnu_get_libc_version malloc memcmp memcpy memmove memset mmap64 mprotect munmap \
          posix_memalign realloc setenv strlen strnlen sysconf unsetenv clock_gettime getrandom \
-         gethostname getpid getppid gettid getuid dlsym dladdr dl_iterate_phdr \
+         gethostname uselocale getpid getppid gettid getuid dlsym dladdr dl_iterate_phdr \
          __h_errno_location __libc_current_sigrtmax __libc_start_main __register_atfork \
          program_invocation_short_name isatty madvise mmap",
     ),
