@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{Counted, in_child, until, workers};
+use common::{Counted, in_child, spin_until, until, workers};
 use greenroom::{Pool, park, sleep, spawn, timeout, yield_now};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn results_in_order() {
@@ -215,6 +215,44 @@ fn cut_short_they_go_on() {
         pool.join().unwrap();
         assert_eq!(pool.free_count(), 2);
     });
+}
+
+/// Nor around what is done there and then: what came late has come, a result as
+/// well as a failure. Only what was itself cut short is gone.
+#[test]
+fn what_comes_late_is_not_lost() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        std::panic::set_hook(Box::new(|_| {}));
+        let pool = Pool::new(1);
+        let inner = pool.clone();
+        pool.apply(move || {
+            let late = |n: usize| {
+                let start = Instant::now();
+                spin_until(|| start.elapsed() > Duration::from_millis(3));
+                match n % 3 {
+                    1 => panic_any(n),
+                    2 => sleep(Duration::from_secs(3600)),
+                    _ => {}
+                }
+                n
+            };
+            let (one, other) = (inner.imap(0..9, late), inner.imap_unordered(0..9, late));
+            let maps: [Box<dyn Iterator<Item = usize>>; 2] = [Box::new(one), Box::new(other)];
+            for mut map in maps {
+                for n in 0..9 {
+                    let next = || timeout(Duration::from_millis(1), || map.next());
+                    let next = catch_unwind(AssertUnwindSafe(next));
+                    match next.map_err(|payload| *payload.downcast::<usize>().unwrap()) {
+                        Ok(Ok(value)) => assert!(value == Some(n) && n % 3 == 0),
+                        Ok(Err(_)) => assert_eq!(n % 3, 2),
+                        Err(failed) => assert!(failed == n && n % 3 == 1),
+                    }
+                }
+                assert_eq!(map.next(), None);
+            }
+        });
+    })
+    .assert_success();
 }
 
 /// Closing lets what has begun come to its end.

@@ -229,7 +229,7 @@ fn end_of_sleep(payload: &(dyn Any + Send)) -> Option<i32> {
 
 /// Whether `payload` is how a green thread ends that was killed (true), or whose
 /// inherited limit is past; `None`: it panicked.
-pub(super) fn is_end(payload: &(dyn Any + Send)) -> Option<bool> {
+pub(crate) fn is_end(payload: &(dyn Any + Send)) -> Option<bool> {
     if let Some(ended) = payload.downcast_ref::<Ended>() {
         return Some(ended.0.is_none());
     }

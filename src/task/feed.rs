@@ -4,9 +4,9 @@ use super::into::{Entry, spawn_into};
 use super::join::JoinHandle;
 use super::member::Members;
 use crate::error::JoinError;
-use crate::green::cancel;
+use crate::green::cancel::is_end;
 use crate::sync::Outcome;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Turns items into members, in order, as there are places for them.
@@ -92,9 +92,11 @@ where
             let entry = Entry { holds: true, epoch: Some(self.epoch), by: self.by };
             return Fed::Spawned(spawn_into(&self.members, entry, move || f(item)));
         }
-        let result = catch_unwind(AssertUnwindSafe(|| f(item)));
-        cancel::check(); // if that is what unwound it
-        Fed::Here(result.map_err(JoinError::Panicked))
+        match catch_unwind(AssertUnwindSafe(|| f(item))) {
+            // The caller itself is to end. A result counts, also if it came late.
+            Err(payload) if is_end(&*payload).is_some() => resume_unwind(payload),
+            result => Fed::Here(result.map_err(JoinError::Panicked)),
+        }
     }
 
     /// Whether there is a place, or else the item is to be done here; `None`:
