@@ -115,6 +115,11 @@ if asked 65-thread-locals; then
   expect 65-thread-locals.sh 'planted defect'
 fi
 
+if asked 66-features; then
+  printf '\n#[test]\nfn planted() {\n    panic!("planted defect");\n}\n' >>tests/spans.rs
+  expect 66-features.sh 'planted defect'
+fi
+
 if asked 70-loom; then
   plant_unit_test '#[cfg(all(test, loom))]' 'fn loom_planted() { panic!("planted defect"); }'
   expect 70-loom.sh 'planted defect'

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# What optional features add: each builds alone, and all work together.
+# limit: 600
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+. .ci/ran.sh
+
+features=$(sed -n '/^\[features\]/,/^\[dep/s/^\([a-z]\+\) = .*/\1/p' Cargo.toml)
+[[ -n $features ]]
+for feature in $features; do
+  cargo clippy --lib --features "$feature" -- -D warnings
+done
+
+cargo clippy --all-targets --all-features -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+for mode in shared own; do
+  GREENROOM_THREAD_LOCALS=$mode ran_some cargo test --all-features \
+    --test inspect_stats --test log_warnings --test spans
+done
+ran_some cargo test --all-features --doc inspect
