@@ -57,7 +57,8 @@ impl DatagramServer<UdpSocket> {
 }
 
 impl DatagramServer<UnixDatagram> {
-    /// Receives at `path`, which must not exist; a stop removes it.
+    /// Receives at `path`, which must not exist; a stop removes it. Of a datagram
+    /// of more than 256 KiB the rest is dropped.
     ///
     /// # Errors
     /// Those of `bind`; InvalidInput if `path` is too long or has a NUL.
