@@ -9,8 +9,8 @@
 //! stack is using, while the stack is kept in another: so nothing runs there once
 //! they begin to go.
 
-use crate::green::current;
 use crate::green::storage;
+use crate::green::{current, id};
 use crate::sys::thread_end;
 
 /// One thread, among those that a stack can come to.
@@ -25,7 +25,7 @@ impl Home {
     /// A thread whose thread-locals went when it was settled on: nobody is it.
     const PAST: Home = Home(u64::MAX - 2);
 
-    /// The calling thread. All OS threads are one: none comes to another.
+    /// The calling thread. All OS threads are one: what is one's comes to no other.
     #[inline]
     pub(super) fn here() -> Home {
         if thread_end::is_ending() {
@@ -33,7 +33,7 @@ impl Home {
         }
         // Green threads are numbered from 1.
         match current::get() {
-            None => Home(0),
+            None => Home(id::os()),
             Some(record) if storage::is_ending(record) => Home::ENDING,
             Some(record) => Home(record.id()),
         }

@@ -18,3 +18,18 @@ pub(super) fn next() -> u64 {
         id + 1
     })
 }
+
+/// That of plain OS threads; in a fork's child, that of the green thread which went
+/// on there as one.
+static OS: AtomicU64 = AtomicU64::new(0);
+
+/// See `OS`. By the only thread that there is.
+pub(super) fn forked(id: u64) {
+    OS.store(id, Relaxed);
+}
+
+/// A number that all plain OS threads share, and no green thread.
+#[inline]
+pub(crate) fn os() -> u64 {
+    OS.load(Relaxed)
+}

@@ -1,7 +1,7 @@
 //! Layer 3: one green thread. Start with `park.rs`.
 
 pub(crate) mod state;
-mod id;
+pub(crate) mod id;
 pub(crate) mod limit;
 mod table;
 mod own;

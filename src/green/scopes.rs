@@ -11,6 +11,7 @@
 
 use super::cancel::with;
 use super::current;
+use super::id;
 use super::limit::Limit;
 use std::ptr;
 
@@ -195,4 +196,17 @@ unsafe fn bind(last: *const Limit, first: *const Limit) {
 #[cold]
 pub(crate) fn shield_around(shields: bool) {
     with(|marks, _| marks.shielded_around.set(shields));
+}
+
+/// In a fork's child: its one thread was green, and goes on as a plain OS thread,
+/// still in what it was in, and with the same suspended stacks. Async-signal-safe,
+/// and nothing if it is one already.
+pub(crate) fn leave_green() {
+    let scopes = Scopes::here();
+    if let Some(record) = current::get() {
+        id::forked(record.id());
+    }
+    current::leave();
+    // SAFETY: this thread's, on the stack that it goes on with.
+    unsafe { scopes.set() }
 }

@@ -9,7 +9,7 @@
 //! fork inside libc and must not be called on such a green thread.
 
 use super::gate::Shim;
-use crate::green::current;
+use crate::green::{current, scopes};
 use crate::sched::local;
 use crate::sys::errno::Errno;
 use crate::sys::{rare, real};
@@ -49,7 +49,7 @@ fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
     };
     if pid == 0 {
         std::mem::forget(inside);
-        current::leave(); // there is no worker here to park on
+        scopes::leave_green(); // there is no worker here to park on
     } else {
         drop(inside);
         if pid < 0 {

@@ -5,7 +5,7 @@ use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config::{self, Settings, ThreadLocals};
-use crate::green::{current, locals, report};
+use crate::green::{current, locals, report, scopes};
 use crate::stack::{SizeClass, StackCache};
 use crate::sys::{barrier, fault, futex, platform};
 use std::io;
@@ -31,7 +31,7 @@ pub(crate) fn watch_forks() {
 extern "C" fn in_child() {
     runtime::forked();
     platform::note_process();
-    current::leave();
+    scopes::leave_green();
 }
 
 /// The runtime, started if it was not.
