@@ -3,6 +3,7 @@
 use crate::green::cancel::{check, limit, park_or_end, raise, refused, sleep_or_fail};
 use crate::green::current;
 use crate::green::park::give_way;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::real;
@@ -47,6 +48,8 @@ pub(crate) fn until_or_end(deadline: Nanos) {
         until_os(limit().map_or(deadline, |limit| limit.min(deadline)));
         return check();
     }
+    let why = Why::new(Kind::Sleep, 0);
+    let _said = why.say();
     loop {
         // Also when it is due already: the others run once.
         park_or_end(Some(deadline)).unwrap_or_else(|end| raise(end));
@@ -77,6 +80,8 @@ pub(crate) fn until(deadline: Nanos) -> Result<(), Errno> {
         until_os(deadline);
         return Ok(());
     }
+    let why = Why::new(Kind::Sleep, 0);
+    let _said = why.say();
     loop {
         sleep_or_fail(deadline)?;
         if clock::now() >= deadline {

@@ -7,6 +7,7 @@
 
 use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
 use crate::green::current;
+use crate::green::record::Record;
 use crate::sched::local::Abroad;
 use crate::sys::barrier;
 use crate::sys::quick::{Guard, Quick};
@@ -119,6 +120,22 @@ impl Shard {
     #[inline]
     pub(super) fn one_more(&self) {
         self.waiting.store(self.waiting.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Shows which green threads wait here, and at which addresses.
+    pub(super) fn each(&self, mut show: impl FnMut(*const Record, usize)) {
+        if self.waiting.load(Relaxed) == 0 {
+            return;
+        }
+        let line = self.lock();
+        let mut at = line.first;
+        // SAFETY: those in line are alive, and the lock is held.
+        while let Some(waiter) = unsafe { at.as_ref() } {
+            if let Some(record) = waiter.green() {
+                show(record, waiter.address);
+            }
+            at = waiter.next.get();
+        }
     }
 
     /// Wakes everybody in line, in vain if need be.

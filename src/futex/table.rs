@@ -26,6 +26,7 @@ use crate::sched::local::Abroad;
 use crate::sched::start;
 use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
+use crate::sys::gather::gather;
 
 /// Matches every waiter.
 pub(crate) const ANY: u32 = u32::MAX;
@@ -38,6 +39,16 @@ static TABLE: [Shard; SHARDS] = [const { Shard::new() }; SHARDS];
 fn shard(address: usize) -> &'static Shard {
     const GOLDEN: usize = 0x9e37_79b9_7f4a_7c15;
     &TABLE[(address >> 2).wrapping_mul(GOLDEN) >> (usize::BITS - SHARDS.trailing_zeros())]
+}
+
+/// Which green threads wait, by their records' addresses, and at which address,
+/// each as of the moment of the look.
+pub(crate) fn all_waits() -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for shard in &TABLE {
+        gather(&mut found, |show| shard.each(|record, address| show((record.addr(), address))));
+    }
+    found
 }
 
 /// Waits, if `blocked` under the lock, until a `wake` that has a bit in common,

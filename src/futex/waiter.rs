@@ -32,6 +32,16 @@ pub(super) struct Waiter {
     prev: Cell<*const Waiter>,
 }
 
+impl Waiter {
+    /// The green thread that waits, if it is one.
+    pub(super) fn green(&self) -> Option<*const Record> {
+        match self.thread {
+            Thread::Green(record) => Some(record),
+            Thread::Os(_) => None,
+        }
+    }
+}
+
 /// Who waits. Alive for as long as the `Waiter` is in line.
 #[derive(Clone, Copy)]
 pub(super) enum Thread {

@@ -65,6 +65,11 @@ impl Face {
     }
 }
 
+/// Where the name of a pthread is, by the address of its record.
+pub(crate) fn name_of(record: usize) -> usize {
+    record + std::mem::offset_of!(Head, face.name)
+}
+
 /// A name as C has it: cut to what fits.
 pub(crate) fn cut(text: &[u8]) -> [u8; NAME_LEN] {
     let mut name = [0; NAME_LEN];
@@ -75,7 +80,7 @@ pub(crate) fn cut(text: &[u8]) -> [u8; NAME_LEN] {
 }
 
 /// What comes before the first NUL, as far as it is text.
-pub(super) fn text(name: &[u8; NAME_LEN]) -> &str {
+pub(crate) fn text(name: &[u8; NAME_LEN]) -> &str {
     let end = name.iter().position(|b| *b == 0).unwrap_or(NAME_LEN);
     let name = &name[..end];
     match std::str::from_utf8(name) {

@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::green::park::{Ready, Slot};
-use crate::stack::SizeClass;
+use crate::green::record::Birth;
 use crate::task::body;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 
 /// One that nobody runs: its scheduler's and its handle's reference.
 fn fresh() -> [RecordRef; 2] {
-    let (thread, handle) = body::new(|| (), None, SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = body::new(|| (), Birth::usual(None)).unwrap();
     [thread, handle]
 }
 

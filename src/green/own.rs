@@ -2,21 +2,70 @@
 
 use super::limit::Marks;
 use super::table::Table;
-use crate::stack::GreenStack;
+use crate::stack::{GreenStack, SizeClass, Tag};
 use crate::sys::clock::Nanos;
 use crate::sys::tls::Block;
 use corosensei::{Coroutine, Yielder};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
+use std::panic::Location;
 use std::ptr;
 
-/// What a green thread tells its worker when it suspends.
-#[derive(Clone, Copy)]
-pub(crate) enum Suspend {
+/// What a green thread tells its worker when it suspends: until when it waits.
+/// One word, which is also what stands at `Own::frame` meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct Suspend(Nanos);
+
+/// It waits without a deadline.
+pub(crate) const NEVER: Nanos = Nanos::MAX;
+
+impl Suspend {
     /// It is still runnable: queue it again.
-    Yield,
+    pub(crate) const YIELD: Suspend = Suspend(0);
+
     /// It waits for `State::notify`, at most until the deadline.
-    Park(Option<Nanos>),
+    #[inline]
+    pub(crate) fn park(deadline: Option<Nanos>) -> Suspend {
+        // A deadline of zero is past in any case, and so is one.
+        Suspend(deadline.map_or(NEVER, |deadline| deadline.max(1)))
+    }
+
+    /// Of one that parks.
+    #[inline]
+    pub(crate) fn deadline(self) -> Option<Nanos> {
+        (self.0 != NEVER).then_some(self.0)
+    }
+}
+
+/// The unit of `Record::since`: about a millisecond.
+pub(crate) const TICK: Nanos = 1 << 20;
+
+/// What a green thread is spawned with.
+pub(crate) struct Birth {
+    pub(crate) name: Option<Box<str>>,
+    /// It runs on an OS thread, and is no green thread at all.
+    pub(crate) is_job: bool,
+    /// Of its stack.
+    pub(crate) class: SizeClass,
+    /// Where it was spawned.
+    pub(crate) by: &'static Location<'static>,
+}
+
+impl Birth {
+    #[inline]
+    pub(crate) fn new(
+        name: Option<Box<str>>,
+        class: SizeClass,
+        by: &'static Location<'static>,
+    ) -> Birth {
+        Birth { name, is_job: false, class, by }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn usual(name: Option<Box<str>>) -> Birth {
+        Birth::new(name, SizeClass::DEFAULT, Location::caller())
+    }
 }
 
 pub(crate) type GreenCoroutine = Coroutine<(), Suspend, (), GreenStack>;
@@ -34,8 +83,9 @@ pub(crate) struct Own {
     /// What may end its waits.
     pub(super) marks: Marks,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
-    /// About where its stack ended when it last suspended.
-    pub(crate) frame: Cell<*const u8>,
+    /// About where its stack ended when it last suspended: there stands what it
+    /// told its worker.
+    pub(crate) frame: Cell<*const Suspend>,
     /// Its own thread-locals, if it has them.
     pub(crate) block: Cell<Option<Block>>,
     /// The worker that runs it, as the scheduler knows it.
@@ -43,8 +93,8 @@ pub(crate) struct Own {
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
-    /// The guard page of its stack, for the fault handler; empty at first.
-    pub(super) guard: Cell<(usize, usize)>,
+    /// Above its stack: what others may know of it.
+    pub(crate) tag: Cell<Option<&'static Tag>>,
     /// Its green-local values.
     pub(super) table: Cell<*const Table>,
 }
@@ -59,7 +109,7 @@ impl Own {
             coroutine: UnsafeCell::new(None),
             yielder: Cell::new(ptr::null()),
             frame: Cell::new(ptr::null()),
-            guard: Cell::new((0, 0)),
+            tag: Cell::new(None),
             table: Cell::new(ptr::null()),
             block: Cell::new(None),
             worker: Cell::new(ptr::null()),
@@ -73,7 +123,6 @@ impl Own {
 
     /// Where the stack ends; empty before there is one.
     pub(super) fn guard(&self) -> Range<usize> {
-        let (start, end) = self.guard.get();
-        start..end
+        self.tag.get().map_or(0..0, Tag::guard)
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     }
     record.own.timed_out.set(false);
     // SAFETY: `record` is the current one.
-    unsafe { suspend(record, Suspend::Park(deadline)) };
+    unsafe { suspend(record, Suspend::park(deadline)) };
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
 }
 
@@ -52,7 +52,7 @@ unsafe fn suspend(record: &Record, why: Suspend) {
 pub(crate) fn give_way() {
     match current::get() {
         // SAFETY: the current one.
-        Some(record) => unsafe { suspend(record, Suspend::Yield) },
+        Some(record) => unsafe { suspend(record, Suspend::YIELD) },
         None => {
             // SAFETY: takes no arguments.
             unsafe { crate::sys::real::sched_yield() };

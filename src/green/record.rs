@@ -9,8 +9,7 @@
 //! queue. So a wake-up counts nothing.
 
 use super::id;
-use super::own::BUDGET;
-pub(crate) use super::own::{Own, Suspend};
+pub(crate) use super::own::{BUDGET, Birth, Own, Suspend};
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
@@ -49,6 +48,8 @@ type KeepStack = unsafe fn(NonNull<Record>, GreenStack) -> Option<GreenStack>;
 pub(crate) struct Record {
     // First what a switch and a wake-up need, in as few cache lines as it goes.
     pub(crate) state: State,
+    /// Its worker's: when it parked, in units of `TICK`.
+    pub(crate) since: Cell<u32>,
     /// Written by the worker that runs it, then read by wakers, who have seen
     /// `PARKED` and so that write.
     home: Cell<Option<&'static dyn Home>>,
@@ -61,9 +62,8 @@ pub(crate) struct Record {
     /// `&Record` may neither reach what lies behind the record nor free it.
     whole: Cell<NonNull<Record>>,
     pub(crate) body: &'static Body,
-    id: u64,
-    name: Option<Box<str>>,
-    class: SizeClass,
+    pub(super) id: u64,
+    pub(crate) birth: Birth,
 }
 
 // SAFETY: `state`, `refs`, `link` are atomic; `home` and `own` are handed from
@@ -75,16 +75,16 @@ unsafe impl Sync for Record {}
 impl Record {
     /// A fresh record with two references: the scheduler's and the handle's.
     #[inline]
-    pub(crate) fn new(body: &'static Body, name: Option<Box<str>>, class: SizeClass) -> Record {
+    pub(crate) fn new(body: &'static Body, birth: Birth) -> Record {
         Record {
             state: State::fresh(),
+            since: Cell::new(0),
             refs: AtomicUsize::new(2),
             whole: Cell::new(NonNull::dangling()),
             link: AtomicPtr::new(ptr::null_mut()),
             body,
             id: id::next(),
-            name,
-            class,
+            birth,
             home: Cell::new(None),
             own: Own::new(),
         }
@@ -109,11 +109,11 @@ impl Record {
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.birth.name.as_deref()
     }
 
     pub(crate) fn class(&self) -> SizeClass {
-        self.class
+        self.birth.class
     }
 
     /// Whether `pthread_create` made it.
@@ -211,8 +211,7 @@ impl Record {
     #[inline]
     pub(crate) unsafe fn suspend(&self, why: Suspend) {
         self.own.budget.set(BUDGET);
-        let here = 0_u8;
-        self.own.frame.set(&raw const here);
+        self.own.frame.set(&raw const why);
         // SAFETY: set at its start, valid while it runs on its stack.
         let yielder = unsafe { &*self.own.yielder.get() };
         if self.own.block.get().is_some() {

@@ -3,10 +3,11 @@
 use super::locals;
 use super::record::{Record, Suspend};
 use crate::stack::GreenStack;
+use crate::sys::clock::Nanos;
 use corosensei::{Coroutine, Yielder};
 use std::io;
 
-/// Gives `record` the stack on which it will run.
+/// Gives `record` the stack on which it will run, from about `now` on.
 ///
 /// # Errors
 /// No memory for its thread-locals; it can still be refused.
@@ -15,11 +16,12 @@ use std::io;
 /// Only who has it to itself: the worker that took it fresh from a queue, or
 /// its creator. Once.
 #[inline]
-pub(crate) unsafe fn start(record: &Record, stack: GreenStack) -> io::Result<()> {
+pub(crate) unsafe fn start(record: &Record, stack: GreenStack, now: Nanos) -> io::Result<()> {
     locals::attach(record, &stack)?;
-    let guard = stack.guard();
-    record.own.guard.set((guard.start, guard.end));
     let this = record.whole();
+    let tag = stack.tag();
+    tag.begin(stack.guard().start, this.as_ptr().cast(), record.id(), now);
+    record.own.tag.set(Some(tag));
     let main = move |yielder: &Yielder<(), Suspend>, (): ()| {
         // SAFETY: the scheduler's reference keeps the record alive until the
         // coroutine has returned; this is its first and only run.

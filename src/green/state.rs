@@ -38,7 +38,28 @@ const WOKEN: u32 = 32;
 /// One green thread's state.
 pub(crate) struct State(AtomicU32);
 
+/// What a look from outside finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    /// It runs, or stands in a queue: it is fresh or gave way.
+    Moves,
+    /// It was woken and stands in a queue.
+    Woken,
+    Waits,
+    Ended,
+}
+
 impl State {
+    /// What a copy of the word says.
+    pub(crate) fn seen(word: u32) -> Seen {
+        match word & (PARKED | NOTIFIED | DONE) {
+            PARKED => Seen::Waits,
+            bits if bits & DONE != 0 => Seen::Ended,
+            bits if bits & PARKED != 0 => Seen::Woken,
+            _ => Seen::Moves,
+        }
+    }
+
     /// Fresh: in a queue, or about to be put there by its creator. Not parked,
     /// so that its first run costs no atomic write.
     pub(crate) fn fresh() -> State {

@@ -7,7 +7,18 @@
 mod stats;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod view;
+mod symbols;
+mod waits;
+mod scan;
+mod text;
+mod json;
+mod take;
+mod signal;
 #[cfg(feature = "tracing")]
 pub mod spans;
 
+pub use signal::dump_on_signal;
 pub use stats::{OffloadStats, StackStats, Stats, WorkerStats, stats};
+pub use take::dump;
+pub use view::{Dump, Frame, NoBacktrace, ThreadDump, ThreadState, WaitsFor, WorkerDump};

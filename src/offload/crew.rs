@@ -20,6 +20,7 @@ use crate::error::PoolError;
 use crate::green::cancel::{park_or_end, raise};
 use crate::green::current::{Inside, Native};
 use crate::green::park::Unparker;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock;
 use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
@@ -256,6 +257,8 @@ impl Crew {
         if !self.is_ours() || ptr::eq(CREW.get(), self) {
             return;
         }
+        let why = Why::new(Kind::PoolEnd, 0);
+        let _said = why.say();
         loop {
             let over = self.locked(|s| {
                 let over = s.is_over();

@@ -5,6 +5,7 @@
 
 use crate::green::cancel::{park_or_end, raise};
 use crate::green::park::Unparker;
+use crate::green::why::{Kind, Why};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::*};
@@ -23,6 +24,8 @@ impl Ticket {
     /// Waits; whether it was admitted. Unwinds if the thread is killed, or at the
     /// end of a `timeout`.
     pub(super) fn wait(&self) -> bool {
+        let why = Why::new(Kind::PoolPlace, 0);
+        let _said = why.say();
         // Acquire: what came before the answer is seen.
         while self.state.load(Acquire) == WAITS {
             park_or_end(None).unwrap_or_else(|end| raise(end));

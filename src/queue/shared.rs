@@ -3,6 +3,7 @@
 use super::order::Order;
 use super::state::Core;
 use crate::green::park::Waiting;
+use crate::green::why::{Kind, Why};
 use crate::sync::line::Node;
 use crate::sync::place::{self, Place};
 use crate::sync::{Mutex, MutexGuard, Outcome};
@@ -143,6 +144,10 @@ impl<T, B: Order<T>> Shared<T, B> {
 struct Joining<'a, T, B>(&'a Shared<T, B>);
 
 impl<T, B: Order<T>> Place for Joining<'_, T, B> {
+    fn why(&self) -> Why {
+        Why::at(Kind::Condition, self.0)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
         unsafe { self.0.core.lock().joiners.leave(node) }

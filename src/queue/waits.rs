@@ -4,6 +4,7 @@
 use super::order::Order;
 use super::shared::Shared;
 use crate::green::kill::uncancellable;
+use crate::green::why::{Kind, Why};
 use crate::sync::Outcome;
 use crate::sync::line::Node;
 use crate::sync::place::{self, Place, Source};
@@ -45,6 +46,10 @@ pub struct Room<'a> {
 
 /// Items: what getters wait for.
 impl<T, B: Order<T>> Place for Shared<T, B> {
+    fn why(&self) -> Why {
+        Why::at(Kind::Permit, self)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: the caller's node is in this line.
         unsafe { self.core.lock().items.leave(node) }
@@ -106,6 +111,10 @@ impl<T, B: Order<T>> Watch for Shared<T, B> {
 pub(super) struct Putters<T, B>(Shared<T, B>);
 
 impl<T, B: Order<T>> Place for Putters<T, B> {
+    fn why(&self) -> Why {
+        Why::at(Kind::Permit, &self.0)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: the caller's node is in this line.
         unsafe { self.0.core.lock().room.leave(node) }
@@ -147,6 +156,10 @@ pub(super) struct Getter<'a, T, B> {
 }
 
 impl<T, B: Order<T>> Place for Getter<'_, T, B> {
+    fn why(&self) -> Why {
+        Why::at(Kind::Permit, self.of)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         self.of.leave(node)
     }

@@ -13,6 +13,9 @@
 use crate::sys::clock::Nanos;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// Between two that are timed.
+const TIMED_EVERY: Nanos = 1_000_000;
+
 /// A number that one thread writes.
 pub(crate) struct Counter(AtomicU64);
 
@@ -57,10 +60,13 @@ pub(crate) struct Counters {
     pub(crate) delays: Counter,
     pub(crate) delay_sum: Counter,
     pub(crate) delay_max: Counter,
-    /// The one that is being timed has its turn after so many switches...
-    timed_until: Counter,
-    /// ...and waits since then; 0: none is timed.
+    /// Since when the one that is being timed waits; 0: none is timed.
     timed_since: Counter,
+    /// After so many switches it has its turn. If none is timed: when the next
+    /// may be.
+    timed_until: Counter,
+    /// The time, when the present round began.
+    pub(crate) now: Counter,
     idle_shown: Shown,
 }
 
@@ -87,8 +93,9 @@ impl Counters {
             delays: Counter::new(),
             delay_sum: Counter::new(),
             delay_max: Counter::new(),
-            timed_until: Counter::new(),
             timed_since: Counter::new(),
+            timed_until: Counter::new(),
+            now: Counter::new(),
             idle_shown: Shown(AtomicU64::new(0)),
         }
     }
@@ -109,13 +116,15 @@ impl Counters {
         self.delay_sum.add(delay);
         self.delay_max.set(self.delay_max.get().max(delay));
         self.timed_since.set(0);
+        self.timed_until.set(now + TIMED_EVERY);
     }
 
-    /// A round begins with `queued` runnable ones; times the last of them if
-    /// none is timed.
+    /// A round begins with `queued` runnable ones; times the last of them, once
+    /// in a while.
     #[inline]
     pub(crate) fn round(&self, queued: u64, now: Nanos) {
-        if self.timed_since.get() == 0 && queued > 0 {
+        self.now.set(now);
+        if self.timed_since.get() == 0 && queued > 0 && now >= self.timed_until.get() {
             self.timed_until.set(self.switches.get() + queued);
             self.timed_since.set(now);
         }
@@ -124,7 +133,11 @@ impl Counters {
     /// From `now` on it has nothing to run.
     pub(crate) fn idle_from(&self, now: Nanos) {
         self.idle.set(self.idle.get().wrapping_sub(now) | PAUSED);
-        self.timed_since.set(0); // marks of stolen ones were counted
+        if self.timed_since.get() != 0 {
+            // Others have stolen those before it, whose marks were counted.
+            self.timed_since.set(0);
+            self.timed_until.set(now);
+        }
     }
 
     pub(crate) fn idle_until(&self, now: Nanos) {
@@ -161,6 +174,10 @@ mod tests {
         assert_eq!((c.delays.get(), c.delay_sum.get(), c.delay_max.get()), (1, 200, 200));
         c.round(1, 400);
         c.batch(5, 450);
+        assert_eq!(c.delays.get(), 1, "too soon");
+        let later = 300 + TIMED_EVERY;
+        c.round(1, later);
+        c.batch(5, later + 50);
         assert_eq!((c.delays.get(), c.delay_sum.get(), c.delay_max.get()), (2, 250, 200));
     }
 

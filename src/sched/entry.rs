@@ -21,6 +21,7 @@
 pub(crate) use super::words::*;
 
 use super::line::{Line, Status, Waiter, Whom};
+use crate::green::record::Record;
 use crate::sys::lock::{RawGuard, RawLock};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -273,6 +274,12 @@ impl Locked<'_> {
             unsafe { direction.line.push(waiter) };
         }
         unchanged
+    }
+
+    /// Shows who waits in this direction.
+    pub(crate) fn each_waiter(&self, dir: Dir, show: impl FnMut(*const Record)) {
+        // SAFETY: `self` is the lock.
+        unsafe { self.entry.dir(dir).line.each(show) }
     }
 
     /// What became of `waiter`.

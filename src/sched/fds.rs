@@ -11,8 +11,10 @@ use super::entry::{Dir, Entry, Kind, Locked};
 use super::entry::{FORCED_NONBLOCK, KNOWN, LINGERS, LOW_WATER, NO_INFERENCE, USER_NONBLOCK};
 use super::line::Waiter;
 use super::table::peek;
-use super::{kinds, rings, runtime};
+use super::{kinds, rings, runtime, table};
+use crate::green::record::Record;
 use crate::sys::errno::Errno;
+use crate::sys::gather::gather;
 use crate::sys::mem::prefetch;
 use crate::sys::platform;
 use crate::sys::raw;
@@ -213,6 +215,27 @@ pub(crate) fn replace(old: i32, new: i32, dup: impl FnOnce() -> i32) -> i32 {
         duplicated(old, made);
     }
     made
+}
+
+/// A green thread, by its record's address, and what it waits for.
+pub(crate) struct Waits {
+    pub(crate) record: usize,
+    pub(crate) fd: i32,
+    pub(crate) dir: Dir,
+}
+
+/// Who waits for which descriptor, each as of the moment of the look.
+pub(crate) fn all_waits() -> Vec<Waits> {
+    let mut found = Vec::new();
+    for (fd, entry) in table::all() {
+        for dir in [Dir::Read, Dir::Write].into_iter().filter(|dir| entry.has_waiters(*dir)) {
+            gather(&mut found, |show| {
+                let show = |r: *const Record| show(Waits { record: r.addr(), fd, dir });
+                entry.lock().each_waiter(dir, show);
+            });
+        }
+    }
+    found
 }
 
 /// Hands a selector's reports to those who wait; how many there were.

@@ -140,6 +140,19 @@ impl Line {
         }
     }
 
+    /// Shows who stands here.
+    ///
+    /// # Safety
+    /// Under the lock.
+    pub(crate) unsafe fn each(&self, mut show: impl FnMut(*const Record)) {
+        let mut at = self.first.load(Relaxed).cast_const();
+        // SAFETY: as in `push`.
+        while let Some(waiter) = unsafe { at.as_ref() } {
+            show(waiter.thread);
+            at = waiter.next.get();
+        }
+    }
+
     /// Wakes the first that the wake-up is for; false if there is none.
     ///
     /// # Safety
@@ -167,7 +180,7 @@ impl Line {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::green::record::Body;
+    use crate::green::record::{Birth, Body};
     use crate::stack::SizeClass;
 
     static BODY: Body = Body {
@@ -182,7 +195,8 @@ mod tests {
 
     /// Fresh: waking it only sets its state.
     fn record() -> Record {
-        Record::new(&BODY, None, SizeClass::DEFAULT)
+        let by = std::panic::Location::caller();
+        Record::new(&BODY, Birth::new(None, SizeClass::DEFAULT, by))
     }
 
     fn statuses<const N: usize>(waiters: &[Waiter; N]) -> [Status; N] {

@@ -278,7 +278,9 @@ impl Local {
                 self.run.with(|q| q.push_started(thread));
             }
         }
-        self.shared.counters.woken.add(woken);
+        if woken > 0 {
+            self.shared.counters.woken.add(woken);
+        }
     }
 
     /// Registers `fd` with this worker's selector.

@@ -5,7 +5,7 @@ use super::entry::Entry;
 use crate::sys::errno::Errno;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering::*};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::*};
 
 const CHUNK: usize = 1024;
 type Chunk = [Entry; CHUNK];
@@ -13,6 +13,14 @@ type Chunk = [Entry; CHUNK];
 /// Room for every possible descriptor number; untouched pages cost nothing.
 static CHUNKS: [AtomicPtr<Chunk>; (i32::MAX as usize + 1) / CHUNK] =
     [const { AtomicPtr::new(ptr::null_mut()) }; (i32::MAX as usize + 1) / CHUNK];
+
+/// One more than the highest number whose chunk exists.
+static HIGHEST: AtomicI32 = AtomicI32::new(0);
+
+/// Every number that has an entry, with it.
+pub(super) fn all() -> impl Iterator<Item = (i32, &'static Entry)> {
+    (0..HIGHEST.load(Relaxed)).filter_map(|fd| Some((fd, peek(fd)?)))
+}
 
 /// The entry of `fd` if its chunk exists.
 #[inline]
@@ -48,5 +56,7 @@ fn make_chunk(fd: i32) -> Result<&'static Entry, Errno> {
         // SAFETY: allocated above, and nobody else has seen it.
         unsafe { dealloc(new.cast(), layout) };
     }
+    let end = (fd as usize / CHUNK + 1) * CHUNK;
+    HIGHEST.fetch_max(end.try_into().unwrap_or(i32::MAX), Relaxed);
     peek(fd).ok_or(Errno::BADF)
 }

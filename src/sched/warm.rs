@@ -44,7 +44,7 @@ pub(super) fn up(queue: &RunQueue<RecordRef>) {
 
 #[inline(always)]
 fn frames(next: &Record) {
-    let frame = next.own.frame.get();
+    let frame = next.own.frame.get().cast::<u8>();
     prefetch(frame.wrapping_sub(BELOW), BELOW + FRAMES);
     if let Some(block) = next.own.block.get() {
         prefetch((block.address() - BLOCK) as *const u8, BLOCK + LINE);

@@ -5,6 +5,7 @@ use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
 use super::{fds, rescue, search, warm};
+use crate::green::own::TICK;
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
 use crate::green::{current, report};
@@ -12,6 +13,7 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::selector::{Events, Until};
 use crate::sys::tls::{self, Block};
 use corosensei::CoroutineResult;
+use std::cell::Cell;
 use std::io;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,6 +33,8 @@ pub(crate) struct Worker {
     batch: u32,
     /// Those that run take long enough to fetch what the next one needs.
     warming: bool,
+    /// When its round began, in `TICK`s.
+    tick: Cell<u32>,
     /// When to look for idle stacks, and whether to wake up for it.
     trim_at: Nanos,
     trimming: bool,
@@ -45,6 +49,7 @@ impl Worker {
             events: Events::new(),
             batch: BATCH,
             warming: false,
+            tick: Cell::new(0),
             trim_at: 0,
             trimming: false,
         }
@@ -87,6 +92,7 @@ impl Worker {
         let runnable = unsafe { self.local.run.with(|q| q.len()) };
         queued.store(runnable as u32, Relaxed);
         counters.round(runnable as u64, now);
+        self.tick.set((now / TICK) as u32);
     }
 
     /// Resumes up to a batch; fewer means that the queue is empty.
@@ -140,7 +146,7 @@ impl Worker {
         // SAFETY: the owning OS thread; taking does not nest.
         let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) }?;
         // SAFETY: popped fresh, once.
-        unsafe { start(thread, stack) }
+        unsafe { start(thread, stack, self.local.shared.counters.now.get()) }
     }
 
     /// Switches to `thread` until it suspends or ends.
@@ -169,8 +175,8 @@ impl Worker {
             result
         };
         match result {
-            CoroutineResult::Yield(Suspend::Yield) => self.push(thread),
-            CoroutineResult::Yield(Suspend::Park(deadline)) => self.parked(thread, deadline),
+            CoroutineResult::Yield(Suspend::YIELD) => self.push(thread),
+            CoroutineResult::Yield(why) => self.parked(thread, why.deadline()),
             CoroutineResult::Return(()) => {
                 if runtime::is_forked() {
                     // It forked, and has returned in the child. The other
@@ -202,6 +208,7 @@ impl Worker {
         if !armed && deadline.is_some_and(|d| clock::now() >= d) {
             thread.own.timed_out.set(true);
         }
+        thread.since.set(self.tick.get());
         let parked = thread.state.commit_park();
         if parked && (armed || !thread.state.notify()) {
             // From here the reference is whoever's wins `notify`.
@@ -216,6 +223,7 @@ impl Worker {
         let coroutine = unsafe { (*thread.own.coroutine.get()).take() };
         if let Some(coroutine) = coroutine {
             let stack = coroutine.into_stack();
+            stack.tag().end();
             let free = if thread.is_pthread() {
                 // SAFETY: it has returned, here.
                 unsafe { thread.ended(stack) }

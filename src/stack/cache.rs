@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
+use super::atlas;
 use super::class::{CLASSES, SizeClass, stride, usable_range};
 use super::depot::{DEPOT, Depot, PERIOD};
 use super::guard;
@@ -74,6 +75,7 @@ impl StackCache {
         // SAFETY: a fresh slot has never been used.
         unsafe { guard::install(low)? };
         pool.fresh.split_front(1, stride(class));
+        atlas::made(low.get());
         // SAFETY: the slot has its guard now, and has just left the only list it was in.
         Ok(unsafe { GreenStack::from_slot(low, class) })
     }

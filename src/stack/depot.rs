@@ -168,13 +168,14 @@ impl Shelf {
 
     fn map_slab(&mut self, class: SizeClass) -> io::Result<Run> {
         let stride = stride(class);
+        let entry = atlas::Entry::new(self.plan.slots(stride))?;
         let slots = self.slots + self.plan.slots(stride);
         let reserved = self.warm.reserve(slots).and_then(|()| self.cold.reserve(slots));
         reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let slab = slab::map(&mut self.plan, stride)?;
         self.slots += slab.len();
         if let Some(low) = slab.first() {
-            atlas::note(low.get(), slab.len() * stride, class);
+            entry.fill(low.get(), slab.len(), class);
         }
         Ok(slab)
     }

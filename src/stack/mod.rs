@@ -2,8 +2,9 @@
 //!
 //! - `class`: which sizes there are
 //! - `slot`: one stack, its layout, `GreenStack`
+//! - `tag`: whose a stack is, for those who look from outside
+//! - `atlas`: all stacks, for the fault handler and for those who look from outside
 //! - `slab`: how stacks are cut from large mappings
-//! - `atlas`: which slot an address lies in, for the fault handler
 //! - `guard`: the page below a stack that turns overflow into a fault
 //! - `list`: the free list and its low-water mark
 //! - `depot`: what the workers share
@@ -14,7 +15,8 @@ mod class;
 mod guard;
 mod list;
 mod slab;
-mod atlas;
+mod tag;
+pub(crate) mod atlas;
 mod depot;
 mod slot;
 mod cache;
@@ -29,3 +31,4 @@ pub(crate) use class::{SizeClass, reserve};
 pub(crate) use guard::made;
 pub(crate) use label::{LabelledStack, Name, labelled, overflown};
 pub(crate) use slot::GreenStack;
+pub(crate) use tag::{Owner, Tag};

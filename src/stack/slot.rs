@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! low          low + page                                           low + stride
-//!  | guard page | usable: the stack grows down ... | stagger | reserved |
+//!  | guard page | usable: the stack grows down ... | tag | stagger | reserved |
 //!  ^ limit()                                       ^ base()
 //! ```
 
@@ -12,24 +12,10 @@ use std::ops::Range;
 
 use corosensei::stack::{Stack, StackPointer};
 
-use super::class::{SizeClass, stride, usable_range};
+use super::class::{SizeClass, stride};
 use super::depot;
+use super::tag::{self, Tag};
 use crate::sys::mem::page_size;
-
-/// Stack tops differ by whole cache lines...
-const STAGGER_STEP: usize = 64;
-/// ...in this many steps. All of them together stay under 1 KiB, so that the first frames of
-/// a green thread (about 1.2 KiB when it sleeps) still fit the one top page.
-const STAGGER_STEPS: usize = 16;
-
-/// How far below the end of its slot the stack at `low` begins. Neighbours differ because a
-/// stride is an odd number of pages; without this the same frames of thousands of stacks
-/// would compete for the same few cache sets.
-#[inline]
-fn stagger(low: usize) -> usize {
-    // A shift: a division by a number that the compiler does not know is slow.
-    (low >> page_size().trailing_zeros()) % STAGGER_STEPS * STAGGER_STEP
-}
 
 /// A guarded stack, not in use by anybody else. Dropped, it goes back to the shared depot.
 #[derive(Debug)]
@@ -55,9 +41,7 @@ impl GreenStack {
     /// Where the stack in the slot at `low` begins.
     #[inline]
     pub(super) fn base_of(low: NonZeroUsize, class: SizeClass) -> StackPointer {
-        // A slot's end is page-aligned and a stagger is whole cache lines: aligned to 64.
-        let top = usable_range(low.get(), class).end - low.get();
-        low.saturating_add(top - stagger(low.get()))
+        low.saturating_add(tag::frames(low.get(), class).end - low.get())
     }
 
     /// The slot, which is the caller's to keep track of from here on.
@@ -69,6 +53,13 @@ impl GreenStack {
     /// The addresses whose access means that this stack has overflowed.
     pub(crate) fn guard(&self) -> Range<usize> {
         self.low.get()..self.low.get() + page_size()
+    }
+
+    /// Says whose it is.
+    #[inline]
+    pub(crate) fn tag(&self) -> &'static Tag {
+        // SAFETY: the base of a slot that has its guard.
+        unsafe { tag::above(self.base.get()) }
     }
 
     /// Where its slot ends; what was reserved lies below.
@@ -105,6 +96,8 @@ impl Drop for GreenStack {
 
 #[cfg(test)]
 mod tests {
+    use super::super::class::usable_range;
+    use super::super::tag::{STAGGER_STEP, STAGGER_STEPS};
     use super::*;
 
     /// A stack over made-up addresses: fine as long as nobody runs on it or drops it.
@@ -123,10 +116,12 @@ mod tests {
             assert_eq!(stack.guard(), low..low + page_size());
             assert_eq!(usable_range(low, class).start, stack.guard().end);
             assert!(usable_range(low, class).len() >= class.bytes());
+            assert_eq!(tag::frames(low, class).end, stack.base().get());
+            assert_eq!(stack.base().get() % align_of::<Tag>(), 0);
             let top = stack.base().get();
             assert_eq!(top % corosensei::stack::STACK_ALIGNMENT, 0);
             let end = usable_range(low, class).end;
-            assert!(top <= end && end - top < STAGGER_STEP * STAGGER_STEPS);
+            assert!(top <= end && end - top <= STAGGER_STEP * STAGGER_STEPS);
             assert_eq!(stack.class(), class);
         }
     }

@@ -4,6 +4,7 @@ use super::line::{Line, Node, Outcome};
 use super::mutex::MutexGuard;
 use super::place::{self, Place};
 use crate::green::park::Waiting;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use std::fmt;
@@ -142,6 +143,10 @@ impl Drop for Notified<'_> {
 }
 
 impl Place for Condvar {
+    fn why(&self) -> Why {
+        Why::at(Kind::Condition, self)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
         unsafe { self.line.lock().leave(node) }

@@ -5,6 +5,7 @@ use super::place::{self, Place, Source};
 use super::select::Arm;
 use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use std::fmt;
@@ -145,6 +146,10 @@ impl Watch for Event {
 impl Waitable for Event {}
 
 impl Place for Event {
+    fn why(&self) -> Why {
+        Why::at(Kind::Event, self)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
         unsafe { self.waiters.lock().line.leave(node) }

@@ -12,6 +12,7 @@ use super::line::{Line, Node, Outcome};
 use super::place::{self, Place, Source};
 use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
 use crate::sys::quick::Quick;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
@@ -188,6 +189,10 @@ fn tell_watchers(line: &mut Line) {
 }
 
 impl Place for Permits {
+    fn why(&self) -> Why {
+        Why::at(Kind::Permit, self)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         let mut line = self.line.lock();
         // SAFETY: `wait` was given a node that is in this line.

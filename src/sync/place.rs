@@ -3,10 +3,14 @@
 use super::line::{Node, Outcome};
 use crate::green::cancel::{park_or_end, raise};
 use crate::green::park::{Waiting, Wake};
+use crate::green::why::Why;
 use crate::sys::clock::Nanos;
 
 /// What a primitive does for one that ends its wait by itself.
 pub(crate) trait Place<W = Waiting> {
+    /// What is waited for.
+    fn why(&self) -> Why;
+
     /// Under the lock, takes `node` out of line, unless it has its outcome;
     /// whether it did.
     fn leave(&self, node: &Node<W>) -> bool;
@@ -36,7 +40,9 @@ pub(crate) fn node() -> Node {
 /// A grant that comes together with the deadline counts.
 ///
 /// Unwinds if the thread is killed, or at the end of a `timeout`.
-pub(crate) fn wait<W>(place: &impl Place<W>, node: &Node<W>, deadline: Option<Nanos>) -> Outcome {
+pub(crate) fn wait<W, P: Place<W>>(place: &P, node: &Node<W>, deadline: Option<Nanos>) -> Outcome {
+    let why = place.why();
+    let _said = why.say();
     let frame = Frame { place, node };
     let outcome = loop {
         if let Some(outcome) = node.outcome() {

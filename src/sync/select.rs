@@ -17,6 +17,7 @@ use crate::green::cancel::{park_or_end, raise};
 use crate::green::choice::Choice;
 use crate::green::limit::End;
 use crate::green::park::{Part, Waiting, Wake};
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
 use crate::time::Interval;
 use std::cell::Cell;
@@ -147,6 +148,8 @@ fn wait(arms: &mut [&mut Arm<'_>]) {
     for (number, arm) in arms.iter_mut().enumerate() {
         arm.prepare(&choice, number as u32);
     }
+    let why = Why::new(Kind::First, arms.len() as u64);
+    let _said = why.say();
     let standing = Standing { arms, choice: &choice, ready: Cell::new(None) };
     standing.enter_all();
     if let Err(end) = standing.park() {

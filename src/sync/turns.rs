@@ -16,6 +16,7 @@
 use super::line::{Candidate, Line, Node, Outcome};
 use super::place::{self, Place};
 use crate::green::park::Waiting;
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
 use crate::sys::lock::Lock;
 
@@ -126,6 +127,10 @@ struct Waits<'a> {
 }
 
 impl Place<Wish> for Waits<'_> {
+    fn why(&self) -> Why {
+        Why::at(Kind::Permit, self.at)
+    }
+
     fn leave(&self, node: &Node<Wish>) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
         let left = unsafe { self.at.0.lock().line.leave(node) };

@@ -1,6 +1,7 @@
 //! Pages: mapping, guarding, giving back. Thin wrappers over `mmap` and its kin, which the
 //! patch layer never interposes, so they may be called from anywhere.
 
+use super::raw;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ptr;
@@ -61,6 +62,27 @@ pub(crate) fn reserve(len: usize) -> io::Result<NonZeroUsize> {
     // SAFETY: the range was mapped a line ago; the advice changes no contents.
     let _ = unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
     NonZeroUsize::new(start.addr()).ok_or_else(|| io::Error::other("mmap returned page zero"))
+}
+
+/// How many bytes at the end of whole pages from `start` to `end` were touched: from the
+/// lowest page in memory on. `None`: the kernel does not say.
+pub(crate) fn touched(start: usize, end: usize) -> Option<usize> {
+    const AT_ONCE: usize = 256;
+    let page = page_size();
+    let mut at = start;
+    while at < end {
+        let mut there = [0_u8; AT_ONCE];
+        let part = (end - at).min(AT_ONCE * page);
+        let args = [at, part, there.as_mut_ptr().addr(), 0, 0, 0];
+        // SAFETY: one byte for each page; a range that is not mapped is an error.
+        unsafe { raw::syscall(libc::SYS_mincore, args) }.ok()?;
+        let pages = &there[..part.div_ceil(page)];
+        if let Some(first) = pages.iter().position(|page| page & 1 != 0) {
+            return Some(end - (at + first * page));
+        }
+        at += part;
+    }
+    Some(0)
 }
 
 /// A number that reads as zero in every child of a fork, however it was forked. Lives for ever.

@@ -26,7 +26,11 @@ pub(crate) mod owner;
 mod ready;
 #[cfg_attr(greenroom_portable, path = "portable.rs")]
 pub(crate) mod selector;
+pub(crate) mod gather;
 pub(crate) mod mem;
+pub(crate) mod peek;
+mod modules;
+pub(crate) mod unwind;
 pub(crate) mod fault;
 #[cfg(all(test, not(miri)))]
 pub(crate) mod reexec;

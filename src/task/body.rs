@@ -15,14 +15,14 @@ use super::beside::{Beside, drop_quietly};
 use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
-use crate::green::record::{Body, Record, RecordRef};
+use crate::green::record::{Birth, Body, Record, RecordRef};
 use crate::green::{kill, links, locals, park, storage};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::offset_of;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::{self, NonNull};
 
 /// What a handle reaches.
@@ -48,16 +48,12 @@ struct Task<F, T, B = ()> {
 /// # Errors
 /// No memory; `closure` is dropped.
 #[inline]
-pub(crate) fn new<F, T>(
-    closure: F,
-    name: Option<Box<str>>,
-    class: SizeClass,
-) -> io::Result<(RecordRef, RecordRef)>
+pub(crate) fn new<F, T>(closure: F, birth: Birth) -> io::Result<(RecordRef, RecordRef)>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    new_beside(closure, name, class, ())
+    new_beside(closure, birth, ())
 }
 
 /// As `new`, with something beside it.
@@ -67,8 +63,7 @@ where
 #[inline]
 pub(crate) fn new_beside<F, T, B: Beside>(
     closure: F,
-    name: Option<Box<str>>,
-    class: SizeClass,
+    birth: Birth,
     beside: B,
 ) -> io::Result<(RecordRef, RecordRef)>
 where
@@ -76,7 +71,7 @@ where
     T: Send + 'static,
 {
     // SAFETY: they borrow nothing.
-    unsafe { new_unbound(closure, name, class, beside) }
+    unsafe { new_unbound(closure, birth, beside) }
 }
 
 /// As `new_beside`, of what may borrow.
@@ -90,12 +85,11 @@ where
 #[inline]
 pub(super) unsafe fn new_unbound<F: FnOnce() -> T, T, B: Beside>(
     closure: F,
-    name: Option<Box<str>>,
-    class: SizeClass,
+    birth: Birth,
     beside: B,
 ) -> io::Result<(RecordRef, RecordRef)> {
     let body = const { &body::<F, T, B>(run::<F, T, B>) };
-    allocate::<F, T, B>(body, closure, name, class, beside)
+    allocate::<F, T, B>(body, closure, birth, beside)
 }
 
 /// As `new`, for `Record::run_as_job`: it gets no stack and no thread-locals,
@@ -109,7 +103,9 @@ where
     T: Send + 'static,
 {
     let body = const { &body::<F, T, ()>(run_job::<F, T>) };
-    allocate::<F, T, ()>(body, closure, None, SizeClass::DEFAULT, ())
+    let birth =
+        Birth { name: None, is_job: true, class: SizeClass::DEFAULT, by: Location::caller() };
+    allocate::<F, T, ()>(body, closure, birth, ())
 }
 
 const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
@@ -129,8 +125,7 @@ const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
 fn allocate<F, T, B>(
     body: &'static Body,
     closure: F,
-    name: Option<Box<str>>,
-    class: SizeClass,
+    birth: Birth,
     beside: B,
 ) -> io::Result<(RecordRef, RecordRef)> {
     let layout = Layout::new::<Task<F, T, B>>();
@@ -143,7 +138,7 @@ fn allocate<F, T, B>(
     // elsewhere and copied.
     unsafe {
         let at = task.as_ptr();
-        (&raw mut (*at).packet.record).write(Record::new(body, name, class));
+        (&raw mut (*at).packet.record).write(Record::new(body, birth));
         (&raw mut (*at).packet.join).write(JoinState::new());
         (&raw mut (*at).packet.result).write(UnsafeCell::new(None));
         (&raw mut (*at).closure).write(UnsafeCell::new(Some(closure)));

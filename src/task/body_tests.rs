@@ -23,7 +23,7 @@ fn ends(thread: RecordRef) {
 
 #[test]
 fn miri_a_result_reaches_the_handle() {
-    let (thread, handle) = new(|| vec![1, 2], Some("x".into()), SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = new(|| vec![1, 2], Birth::usual(Some("x".into()))).unwrap();
     // SAFETY: made for this type, one handle.
     let handle = unsafe { JoinHandle::<Vec<i32>>::new(GreenThread(handle)) };
     let t = std::thread::spawn(move || ends(thread));
@@ -35,7 +35,7 @@ fn miri_a_result_reaches_the_handle() {
 fn miri_a_detached_result_is_dropped() {
     let a = std::sync::Arc::new(1);
     let b = a.clone();
-    let (thread, handle) = new(move || b, None, SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = new(move || b, Birth::usual(None)).unwrap();
     // SAFETY: made for this type, one handle.
     drop(unsafe { JoinHandle::<std::sync::Arc<i32>>::new(GreenThread(handle)) });
     ends(thread);
@@ -46,7 +46,7 @@ fn miri_a_detached_result_is_dropped() {
 #[test]
 fn miri_woken_and_freed_by_the_scheduler() {
     static SHELF: Shelf = Shelf(Mutex::new(Vec::new()));
-    let (thread, handle) = new(|| vec![1], Some("x".into()), SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = new(|| vec![1], Birth::usual(Some("x".into()))).unwrap();
     thread.live_at(&SHELF);
     thread.state.begin_run();
     assert!(thread.state.commit_park());
@@ -60,7 +60,7 @@ fn miri_woken_and_freed_by_the_scheduler() {
 
 #[test]
 fn miri_counted_and_refused() {
-    let (thread, handle) = new(|| vec![1], None, SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = new(|| vec![1], Birth::usual(None)).unwrap();
     crate::green::current::enter(&thread);
     let counted = crate::green::current::counted().unwrap();
     crate::green::current::leave();
@@ -76,7 +76,7 @@ fn miri_counted_and_refused() {
 
 /// A fresh one that holds `value`, and its handle.
 fn holds<T: Send + 'static>(value: T) -> (RecordRef, JoinHandle<T>) {
-    let (thread, handle) = new(move || value, None, SizeClass::DEFAULT).unwrap();
+    let (thread, handle) = new(move || value, Birth::usual(None)).unwrap();
     // SAFETY: made for this type, one handle.
     (thread, unsafe { JoinHandle::new(GreenThread(handle)) })
 }

@@ -7,6 +7,7 @@ use super::spawn::{refuse, refuse_quietly};
 use crate::config;
 use crate::error::JoinError;
 use crate::green::handle::GreenThread;
+use crate::green::record::Birth;
 use crate::green::storage::Inherited;
 use crate::sched::start;
 use crate::stack::SizeClass;
@@ -49,7 +50,7 @@ where
     let runtime = start::runtime(entry.by);
     let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
     let member = Member::new(members.clone(), entry.holds);
-    let (thread, handle) = match body::new_beside(f, None, class, member) {
+    let (thread, handle) = match body::new_beside(f, Birth::new(None, class, entry.by), member) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };

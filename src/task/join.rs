@@ -2,11 +2,11 @@
 
 use super::body::Packet;
 use super::join_state::JoinState;
+use super::join_wait::wait_or_end;
 use crate::error::JoinError;
-use crate::green::cancel::{park_or_end, raise};
 use crate::green::current;
 use crate::green::handle::GreenThread;
-use crate::green::park::{Waiting, Wake, park};
+use crate::green::park::Waiting;
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
@@ -144,7 +144,8 @@ impl<T> JoinHandle<T> {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.
-        if unsafe { wait_or_end(join, deadline) } { Waited::Done } else { Waited::TimedOut }
+        let done = unsafe { wait_or_end(join, &self.thread.0, deadline) };
+        if done { Waited::Done } else { Waited::TimedOut }
     }
 
     /// Whether it is the caller itself.
@@ -177,55 +178,6 @@ impl<T> JoinHandle<T> {
             unsafe { self.thread.0.discard() };
         }
         result.expect("a result is taken once")
-    }
-}
-
-/// Waits until `join` is done; false once the deadline has passed.
-///
-/// # Safety
-/// The caller has the right to join, and does not wait yet.
-pub(super) unsafe fn wait_for(join: &JoinState, deadline: Option<Nanos>) -> bool {
-    // SAFETY: the caller's promise.
-    if !unsafe { join.wait(Waiting::current()) } {
-        return true;
-    }
-    loop {
-        let wake = park(deadline);
-        if join.has_come() {
-            return true;
-        }
-        // SAFETY: it waits.
-        if wake == Wake::TimedOut && unsafe { join.give_up() } {
-            return false;
-        }
-    }
-}
-
-/// As `wait_for`, but unwinds if the caller is killed.
-///
-/// # Safety
-/// As `wait_for`.
-unsafe fn wait_or_end(join: &JoinState, deadline: Option<Nanos>) -> bool {
-    // SAFETY: the caller's promise.
-    if !unsafe { join.wait(Waiting::current()) } {
-        return true;
-    }
-    loop {
-        let wake = park_or_end(deadline);
-        if join.has_come() {
-            return true;
-        }
-        if wake == Ok(Wake::Notified) {
-            continue;
-        }
-        // SAFETY: it waits.
-        if !unsafe { join.give_up() } {
-            return true; // the result was first, and `give_up` has waited for it
-        }
-        match wake {
-            Err(end) => raise(end),
-            Ok(_) => return false,
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::join::JoinHandle;
 use super::join_state::JoinState;
+use crate::green::why::{Kind, Why};
 use crate::sync::line::{Node, Outcome};
 use crate::sync::place::{Place, Source};
 use crate::sync::select::Arm;
@@ -32,6 +33,10 @@ impl Source for JoinState {
 }
 
 impl Place for JoinState {
+    fn why(&self) -> Why {
+        Why::at(Kind::First, self) // never waited for alone
+    }
+
     fn leave(&self, _: &Node) -> bool {
         // SAFETY: entered by the handle's owner.
         unsafe { self.give_up() }

@@ -14,6 +14,7 @@ use crate::green::cancel::{check, park_or_end, raise};
 use crate::green::handle::GreenThread;
 use crate::green::links::Link;
 use crate::green::park::{Waiting, give_way};
+use crate::green::why::{Kind, Why};
 use crate::green::{current, kill};
 use std::ptr;
 
@@ -100,6 +101,8 @@ pub(super) fn wait_for_end(victim: &GreenThread) {
 fn wait_linked(victim: &GreenThread) {
     let join = join_state(&victim.0);
     let link = Link::new(&victim.0);
+    let why = Why::new(Kind::Join, victim.id());
+    let _said = why.say();
     // SAFETY: it stays here, and `Linked` takes it out before it goes.
     let waits = unsafe { link.enter(Waiting::current(), || join.link()) };
     let _linked = waits.then(|| Linked(&link));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::green::links::tests::count;
-use crate::stack::SizeClass;
+use crate::green::record::Birth;
 use crate::task::body;
 use crate::{park, spawn, timeout, uncancellable};
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn end(thread: &GreenThread) {
 
 #[test]
 fn miri_it_is_told_of_the_end() {
-    let (record, handle) = body::new(|| (), None, SizeClass::DEFAULT).unwrap();
+    let (record, handle) = body::new(|| (), Birth::usual(None)).unwrap();
     let (victim, handle) = (GreenThread(record), GreenThread(handle));
     std::thread::scope(|s| {
         let killers = [0, 1].map(|_| s.spawn(|| kill(&handle)));
@@ -42,7 +42,7 @@ fn miri_it_is_told_of_the_end() {
 
 #[test]
 fn it_leaves_when_it_is_cut_short() {
-    let (record, handle) = body::new(|| (), None, SizeClass::DEFAULT).unwrap();
+    let (record, handle) = body::new(|| (), Birth::usual(None)).unwrap();
     let (victim, handle) = (GreenThread(record), GreenThread(handle));
     for _ in 0..3 {
         assert!(timeout(Duration::from_millis(1), || kill(&handle)).is_err());
@@ -55,7 +55,7 @@ fn it_leaves_when_it_is_cut_short() {
 #[test]
 fn miri_killing_against_ending() {
     for _ in 0..if cfg!(miri) { 20 } else { 3000 } {
-        let (record, handle) = body::new(|| (), None, SizeClass::DEFAULT).unwrap();
+        let (record, handle) = body::new(|| (), Birth::usual(None)).unwrap();
         let (victim, handle) = (GreenThread(record), GreenThread(handle));
         std::thread::scope(|s| {
             s.spawn(|| kill(&handle));

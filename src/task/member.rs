@@ -25,6 +25,7 @@ use crate::green::current::{self, Inside};
 use crate::green::handle::GreenThread;
 use crate::green::park::Waiting;
 use crate::green::record::Record;
+use crate::green::why::{Kind, Why};
 use crate::sync::Outcome;
 use crate::sync::line::Node;
 use crate::sync::permits::Permits;
@@ -252,6 +253,10 @@ impl Members {
 }
 
 impl place::Place for Members {
+    fn why(&self) -> Why {
+        Why::at(Kind::Group, self)
+    }
+
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
         unsafe { self.list.lock().joiners.leave(node) }

@@ -1,8 +1,8 @@
 //! Members without workers: under Miri, too.
 
 use super::*;
+use crate::green::record::Birth;
 use crate::green::record::RecordRef;
-use crate::stack::SizeClass;
 use crate::task::body;
 
 /// One that has entered, with one of the places: its scheduler's and its
@@ -10,7 +10,7 @@ use crate::task::body;
 fn member(of: &Arc<Members>) -> [RecordRef; 2] {
     assert!(of.places.as_ref().is_none_or(Permits::try_acquire));
     let place = Member::new(of.clone(), true);
-    let (thread, handle) = body::new_beside(|| vec![1], None, SizeClass::DEFAULT, place).unwrap();
+    let (thread, handle) = body::new_beside(|| vec![1], Birth::usual(None), place).unwrap();
     assert!(of.enter(&thread, None).is_ok());
     [thread, handle]
 }
@@ -60,7 +60,7 @@ fn who_is_barred() {
     let epoch = all.epoch();
     let enters = |epoch| {
         let place = Member::new(all.clone(), false);
-        let (thread, handle) = body::new_beside(|| (), None, SizeClass::DEFAULT, place).unwrap();
+        let (thread, handle) = body::new_beside(|| (), Birth::usual(None), place).unwrap();
         let entered = all.enter(&thread, epoch);
         if entered.is_ok() {
             ends(&[thread, handle]);

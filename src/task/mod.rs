@@ -3,6 +3,7 @@
 pub(crate) mod join_state;
 mod beside;
 pub(crate) mod body;
+mod join_wait;
 pub(crate) mod join;
 pub(crate) mod join_select;
 pub(crate) mod select;

@@ -12,18 +12,18 @@
 //!
 //! One reference is the registry's: the right to join, in `Task` the handle's.
 
-use super::join::wait_for;
 use super::join_state::{Finished, JoinState};
+use super::join_wait::wait_for;
 use super::registry::{self, Entry};
 use crate::green::current::{self, Inside};
 use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
-use crate::green::record::{Body, Record, RecordRef};
+use crate::green::record::{Birth, Body, Record, RecordRef};
 use crate::green::storage::{Inherited, within_span};
 use crate::green::{links, locals, report, start, warn};
 use crate::sched::{self, stacks};
 use crate::stack::{GreenStack, SizeClass};
-use crate::sys::clock::Nanos;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::platform;
 use crate::sys::real::{Start, call};
@@ -88,7 +88,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     let stack = stacks::take(wanted.class).map_err(|_| Errno::AGAIN)?;
     let (thread, this) = new(wanted).ok_or(Errno::AGAIN)?;
     // SAFETY: nobody else knows it yet.
-    unsafe { start::start(&thread, stack) }.map_err(|_| Errno::AGAIN)?;
+    unsafe { start::start(&thread, stack, clock::now()) }.map_err(|_| Errno::AGAIN)?;
     inherited.give_to(&thread);
     let handle = thread.own.block.get().map_or(0, |block| block.address());
     if detached {
@@ -124,7 +124,7 @@ fn new(wanted: Wanted) -> Option<(RecordRef, PthreadRef)> {
     // references, which are these.
     unsafe {
         this.write(Pthread {
-            record: Record::new(&BODY, None, wanted.class),
+            record: Record::new(&BODY, Birth::new(None, wanted.class, Location::caller())),
             face: Face::new(creator.unwrap_or_else(|| cut(platform::program_name()))),
             join: JoinState::new(),
             claim: AtomicU32::new(FREE),
@@ -236,8 +236,8 @@ impl Pthread {
             return Err(Errno::INVAL);
         }
         // SAFETY: claimed.
-        let done =
-            self.join.is_done() || deadline != Some(0) && unsafe { wait_for(&self.join, deadline) };
+        let done = self.join.is_done()
+            || deadline != Some(0) && unsafe { wait_for(&self.join, &self.record, deadline) };
         if !done {
             self.claim.store(FREE, Release);
             return Err(Errno(libc::ETIMEDOUT));

@@ -9,10 +9,9 @@ use crate::error::JoinError;
 use crate::green::cancel::{self, raise};
 use crate::green::handle::GreenThread;
 use crate::green::limit::Limit;
-use crate::green::record::RecordRef;
+use crate::green::record::{Birth, RecordRef};
 use crate::green::storage::Inherited;
 use crate::sched::start;
-use crate::stack::SizeClass;
 use crate::sys::clock;
 use std::alloc::{Layout, handle_alloc_error};
 use std::fmt;
@@ -97,8 +96,9 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         let inherited = Inherited::capture();
-        let runtime = start::runtime(Location::caller());
-        let new = self.make(f, None, usual_class());
+        let by = Location::caller();
+        let runtime = start::runtime(by);
+        let new = self.make(f, Birth::new(None, usual_class(), by));
         let (thread, handle) = new.unwrap_or_else(|_| handle_alloc_error(Layout::new::<F>()));
         inherited.give_to(&thread);
         submit(runtime, thread);
@@ -109,8 +109,7 @@ impl<'scope> Scope<'scope, '_> {
     fn make<F, T>(
         &'scope self,
         f: F,
-        name: Option<Box<str>>,
-        class: SizeClass,
+        birth: Birth,
     ) -> io::Result<(RecordRef, ScopedJoinHandle<'scope, T>)>
     where
         F: FnOnce() -> T + Send + 'scope,
@@ -129,7 +128,7 @@ impl<'scope> Scope<'scope, '_> {
         let share = Share(self.shared.clone());
         // SAFETY: `scope` waits for `Beside::over` before 'scope ends, and the
         // handle does not outlive 'scope.
-        let (thread, handle) = unsafe { body::new_unbound(within_limit, name, class, share) }?;
+        let (thread, handle) = unsafe { body::new_unbound(within_limit, birth, share) }?;
         // SAFETY: made for `T`, and this is its one handle.
         let handle = unsafe { JoinHandle::new(GreenThread(handle)) };
         self.shared.enter(handle.thread());
@@ -202,9 +201,11 @@ impl Builder {
         T: Send + 'scope,
     {
         let inherited = Inherited::capture();
-        let runtime = start::runtime(Location::caller())?;
+        let by = Location::caller();
+        let runtime = start::runtime(by)?;
         let class = self.class()?;
-        let (thread, handle) = scope.make(f, self.name.map(String::into_boxed_str), class)?;
+        let name = self.name.map(String::into_boxed_str);
+        let (thread, handle) = scope.make(f, Birth::new(name, class, by))?;
         inherited.give_to(&thread);
         runtime.submit(thread);
         Ok(handle)

@@ -5,7 +5,7 @@ use super::join::JoinHandle;
 use super::named::{self, Named};
 use crate::config;
 use crate::green::handle::GreenThread;
-use crate::green::record::RecordRef;
+use crate::green::record::{Birth, RecordRef};
 use crate::green::report;
 use crate::green::storage::Inherited;
 use crate::sched::runtime::Runtime;
@@ -93,7 +93,8 @@ where
 {
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(by);
-    let (thread, handle) = match body::new(f, None, usual_class()) {
+    let birth = Birth::new(None, usual_class(), by);
+    let (thread, handle) = match body::new(f, birth) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
@@ -182,15 +183,16 @@ impl Builder {
         T: Send + 'static,
     {
         let inherited = Inherited::capture();
-        let runtime = start::runtime(Location::caller())?;
+        let by = Location::caller();
+        let runtime = start::runtime(by)?;
         let class = self.class()?;
         let name = self.name.map(String::into_boxed_str);
         let (thread, handle) = match &name {
             Some(text) if named::works_for(text) => {
                 let named = Named::new(f, text)?;
-                body::new(move || named.run(), name, class)?
+                body::new(move || named.run(), Birth::new(name, class, by))?
             }
-            _ => body::new(f, name, class)?,
+            _ => body::new(f, Birth::new(name, class, by))?,
         };
         inherited.give_to(&thread);
         runtime.submit(thread);

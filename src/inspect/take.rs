@@ -1,0 +1,145 @@
+//! Taking a dump.
+
+use super::scan::{Scanner, Sight};
+use super::symbols::{Symbols, is_park};
+use super::view::{Dump, Frame, ThreadDump, ThreadState, WaitsFor, WorkerDump};
+use super::waits::Tables;
+use crate::green::current::{self, Inside};
+use crate::green::own::TICK;
+use crate::offload::everyone::offload;
+use crate::sched::local::Shared;
+use crate::sched::runtime::{self, Runtime};
+use crate::sys::clock::{self, Nanos};
+use crate::sys::mem;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// How long it may take to walk stacks and to look at descriptors. The rest is
+/// little.
+const TIME: Duration = Duration::from_millis(1500);
+
+/// Looks at every green thread: who it is, what it does, what it waits for, and
+/// where it stands.
+///
+/// No green thread and no worker is stopped for it, or even asked, so it works
+/// also when one of them computes for ever; then those are not of the same
+/// moment, as each is looked at in turn. What could not be seen is said in its
+/// place. On a green thread the work is done on a thread of
+/// [`offload`](crate::offload), and the caller parks.
+///
+/// Naming the functions needs debug information in the program; the first dump
+/// reads it, which may take some time. In release builds `debug =
+/// "line-tables-only"` is enough.
+///
+/// ```
+/// let sleeper = greenroom::spawn(greenroom::park);
+/// greenroom::spawn(|| greenroom::yield_now()).join().unwrap();
+/// let dump = greenroom::inspect::dump();
+/// println!("{dump}");
+/// println!("{}", dump.to_json());
+/// # sleeper.thread().unpark();
+/// ```
+pub fn dump() -> Dump {
+    if current::get().is_some() { offload(dump_here) } else { dump_here() }
+}
+
+fn dump_here() -> Dump {
+    // On a green thread, if there are no other threads: what it reads blocks.
+    let _inside = Inside::enter();
+    let start = Instant::now();
+    // In a fork's child there are no workers, and locks may be held for ever.
+    let Some(runtime) = runtime::get().filter(|_| !runtime::is_forked()) else {
+        return Dump::default();
+    };
+    let mut names = Names::new();
+    let mut tables = Tables::read(start + TIME);
+    let mut threads = Vec::new();
+    let missed = Scanner::new(start + TIME).scan(|sight| {
+        threads.push(thread(sight, runtime, &mut tables, &mut names));
+    });
+    threads.sort_by_key(|thread| thread.id);
+    Dump {
+        workers: runtime.workers.iter().map(|w| worker(w, &threads)).collect(),
+        not_started: runtime.injector.len()
+            + runtime.workers.iter().map(|w| w.stealer.len()).sum::<usize>(),
+        threads,
+        missed,
+        took: start.elapsed(),
+    }
+}
+
+fn worker(shared: &Shared, threads: &[ThreadDump]) -> WorkerDump {
+    let runs = |t: &&ThreadDump| t.state == ThreadState::Running && t.worker == Some(shared.index);
+    WorkerDump {
+        running: threads.iter().find(runs).map(|thread| thread.id),
+        fresh: shared.stealer.len(),
+        asleep: shared.sleep.is_asleep(),
+    }
+}
+
+fn thread(sight: Sight, runtime: &Runtime, tables: &mut Tables, names: &mut Names) -> ThreadDump {
+    let now = clock::now();
+    let waits = sight.state == ThreadState::Waiting;
+    let frames = sight.slot.frames();
+    let backtrace = sight.stack.map(|addresses| names.of(addresses));
+    let mut waits_for = Vec::new();
+    if waits {
+        waits_for = tables.of(sight.owner.record.addr(), sight.said);
+        if waits_for.is_empty() && backtrace.as_ref().is_ok_and(|frames| is_park(frames)) {
+            waits_for.push(WaitsFor::Unpark);
+        }
+    }
+    ThreadDump {
+        id: sight.owner.id,
+        name: sight.name,
+        state: sight.state,
+        age: Some(Duration::from_nanos(now.saturating_sub(sight.owner.born))),
+        in_state: waits.then(|| since(sight.since, now)),
+        spawned_at: sight.by,
+        worker: number(runtime, sight.worker),
+        waits_for,
+        deadline: sight
+            .deadline
+            .filter(|_| waits)
+            .map(|d| Duration::from_nanos(d.saturating_sub(now))),
+        stack_size: sight.slot.bytes(),
+        stack_touched: mem::touched(frames.start, frames.end.next_multiple_of(mem::page_size())),
+        backtrace,
+    }
+}
+
+/// How long ago `tick` was, which has wrapped.
+fn since(tick: u32, now: Nanos) -> Duration {
+    let ticks = ((now / TICK) as u32).wrapping_sub(tick);
+    // Noted a little late, it may be in the future.
+    Duration::from_nanos(if ticks > u32::MAX / 2 { 0 } else { u64::from(ticks) * TICK })
+}
+
+/// The worker that a record knows as `local`.
+fn number(runtime: &Runtime, local: usize) -> Option<usize> {
+    let is = |w: &&&'static Shared| w.local.load(Relaxed).addr() == local && local != 0;
+    runtime.workers.iter().find(is).map(|w| w.index)
+}
+
+/// Stacks with names, each put together once.
+struct Names {
+    symbols: Symbols,
+    stacks: HashMap<Vec<usize>, Arc<[Frame]>>,
+}
+
+impl Names {
+    fn new() -> Names {
+        Names { symbols: Symbols::new(), stacks: HashMap::new() }
+    }
+
+    fn of(&mut self, addresses: Vec<usize>) -> Arc<[Frame]> {
+        if let Some(known) = self.stacks.get(&addresses) {
+            return known.clone();
+        }
+        let frames = self.symbols.name(&addresses);
+        self.stacks.insert(addresses, frames.clone());
+        frames
+    }
+}

@@ -1,0 +1,185 @@
+//! Walking a stack that does not run, in a copy of it: which code called which.
+//!
+//! The tables that the compiler leaves for unwinding (`.eh_frame`, DWARF 5,
+//! section 6.4) say for each address of code where its caller's registers are.
+//! All are read once per address and kept as a few numbers, so that a hundred
+//! thousand stacks that wait in the same places cost little more than one.
+//! Nothing is read but the copy, so a torn one gives a wrong answer and no
+//! fault.
+
+use super::modules::{Module, Modules};
+use gimli::{
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Pointer, Register,
+    RegisterRule, UnwindContext, UnwindSection,
+};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::ptr;
+
+/// Registers that a function leaves as they were: DWARF's numbers on x86-64 of
+/// rbx, rbp, r12 to r15; rsp and the return address.
+const KEPT: [u16; 6] = [3, 6, 12, 13, 14, 15];
+const SP: Register = Register(7);
+const IP: Register = Register(16);
+
+/// A copy of the used part of a stack.
+#[derive(Clone, Copy)]
+pub(crate) struct Copied<'a> {
+    pub(crate) start: usize,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Copied<'_> {
+    /// What lies at `address`, if it is in the copy.
+    pub(crate) fn bytes_at<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
+        let at = address.checked_sub(self.start)?;
+        self.bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+    }
+
+    pub(crate) fn word(&self, address: usize) -> Option<usize> {
+        self.bytes_at(address).map(usize::from_ne_bytes)
+    }
+}
+
+/// The registers of one frame, as far as they are known.
+struct Frame {
+    ip: usize,
+    sp: usize,
+    kept: [Option<usize>; KEPT.len()],
+}
+
+impl Frame {
+    /// Of a coroutine that is suspended: corosensei leaves rip, rbx and rbp
+    /// where its stack pointer points, and tells the compiler to save the rest.
+    fn suspended(stack: &Copied<'_>, sp: usize) -> Option<Frame> {
+        let word = |nth: usize| stack.word(sp + nth * 8);
+        let kept = [word(1), word(2), None, None, None, None];
+        Some(Frame { ip: word(0)?, sp: sp + 24, kept })
+    }
+}
+
+/// Where a caller's register is.
+#[derive(Clone, Copy)]
+enum Place {
+    Unchanged,
+    /// At the canonical frame address and this.
+    Saved(i64),
+    Lost,
+}
+
+/// How to get from a frame to its caller's.
+#[derive(Clone, Copy)]
+struct Step {
+    /// Whose value and what added makes the canonical frame address; `None`:
+    /// the stack pointer's.
+    base: Option<usize>,
+    offset: i64,
+    ip: i64,
+    kept: [Place; KEPT.len()],
+    /// The caller was interrupted there, and called nothing.
+    is_signal: bool,
+}
+
+/// Walks stacks, and keeps what it has learnt.
+pub(crate) struct Unwinder {
+    modules: Modules,
+    steps: HashMap<usize, Option<Step>>,
+    context: UnwindContext<usize>,
+}
+
+impl Unwinder {
+    pub(crate) fn new() -> Unwinder {
+        let context = UnwindContext::new();
+        Unwinder { modules: Modules::load(), steps: HashMap::new(), context }
+    }
+
+    /// The addresses of code on the stack of a coroutine that was suspended
+    /// with its stack pointer at `sp`, at most so many, the innermost first.
+    /// Each lies inside the instruction that calls, not behind it.
+    pub(crate) fn walk(&mut self, stack: &Copied<'_>, sp: usize, most: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut at = Frame::suspended(stack, sp);
+        let mut look = 0; // at the instruction itself
+        while let Some(frame) = at.filter(|_| found.len() < most) {
+            let inside = frame.ip.wrapping_sub(look);
+            let Some(step) = self.step(inside) else { break };
+            found.push(inside);
+            look = usize::from(!step.is_signal);
+            at = step.caller(&frame, stack);
+        }
+        found
+    }
+
+    fn step(&mut self, ip: usize) -> Option<Step> {
+        if let Some(known) = self.steps.get(&ip) {
+            return *known;
+        }
+        let module = self.modules.at(ip);
+        let step = module.and_then(|module| learn(module, &mut self.context, ip));
+        self.steps.insert(ip, step);
+        step
+    }
+}
+
+impl Step {
+    fn caller(&self, frame: &Frame, stack: &Copied<'_>) -> Option<Frame> {
+        let base = match self.base {
+            None => frame.sp,
+            Some(nth) => frame.kept[nth]?,
+        };
+        let cfa = base.wrapping_add_signed(self.offset as isize);
+        if cfa <= frame.sp {
+            return None; // callers' frames are above
+        }
+        let saved = |offset: i64| stack.word(cfa.wrapping_add_signed(offset as isize));
+        let mut kept = [None; KEPT.len()];
+        for (nth, value) in kept.iter_mut().enumerate() {
+            *value = match self.kept[nth] {
+                Place::Unchanged => frame.kept[nth],
+                Place::Saved(offset) => saved(offset),
+                Place::Lost => None,
+            };
+        }
+        let ip = saved(self.ip).filter(|ip| *ip != 0)?;
+        Some(Frame { ip, sp: cfa, kept })
+    }
+}
+
+/// Reads what the compiler left for `ip`; `None` where it left nothing, or
+/// something so special that a walk ends there.
+fn learn(module: &Module, context: &mut UnwindContext<usize>, ip: usize) -> Option<Step> {
+    let bases = BaseAddresses::default().set_eh_frame_hdr(module.header.start as u64);
+    let header = section(module.header.clone());
+    let parsed = EhFrameHdr::new(header, NativeEndian).parse(&bases, 8).ok()?;
+    let Pointer::Direct(start) = parsed.eh_frame_ptr() else { return None };
+    let start = start as usize;
+    if start >= module.segment_end {
+        return None;
+    }
+    let bases = bases.set_eh_frame(start as u64);
+    let frames = EhFrame::new(section(start..module.segment_end), NativeEndian);
+    let get = EhFrame::<EndianSlice<'_, NativeEndian>>::cie_from_offset;
+    let fde = parsed.table()?.fde_for_address(&frames, &bases, ip as u64, get).ok()?;
+    let row = fde.unwind_info_for_address(&frames, &bases, context, ip as u64).ok()?;
+    let (base, offset) = match row.cfa() {
+        CfaRule::RegisterAndOffset { register: SP, offset } => (None, *offset),
+        CfaRule::RegisterAndOffset { register, offset } => {
+            (Some(KEPT.iter().position(|kept| *kept == register.0)?), *offset)
+        }
+        CfaRule::Expression(_) => return None,
+    };
+    let Some(RegisterRule::Offset(saved_ip)) = row.register(IP) else { return None };
+    let kept = KEPT.map(|kept| match row.register(Register(kept)) {
+        None | Some(RegisterRule::SameValue) => Place::Unchanged,
+        Some(RegisterRule::Offset(offset)) => Place::Saved(offset),
+        Some(_) => Place::Lost,
+    });
+    Some(Step { base, offset, ip: saved_ip, kept, is_signal: fde.is_signal_trampoline() })
+}
+
+/// A part of a module.
+fn section(part: Range<usize>) -> &'static [u8] {
+    // SAFETY: in a segment that is mapped and never written, of a module that
+    // `Modules` keeps loaded; what comes of it does not outlive `learn`.
+    unsafe { std::slice::from_raw_parts(ptr::with_exposed_provenance(part.start), part.len()) }
+}

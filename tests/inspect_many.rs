@@ -1,0 +1,116 @@
+//! Dumps of very many green threads, and of such that come and go meanwhile.
+
+mod common;
+
+use common::{in_child, until, workers};
+use greenroom::inspect::{NoBacktrace, ThreadState, dump, stats};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// Without optimisation each takes many times as long.
+const MANY: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+/// Far more than the two seconds that it takes at most on a quiet machine.
+const GENEROUS: Duration = Duration::from_secs(30);
+
+#[test]
+fn very_many_are_dumped_while_others_run_on() {
+    in_child(&[("GREENROOM_WORKERS", "2"), ("GREENROOM_STACK_SIZE", "65536")], || {
+        let sleepers: Vec<_> = (0..MANY).map(|_| greenroom::spawn(greenroom::park)).collect();
+        until(|| stats().alive() == MANY);
+        // One that gives way all the time notes its longest pause.
+        let (stop, longest) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (theirs, pause) = (stop.clone(), longest.clone());
+        let busy = greenroom::spawn(move || {
+            let mut last = Instant::now();
+            while !theirs.load(SeqCst) {
+                greenroom::yield_now();
+                pause.fetch_max(last.elapsed().as_micros() as u64, SeqCst);
+                last = Instant::now();
+            }
+        });
+        until(|| stats().alive() == MANY + 1);
+        let first = dump();
+        let second = dump();
+        stop.store(true, SeqCst);
+        busy.join().unwrap();
+        let pause = Duration::from_micros(longest.load(SeqCst));
+        eprintln!("took {:?}, then {:?}; longest pause {pause:?}", first.took, second.took);
+        for dump in [first, second] {
+            let ids: HashSet<_> = dump.threads.iter().map(|t| t.id).collect();
+            assert_eq!((ids.len(), dump.threads.len(), dump.missed), (MANY + 1, MANY + 1, 0));
+            let waiting = dump.threads.iter().filter(|t| t.state == ThreadState::Waiting);
+            let stacks: Vec<_> = waiting.map(|t| t.backtrace.as_ref()).collect();
+            assert!(stacks.len() >= MANY);
+            // On a slow machine time runs out, and that is said.
+            let late = stacks.iter().filter(|s| **s == Err(&NoBacktrace::NoTime)).count();
+            let places: HashSet<_> = stacks.iter().flatten().map(|b| b.as_ptr()).collect();
+            assert_eq!(places.len(), 1, "all at the same place");
+            assert!(stacks.iter().flatten().count() + late >= MANY);
+            assert!(dump.took < GENEROUS, "{:?}", dump.took);
+            let text = dump.to_string();
+            assert!(text.contains(" more at the same place"), "{}", text.len());
+            assert!(text.lines().count() < 100);
+        }
+        sleepers.iter().for_each(|s| s.thread().unpark());
+        greenroom::joinall(sleepers);
+    })
+    .assert_success();
+}
+
+#[inline(never)]
+fn down(depth: u64) {
+    if depth == 0 {
+        greenroom::yield_now();
+        greenroom::sleep(Duration::from_micros(50));
+    } else {
+        down(depth - 1);
+    }
+    std::hint::black_box(depth);
+}
+
+/// Whatever moves, a dump is of frames that there are, and of green threads that
+/// were alive.
+#[test]
+fn dumps_of_what_comes_and_goes_make_sense() {
+    workers(2, || {
+        let stop = Arc::new(AtomicBool::new(false));
+        let makers = (0..3).map(|maker| {
+            let stop = stop.clone();
+            greenroom::spawn(move || {
+                let mut depth = maker;
+                while !stop.load(SeqCst) {
+                    depth = (depth + 7) % 23;
+                    let name = format!("at {depth}");
+                    let builder = greenroom::Builder::new().name(name);
+                    builder.spawn(move || down(depth)).unwrap().join().unwrap();
+                }
+            })
+        });
+        let makers: Vec<_> = makers.collect();
+        let mut deep = 0;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1500) || deep < 20 {
+            assert!(start.elapsed() < Duration::from_secs(60), "only {deep} were caught");
+            for thread in dump().threads {
+                let Some(depth) = thread.name.as_deref().and_then(|n| n.strip_prefix("at ")) else {
+                    continue;
+                };
+                let depth: usize = depth.parse().unwrap();
+                let Ok(frames) = &thread.backtrace else { continue };
+                let downs = frames
+                    .iter()
+                    .filter(|f| f.function.rsplit("::").next() == Some("down"))
+                    .count();
+                if thread.state == ThreadState::Waiting && downs > 0 {
+                    assert_eq!(downs, depth + 1, "{thread} {frames:?}");
+                    deep += 1;
+                }
+                assert!(thread.spawned_at.unwrap().file().ends_with(file!()));
+            }
+        }
+        stop.store(true, SeqCst);
+        greenroom::joinall(makers);
+    });
+}
