@@ -21,14 +21,14 @@ pub(crate) struct Suspend(Nanos);
 pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 impl Suspend {
-    /// It is still runnable: queue it again.
-    pub(crate) const YIELD: Suspend = Suspend(0);
+    /// It is still runnable: queue it again. No deadline: some centuries from
+    /// now, and beyond all of them comes `NEVER`.
+    pub(crate) const YIELD: Suspend = Suspend(NEVER - 1);
 
     /// It waits for `State::notify`, at most until the deadline.
     #[inline]
     pub(crate) fn park(deadline: Option<Nanos>) -> Suspend {
-        // A deadline of zero is past in any case, and so is one.
-        Suspend(deadline.map_or(NEVER, |deadline| deadline.max(1)))
+        Suspend(deadline.unwrap_or(NEVER))
     }
 
     /// Of one that parks.
@@ -93,6 +93,8 @@ pub(crate) struct Own {
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
+    /// What it has said that it waits for (`why.rs`), or null.
+    pub(super) why: Cell<*const ()>,
     /// Above its stack: what others may know of it.
     pub(crate) tag: Cell<Option<&'static Tag>>,
     /// Its green-local values.
@@ -109,6 +111,7 @@ impl Own {
             coroutine: UnsafeCell::new(None),
             yielder: Cell::new(ptr::null()),
             frame: Cell::new(ptr::null()),
+            why: Cell::new(ptr::null()),
             tag: Cell::new(None),
             table: Cell::new(ptr::null()),
             block: Cell::new(None),

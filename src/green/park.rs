@@ -111,10 +111,15 @@ impl Waiting {
     pub(crate) fn current() -> Waiting {
         match current::get() {
             Some(record) => Waiting::Green(record.whole()),
-            None => match Unparker::current() {
-                Unparker::Os(parker) => Waiting::Os(parker),
-                Unparker::Green(_) => unreachable!("it is no green thread"),
-            },
+            None => Waiting::on_os(),
+        }
+    }
+
+    #[cold]
+    fn on_os() -> Waiting {
+        match Unparker::current() {
+            Unparker::Os(parker) => Waiting::Os(parker),
+            Unparker::Green(_) => unreachable!("it is no green thread"),
         }
     }
 

@@ -63,6 +63,11 @@ impl Snapshot {
         self.word(offset_of!(Record, own.frame))
     }
 
+    /// Where stands what it has said that it waits for, or null.
+    pub(crate) fn why(&self) -> usize {
+        self.word(offset_of!(Record, own.why))
+    }
+
     fn coroutine(&self) -> impl Iterator<Item = usize> + '_ {
         let start = offset_of!(Record, own.coroutine);
         let end = start + size_of::<Option<GreenCoroutine>>();
@@ -85,7 +90,7 @@ impl Snapshot {
     /// Whether both are of the same wait.
     pub(crate) fn is_same_wait(&self, other: &Snapshot) -> bool {
         self.id() == other.id()
-            && self.frame() == other.frame()
+            && (self.frame(), self.why()) == (other.frame(), other.why())
             && self.coroutine().eq(other.coroutine())
     }
 

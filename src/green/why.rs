@@ -1,12 +1,12 @@
 //! What a green thread says that it waits for, where nobody could find that
-//! out from the runtime's tables: two words on its own stack, known by the tag
-//! above it (`stack/tag.rs`).
+//! out from the runtime's tables: two words on its own stack, to which its
+//! record leads.
 //!
 //! What waits for descriptors and at addresses says nothing: that is hot, and
 //! stands in the tables of both. Nor does `park`, which its stack shows.
 
 use super::current;
-use crate::stack::Tag;
+use super::record::Record;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr;
@@ -84,25 +84,28 @@ impl Why {
     }
 
     /// Says that the current green thread waits for this, until the guard is
-    /// dropped. On a plain OS thread nothing is said.
+    /// dropped. Around parks alone, so it does not nest. On a plain OS thread
+    /// nothing is said.
     #[inline]
     pub(crate) fn say(&self) -> Said<'_> {
-        let tag = current::get().and_then(|record| record.own.tag.get());
-        let said = tag.map(|tag| (tag, tag.say_why(ptr::from_ref(self).cast())));
-        Said(said, PhantomData)
+        let record = current::get();
+        if let Some(record) = record {
+            record.own.why.set(ptr::from_ref(self).cast());
+        }
+        Said(record, PhantomData)
     }
 }
 
-/// Takes back what was said, when dropped. Were it forgotten, what the tag
+/// Takes back what was said, when dropped. Were it forgotten, what the record
 /// leads to would be rubbish, which is copied and not understood.
 #[must_use]
-pub(crate) struct Said<'a>(Option<(&'static Tag, *const ())>, PhantomData<&'a Why>);
+pub(crate) struct Said<'a>(Option<&'a Record>, PhantomData<&'a Why>);
 
 impl Drop for Said<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some((tag, before)) = self.0 {
-            tag.say_why(before);
+        if let Some(record) = self.0 {
+            record.own.why.set(ptr::null());
         }
     }
 }

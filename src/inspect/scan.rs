@@ -20,8 +20,8 @@ use crate::green::own::NEVER;
 use crate::green::snapshot::Snapshot;
 use crate::green::state::Seen;
 use crate::green::why::{Kind, Why};
+use crate::stack::Owner;
 use crate::stack::atlas::{self, Slot};
-use crate::stack::{Owner, Tag};
 use crate::sys::peek;
 use crate::sys::unwind::{Copied, Unwinder};
 use std::panic::Location;
@@ -106,7 +106,7 @@ impl Scanner {
         // and what these point to lives as long as the program.
         let (by, is_pthread) = unsafe { (record.spawned_by(), record.is_pthread()) };
         let c_name = if is_pthread { c_name_of(address) } else { None };
-        let place = self.place(tag, address, &record);
+        let place = self.place(address, &record);
         if tag.owner() != Some(owner) {
             return None;
         }
@@ -130,16 +130,15 @@ impl Scanner {
     }
 
     /// Copies its stack, and reads what stands there.
-    fn place(&mut self, tag: &Tag, address: usize, record: &Snapshot) -> Place {
+    fn place(&mut self, address: usize, record: &Snapshot) -> Place {
         let mut again = Snapshot::new();
         let mut before = record.clone();
         for _ in 0..TRIES {
-            let why = tag.why().addr();
             let sp = before.stack_pointer();
             let Some(stable) = self.copy_again(sp, address, &mut again) else { break };
             if stable && before.is_same_wait(&again) {
                 return match sp {
-                    Some(sp) => self.read(sp, &before, why),
+                    Some(sp) => self.read(sp, &before),
                     None if before.is_fresh() => Place::without(NoBacktrace::Fresh),
                     None => Place::without(NoBacktrace::Running),
                 };
@@ -169,9 +168,9 @@ impl Scanner {
         Some(self.first == self.second)
     }
 
-    fn read(&mut self, sp: usize, record: &Snapshot, why: usize) -> Place {
+    fn read(&mut self, sp: usize, record: &Snapshot) -> Place {
         let stack = Copied { start: sp, bytes: &self.first };
-        let said = stack.bytes_at(why).and_then(|bytes| Why::read(&bytes));
+        let said = stack.bytes_at(record.why()).and_then(|bytes| Why::read(&bytes));
         let deadline = stack.word(record.frame()).map(|d| d as u64).filter(|d| *d != NEVER);
         let walked = if Instant::now() < self.until {
             Ok(self.unwinder.walk(&stack, sp, MOST_FRAMES))

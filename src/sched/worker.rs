@@ -13,7 +13,6 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::selector::{Events, Until};
 use crate::sys::tls::{self, Block};
 use corosensei::CoroutineResult;
-use std::cell::Cell;
 use std::io;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -33,8 +32,9 @@ pub(crate) struct Worker {
     batch: u32,
     /// Those that run take long enough to fetch what the next one needs.
     warming: bool,
-    /// When its round began, in `TICK`s.
-    tick: Cell<u32>,
+    /// When its round began, in `TICK`s. No `Cell`, like the rest: that would
+    /// have all of it read again after each switch.
+    tick: u32,
     /// When to look for idle stacks, and whether to wake up for it.
     trim_at: Nanos,
     trimming: bool,
@@ -49,7 +49,7 @@ impl Worker {
             events: Events::new(),
             batch: BATCH,
             warming: false,
-            tick: Cell::new(0),
+            tick: 0,
             trim_at: 0,
             trimming: false,
         }
@@ -64,6 +64,7 @@ impl Worker {
             }
             self.local.take_inbox();
             self.show_round(now);
+            self.tick = (now / TICK) as u32;
             self.local.fire_timers(now);
             search::take_injected(self.local, self.runtime);
             let ran = self.run_batch();
@@ -92,7 +93,6 @@ impl Worker {
         let runnable = unsafe { self.local.run.with(|q| q.len()) };
         queued.store(runnable as u32, Relaxed);
         counters.round(runnable as u64, now);
-        self.tick.set((now / TICK) as u32);
     }
 
     /// Resumes up to a batch; fewer means that the queue is empty.
@@ -208,7 +208,7 @@ impl Worker {
         if !armed && deadline.is_some_and(|d| clock::now() >= d) {
             thread.own.timed_out.set(true);
         }
-        thread.since.set(self.tick.get());
+        thread.since.set(self.tick);
         let parked = thread.state.commit_park();
         if parked && (armed || !thread.state.notify()) {
             // From here the reference is whoever's wins `notify`.

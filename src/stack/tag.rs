@@ -5,7 +5,6 @@
 //! |---|---|---|
 //! | all | who starts a green thread there | before it runs; the owner last (Release) |
 //! | owner becomes null | its worker | once it has ended, before anybody frees it |
-//! | `why` | the green thread | while it waits |
 //!
 //! A reader may come at any time, and what it finds may be out of date at once:
 //! it looks again after it has copied what the tag leads to. Owner and id
@@ -62,8 +61,6 @@ pub(crate) struct Tag {
     born: AtomicU64,
     /// Where the slot begins, with the guard page.
     low: AtomicUsize,
-    /// What its owner says that it waits for.
-    why: AtomicPtr<()>,
 }
 
 /// Who a tag names.
@@ -79,7 +76,6 @@ impl Tag {
     #[inline]
     pub(crate) fn begin(&self, low: usize, record: *const (), id: u64, now: u64) {
         self.low.store(low, Relaxed);
-        self.why.store(ptr::null_mut(), Relaxed);
         self.id.store(id, Relaxed);
         self.born.store(now, Relaxed);
         self.owner.store(record.cast_mut(), Release);
@@ -102,19 +98,5 @@ impl Tag {
     pub(crate) fn guard(&self) -> Range<usize> {
         let low = self.low.load(Relaxed);
         low..low + page_size()
-    }
-
-    /// By its owner: what it waits for; returns what was said before.
-    #[inline]
-    pub(crate) fn say_why(&self, why: *const ()) -> *const () {
-        // Nobody else writes it, so this need not be one step.
-        let before = self.why.load(Relaxed);
-        self.why.store(why.cast_mut(), Release);
-        before
-    }
-
-    /// Where its owner has said what it waits for, or null.
-    pub(crate) fn why(&self) -> *const () {
-        self.why.load(Acquire)
     }
 }

@@ -107,6 +107,7 @@ impl<U> JoinState<U> {
     ///
     /// # Safety
     /// Only the handle's owner, and not while it waits already.
+    #[inline]
     pub(crate) unsafe fn wait(&self, waiter: U) -> bool {
         // SAFETY: OPEN or DONE, and either way the cell is the joiner's.
         unsafe { *self.waiter.get() = Some(waiter) };
