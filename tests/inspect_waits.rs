@@ -199,14 +199,15 @@ fn threads_of_std_have_their_names_and_are_told_apart() {
             let inner = builder.spawn(move || receive.recv().is_err()).unwrap();
             inner.join().unwrap()
         });
-        let (waits, dump) = wait_of(thread.thread().id());
+        let (waits, _) = wait_of(thread.thread().id());
         let [WaitsFor::Join(inner)] = waits[..] else { panic!("{waits:?}") };
+        until(|| matches!(wait_of(inner).0[..], [WaitsFor::Address(_)]));
+        let dump = dump();
         let it: &ThreadDump = dump.threads.iter().find(|t| t.id == inner).unwrap();
         assert_eq!(it.name.as_deref(), Some("std one"));
         assert!(it.spawned_at.is_none());
         let outermost = it.backtrace.as_ref().unwrap().last().unwrap();
         assert!(outermost.file.as_ref().unwrap().ends_with(file!()), "{dump}");
-        until(|| matches!(wait_of(inner).0[..], [WaitsFor::Address(_)]));
         drop(send);
         assert!(thread.join().unwrap());
     });

@@ -6,6 +6,7 @@
 //! the other's unlock: the one by libc, the other by the shim around it.
 
 use super::table::{self, ANY, Waited};
+use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
 use crate::sys::errno::Errno;
 use crate::sys::pthread::{self, Layout};
@@ -66,6 +67,8 @@ unsafe fn lock_later(mutex: *mut pthread_mutex_t, deadline: Option<Nanos>) -> Op
     }
     // SAFETY: as above.
     let attempt = || unsafe { libc::pthread_mutex_trylock(mutex) };
+    let why = Why::new(Kind::CMutex, mutex.addr() as u64);
+    let _said = why.say();
     Some(acquire(mutex.addr(), ANY, deadline, EBUSY, attempt))
 }
 
@@ -139,6 +142,8 @@ unsafe fn hold(
     if unsafe { pthread::writer(lock) } == pthread::me() {
         return Some(EDEADLK);
     }
+    let why = Why::new(Kind::CLock, lock.addr() as u64);
+    let _said = why.say();
     Some(acquire(lock.addr(), bits, deadline, EBUSY, attempt))
 }
 

@@ -5,7 +5,7 @@
 //! destructor or lazy initialisation, so each is one load, also in a signal
 //! handler and in a thread that is ending.
 
-use super::record::{Record, RecordRef};
+use super::record::{Birth, Record, RecordRef};
 use std::cell::Cell;
 use std::ptr;
 
@@ -25,6 +25,12 @@ pub(crate) fn get<'a>() -> Option<&'a Record> {
     // SAFETY: set by `enter` for as long as the record's stack is the running
     // one, and the scheduler holds a reference meanwhile.
     unsafe { CURRENT.get().as_ref() }
+}
+
+/// That birth, given here.
+#[inline]
+pub(crate) fn gives(birth: Birth) -> Birth {
+    Birth { parent: get().map_or(0, Record::id), ..birth }
 }
 
 /// As `get`, but `None` also inside the runtime: what a shim asks.

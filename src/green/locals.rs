@@ -28,6 +28,11 @@ pub(crate) fn are_own() -> bool {
     layout().is_some()
 }
 
+/// Where libc's number of the green thread with that block is, if it is its own.
+pub(crate) fn number_at(block: usize) -> Option<usize> {
+    layout().map(|layout| layout.number_at(block))
+}
+
 /// Gives all green threads their own, from the first stack on.
 ///
 /// # Errors

@@ -50,6 +50,8 @@ pub(crate) struct Birth {
     pub(crate) class: SizeClass,
     /// Where it was spawned.
     pub(crate) by: &'static Location<'static>,
+    /// The number of the green thread that spawned it; 0: an OS thread did.
+    pub(crate) parent: u64,
 }
 
 impl Birth {
@@ -59,7 +61,7 @@ impl Birth {
         class: SizeClass,
         by: &'static Location<'static>,
     ) -> Birth {
-        Birth { name, is_job: false, class, by }
+        Birth { name, is_job: false, class, by, parent: 0 }
     }
 
     #[cfg(test)]

@@ -10,6 +10,7 @@ use super::own::GreenCoroutine;
 use super::record::{Body, Record};
 use super::state::{Seen, State};
 use crate::stack::atlas;
+use crate::sys::tls::Block;
 use std::mem::offset_of;
 use std::panic::Location;
 use std::ptr;
@@ -104,6 +105,11 @@ impl Snapshot {
         (!name.is_null()).then(|| (name.cast::<u8>().addr(), name.len()))
     }
 
+    /// The number of the green thread that spawned it; 0: none.
+    pub(crate) fn parent(&self) -> u64 {
+        self.word(offset_of!(Record, birth.parent)) as u64
+    }
+
     /// Where it was spawned.
     ///
     /// # Safety
@@ -113,6 +119,17 @@ impl Snapshot {
             ptr::with_exposed_provenance(self.word(offset_of!(Record, birth.by)));
         // SAFETY: null, or what the record has: a place in the program.
         unsafe { by.as_ref() }
+    }
+
+    /// Its own thread-locals, if it has them.
+    ///
+    /// # Safety
+    /// As `spawned_by`, and it has a stack.
+    pub(crate) unsafe fn block(&self) -> Option<Block> {
+        let copied = self.0[offset_of!(Record, own.block)..].as_ptr();
+        // SAFETY: within the copy, which has it whole: it was written before the
+        // record was shown to anybody.
+        unsafe { copied.cast::<Option<Block>>().read_unaligned() }
     }
 
     /// Whether `pthread_create` made it.

@@ -23,8 +23,22 @@ pub(crate) enum Kind {
     PoolPlace,
     /// The end of a thread pool.
     PoolEnd,
-    /// A permit of a mutex, a semaphore or a queue, by its address.
+    /// A permit of a semaphore or a pool, by its address.
     Permit,
+    /// A mutex that does not know its holder, by its address.
+    Mutex,
+    /// A mutex that its holder may lock again, by its address.
+    Reentrant,
+    /// A turn at a read-write lock, by its address.
+    Turn,
+    /// That something is put into a queue, by its address.
+    Item,
+    /// Room in a queue, by its address.
+    Room,
+    /// A mutex of C's, by its address.
+    CMutex,
+    /// A read-write lock of C's, by its address.
+    CLock,
     /// An event, by its address.
     Event,
     /// A condition, by its address.
@@ -37,12 +51,19 @@ pub(crate) enum Kind {
     First,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 17] = [
     Kind::Join,
     Kind::Job,
     Kind::PoolPlace,
     Kind::PoolEnd,
     Kind::Permit,
+    Kind::Mutex,
+    Kind::Reentrant,
+    Kind::Turn,
+    Kind::Item,
+    Kind::Room,
+    Kind::CMutex,
+    Kind::CLock,
     Kind::Event,
     Kind::Condition,
     Kind::Sleep,

@@ -1,6 +1,6 @@
 //! A dump as JSON.
 
-use super::view::{Dump, Frame, ThreadDump, ThreadState, WaitsFor};
+use super::view::{Dump, Frame, Holder, ThreadDump, ThreadState, WaitsFor};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -59,13 +59,14 @@ fn write_thread(out: &mut String, thread: &ThreadDump, stack: &str) {
     let _ = write!(
         out,
         "{{\"id\":{},\"name\":{},\"state\":\"{state}\",\"age\":{},\"in_state\":{},\
-         \"spawned_at\":{},\"worker\":{},\"waits_for\":{},\"deadline\":{},\
+         \"spawned_at\":{},\"parent\":{},\"worker\":{},\"waits_for\":{},\"deadline\":{},\
          \"stack_size\":{},\"stack_touched\":{},{stack}}}",
         thread.id,
         or_null(thread.name.as_ref(), |name| text(name)),
         or_null(thread.age, seconds),
         or_null(thread.in_state, seconds),
         or_null(thread.spawned_at, |place| text(&place.to_string())),
+        or_null(thread.parent, |id| id.to_string()),
         or_null(thread.worker, |worker| worker.to_string()),
         list(&thread.waits_for, write_waits),
         or_null(thread.deadline, seconds),
@@ -86,6 +87,17 @@ fn write_waits(out: &mut String, waits: &WaitsFor) {
         WaitsFor::Job => write!(out, "{{\"job\":true}}"),
         WaitsFor::PoolPlace => write!(out, "{{\"pool_place\":true}}"),
         WaitsFor::PoolEnd => write!(out, "{{\"pool_end\":true}}"),
+        WaitsFor::Lock { at, holder } => {
+            let _ = write!(out, "{{\"lock\":{at},\"holder\":");
+            match holder {
+                Holder::Green(id) => write!(out, "{id}}}"),
+                Holder::Os(Some(thread)) => write!(out, "\"OS thread {thread}\"}}"),
+                Holder::Os(None) => write!(out, "\"OS thread\"}}"),
+                Holder::Unknown => write!(out, "null}}"),
+            }
+        }
+        WaitsFor::Item(at) => write!(out, "{{\"item\":{at}}}"),
+        WaitsFor::Room(at) => write!(out, "{{\"room\":{at}}}"),
         WaitsFor::Permit(at) => write!(out, "{{\"permit\":{at}}}"),
         WaitsFor::Event(at) => write!(out, "{{\"event\":{at}}}"),
         WaitsFor::Condition(at) => write!(out, "{{\"condition\":{at}}}"),

@@ -23,6 +23,7 @@ use crate::green::why::{Kind, Why};
 use crate::stack::Owner;
 use crate::stack::atlas::{self, Slot};
 use crate::sys::peek;
+use crate::sys::tls::Block;
 use crate::sys::unwind::{Copied, Unwinder};
 use std::panic::Location;
 use std::time::Instant;
@@ -42,6 +43,8 @@ pub(super) struct Sight {
     pub(super) state: ThreadState,
     pub(super) since: u32,
     pub(super) worker: usize,
+    pub(super) parent: u64,
+    pub(super) block: Option<Block>,
     pub(super) name: Option<String>,
     pub(super) by: Option<&'static Location<'static>>,
     pub(super) said: Option<(Kind, u64)>,
@@ -104,7 +107,8 @@ impl Scanner {
         }
         // SAFETY: the tag names it still, so it was alive when it was copied,
         // and what these point to lives as long as the program.
-        let (by, is_pthread) = unsafe { (record.spawned_by(), record.is_pthread()) };
+        let (by, is_pthread, block) =
+            unsafe { (record.spawned_by(), record.is_pthread(), record.block()) };
         let c_name = if is_pthread { c_name_of(address) } else { None };
         let place = self.place(address, &record);
         if tag.owner() != Some(owner) {
@@ -121,6 +125,8 @@ impl Scanner {
             },
             since: record.since(),
             worker: record.worker(),
+            parent: record.parent(),
+            block,
             name: name.or(c_name),
             by: by.filter(|_| !is_pthread),
             said: place.said,

@@ -1,5 +1,6 @@
 //! Taking a dump.
 
+use super::holders::Numbers;
 use super::scan::{Scanner, Sight};
 use super::symbols::{Symbols, is_park};
 use super::view::{Dump, Frame, ThreadDump, ThreadState, WaitsFor, WorkerDump};
@@ -56,9 +57,14 @@ fn dump_here() -> Dump {
     let mut names = Names::new();
     let mut tables = Tables::read(start + TIME);
     let mut threads = Vec::new();
+    let mut numbers = Numbers::new();
     let missed = Scanner::new(start + TIME).scan(|sight| {
+        if let Some(block) = sight.block {
+            numbers.note(sight.owner.id, block.address());
+        }
         threads.push(thread(sight, runtime, &mut tables, &mut names));
     });
+    numbers.tell(&mut threads);
     threads.sort_by_key(|thread| thread.id);
     Dump {
         workers: runtime.workers.iter().map(|w| worker(w, &threads)).collect(),
@@ -98,6 +104,7 @@ fn thread(sight: Sight, runtime: &Runtime, tables: &mut Tables, names: &mut Name
         age: Some(Duration::from_nanos(now.saturating_sub(sight.owner.born))),
         in_state: waits.then(|| since(sight.since, now)),
         spawned_at: sight.by,
+        parent: (sight.parent != 0).then_some(sight.parent),
         worker: number(runtime, sight.worker),
         waits_for,
         deadline: sight

@@ -1,6 +1,6 @@
 //! A dump as text.
 
-use super::view::{Dump, Frame, NoBacktrace, ThreadDump, ThreadState, WaitsFor};
+use super::view::{Dump, Frame, Holder, NoBacktrace, ThreadDump, ThreadState, WaitsFor};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
@@ -116,9 +116,10 @@ impl Display for ThreadDump {
         }
         write!(f, "{} KiB", kib(self.stack_size))?;
         match self.spawned_at {
-            Some(place) => write!(f, "; spawned at {place}"),
-            None => write!(f, "; by pthread_create"),
+            Some(place) => write!(f, "; spawned at {place}")?,
+            None => write!(f, "; made by pthread_create")?,
         }
+        self.parent.map_or(Ok(()), |id| write!(f, " by #{id}"))
     }
 }
 
@@ -135,6 +136,17 @@ fn short(time: Duration) -> String {
     }
 }
 
+impl Display for Holder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Holder::Unknown => f.write_str("nobody knows whom"),
+            Holder::Green(id) => write!(f, "#{id}"),
+            Holder::Os(None) => f.write_str("an OS thread"),
+            Holder::Os(Some(number)) => write!(f, "the OS thread {number}"),
+        }
+    }
+}
+
 impl Display for WaitsFor {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -144,12 +156,17 @@ impl Display for WaitsFor {
                 if what.is_empty() { Ok(()) } else { write!(f, " ({what})") }
             }
             WaitsFor::Child(pid) => write!(f, "for the child process {pid}"),
-            WaitsFor::Address(at) => write!(f, "for the lock or futex at {at:#x}"),
+            WaitsFor::Address(at) => {
+                write!(f, "for the lock or futex at {at:#x}, held by nobody knows whom")
+            }
+            WaitsFor::Lock { at, holder } => write!(f, "for the lock at {at:#x}, held by {holder}"),
+            WaitsFor::Item(at) => write!(f, "for something in the queue at {at:#x}"),
+            WaitsFor::Room(at) => write!(f, "for room in the queue at {at:#x}"),
             WaitsFor::Join(id) => write!(f, "for the end of #{id}"),
             WaitsFor::Job => write!(f, "for a job on an OS thread"),
             WaitsFor::PoolPlace => write!(f, "for a place in a thread pool"),
             WaitsFor::PoolEnd => write!(f, "for the end of a thread pool"),
-            WaitsFor::Permit(at) => write!(f, "for a lock, semaphore or queue at {at:#x}"),
+            WaitsFor::Permit(at) => write!(f, "for a semaphore or pool at {at:#x}"),
             WaitsFor::Event(at) => write!(f, "for an event at {at:#x}"),
             WaitsFor::Condition(at) => write!(f, "for a condition at {at:#x}"),
             WaitsFor::Group(at) => write!(f, "for the group at {at:#x}"),

@@ -55,6 +55,9 @@ pub struct ThreadDump {
     /// Where it was spawned; `None` if `pthread_create` made it, for instance
     /// by `std::thread::spawn`.
     pub spawned_at: Option<&'static Location<'static>>,
+    /// The number of the green thread that spawned it, unless an OS thread did.
+    /// It may have ended.
+    pub parent: Option<u64>,
     /// The number of the worker that runs it, or ran it last.
     pub worker: Option<usize>,
     /// What it waits for; several descriptors, if it polls them.
@@ -99,9 +102,17 @@ pub enum WaitsFor {
     },
     /// The end of a child process.
     Child(u32),
-    /// A futex, or one of C's locks, at this address: std's `Mutex`, `Condvar`
-    /// and `thread::park`, C's mutexes.
+    /// A futex at this address: std's `Mutex`, `Condvar` and `thread::park`,
+    /// C's semaphores and conditions. Nobody notes who could end the wait.
     Address(usize),
+    /// A mutex or a read-write lock of this crate, or one of C's.
+    #[non_exhaustive]
+    Lock {
+        /// Its address.
+        at: usize,
+        /// Who has it.
+        holder: Holder,
+    },
     /// The end of the green thread with this number.
     Join(u64),
     /// The end of a job on an OS thread: [`offload`](crate::offload), or of a
@@ -111,9 +122,12 @@ pub enum WaitsFor {
     PoolPlace,
     /// The end of a `ThreadPool`.
     PoolEnd,
-    /// A mutex, semaphore, read-write lock or queue of this crate, at this
-    /// address.
+    /// A semaphore of this crate, or a place in a pool, at this address.
     Permit(usize),
+    /// That something is put into the queue or channel at this address.
+    Item(usize),
+    /// Room in the queue at this address, or a taker at the channel.
+    Room(usize),
     /// An event, barrier or result at this address.
     Event(usize),
     /// A condition variable of this crate at this address.
@@ -126,6 +140,18 @@ pub enum WaitsFor {
     Time,
     /// [`GreenThread::unpark`](crate::GreenThread::unpark).
     Unpark,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Holder {
+    /// The lock does not say, or it was just given up.
+    Unknown,
+    /// The green thread with this number.
+    Green(u64),
+    /// An OS thread, with the kernel's number of it if that is known.
+    Os(Option<u32>),
 }
 
 /// Why there is no backtrace.

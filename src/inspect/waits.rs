@@ -1,7 +1,8 @@
 //! What a parked green thread waits for: by the runtime's tables, or by what it
 //! has said itself.
 
-use super::view::WaitsFor;
+use super::holders;
+use super::view::{Holder, WaitsFor};
 use crate::futex::table;
 use crate::green::why::Kind;
 use crate::sched::entry::Dir;
@@ -44,8 +45,11 @@ impl Tables {
         let fds = self.descriptors.remove(&record).unwrap_or_default();
         let mut found: Vec<_> =
             fds.into_iter().map(|(fd, write)| self.descriptor(fd, write)).collect();
-        found.extend(self.addresses.get(&record).map(|at| WaitsFor::Address(*at)));
-        found.extend(said.map(meaning));
+        // C's locks say themselves what they are.
+        let is_known = matches!(said, Some((Kind::CMutex | Kind::CLock, _)));
+        let address = self.addresses.get(&record).filter(|_| !is_known);
+        found.extend(address.map(|at| WaitsFor::Address(*at)));
+        found.extend(said.map(|(kind, what)| meaning(kind, what)));
         found
     }
 
@@ -59,17 +63,25 @@ impl Tables {
     }
 }
 
-fn meaning((kind, what): (Kind, u64)) -> WaitsFor {
+fn meaning(kind: Kind, what: u64) -> WaitsFor {
+    let at = what as usize;
+    let lock = |holder| WaitsFor::Lock { at, holder };
     match kind {
         Kind::Join => WaitsFor::Join(what),
         Kind::Job => WaitsFor::Job,
         Kind::PoolPlace => WaitsFor::PoolPlace,
         Kind::PoolEnd => WaitsFor::PoolEnd,
-        Kind::Permit => WaitsFor::Permit(what as usize),
-        Kind::Event => WaitsFor::Event(what as usize),
-        Kind::Condition => WaitsFor::Condition(what as usize),
-        Kind::Group => WaitsFor::Group(what as usize),
-        Kind::First => WaitsFor::First(what as usize),
+        Kind::Permit => WaitsFor::Permit(at),
+        Kind::Mutex | Kind::Turn => lock(Holder::Unknown),
+        Kind::Reentrant => lock(holders::of_reentrant(at)),
+        Kind::CMutex => lock(holders::of_mutex(at)),
+        Kind::CLock => lock(holders::of_lock(at)),
+        Kind::Item => WaitsFor::Item(at),
+        Kind::Room => WaitsFor::Room(at),
+        Kind::Event => WaitsFor::Event(at),
+        Kind::Condition => WaitsFor::Condition(at),
+        Kind::Group => WaitsFor::Group(at),
+        Kind::First => WaitsFor::First(at),
         Kind::Sleep => WaitsFor::Time,
     }
 }

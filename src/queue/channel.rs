@@ -8,6 +8,7 @@
 use super::error::{GetError, PutError};
 use crate::green::kill::uncancellable;
 use crate::green::park::give_way;
+use crate::green::why::Kind;
 use crate::sync::permits::{MOST, Permits};
 use crate::sync::{Mutex, Outcome};
 use crate::sys::clock::{self, Nanos};
@@ -48,8 +49,8 @@ impl<T> Channel<T> {
     /// With nobody at either end.
     pub fn new() -> Channel<T> {
         Channel(Arc::new(Shared {
-            wanted: Permits::new(0, MOST),
-            handed: Permits::new(0, MOST),
+            wanted: Permits::new(0, MOST).of(Kind::Room),
+            handed: Permits::new(0, MOST).of(Kind::Item),
             passing: Mutex::new(VecDeque::new()),
             shut: AtomicBool::new(false),
         }))

@@ -47,7 +47,7 @@ pub struct Room<'a> {
 /// Items: what getters wait for.
 impl<T, B: Order<T>> Place for Shared<T, B> {
     fn why(&self) -> Why {
-        Why::at(Kind::Permit, self)
+        Why::at(Kind::Item, self)
     }
 
     fn leave(&self, node: &Node) -> bool {
@@ -112,7 +112,7 @@ pub(super) struct Putters<T, B>(Shared<T, B>);
 
 impl<T, B: Order<T>> Place for Putters<T, B> {
     fn why(&self) -> Why {
-        Why::at(Kind::Permit, &self.0)
+        Why::at(Kind::Room, &self.0)
     }
 
     fn leave(&self, node: &Node) -> bool {
@@ -157,7 +157,7 @@ pub(super) struct Getter<'a, T, B> {
 
 impl<T, B: Order<T>> Place for Getter<'_, T, B> {
     fn why(&self) -> Why {
-        Why::at(Kind::Permit, self.of)
+        Why::at(Kind::Item, self.of)
     }
 
     fn leave(&self, node: &Node) -> bool {

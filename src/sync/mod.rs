@@ -11,7 +11,7 @@ pub(crate) mod waitable;
 pub(crate) mod permits;
 pub(crate) mod select;
 mod mutex;
-mod reentrant;
+pub(crate) mod reentrant;
 mod condvar;
 mod semaphore;
 mod event;

@@ -2,6 +2,7 @@
 
 use super::line::Outcome;
 use super::permits::Permits;
+use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -43,7 +44,7 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 impl<T> Mutex<T> {
     /// Unlocked.
     pub const fn new(value: T) -> Mutex<T> {
-        Mutex { permit: Permits::new(1, 1), value: UnsafeCell::new(value) }
+        Mutex { permit: Permits::new(1, 1).of(Kind::Mutex), value: UnsafeCell::new(value) }
     }
 
     /// The value.

@@ -28,13 +28,21 @@ pub(crate) struct Permits {
     word: AtomicUsize,
     most: usize,
     line: Quick<Line>,
+    /// What those in line wait for.
+    kind: Kind,
 }
 
 impl Permits {
     /// `free` permits now, and never more than `most`.
     pub(crate) const fn new(free: usize, most: usize) -> Permits {
         assert!(free <= most && most <= MOST, "too many permits");
-        Permits { word: AtomicUsize::new(free * ONE), most, line: Quick::new(Line::new()) }
+        let (word, line) = (AtomicUsize::new(free * ONE), Quick::new(Line::new()));
+        Permits { word, most, line, kind: Kind::Permit }
+    }
+
+    /// These permits, of a `kind` of their own.
+    pub(crate) const fn of(self, kind: Kind) -> Permits {
+        Permits { kind, ..self }
     }
 
     /// How many there may be.
@@ -190,7 +198,7 @@ fn tell_watchers(line: &mut Line) {
 
 impl Place for Permits {
     fn why(&self) -> Why {
-        Why::at(Kind::Permit, self)
+        Why::at(self.kind, self)
     }
 
     fn leave(&self, node: &Node) -> bool {

@@ -3,10 +3,12 @@
 use super::line::Outcome;
 use super::permits::Permits;
 use crate::green::current;
+use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -29,6 +31,15 @@ fn me() -> u64 {
 
 const NOBODY: u64 = 0;
 
+/// Whose number that is, if anybody's: a green thread's, or an OS thread's.
+pub(crate) fn who(number: u64) -> Option<Option<u64>> {
+    (number != NOBODY).then(|| number.is_multiple_of(2).then_some(number / 2))
+}
+
+/// How far behind its permit a mutex has its owner's number.
+pub(crate) const OWNER_AT: usize =
+    offset_of!(ReentrantMutex<()>, owner) - offset_of!(ReentrantMutex<()>, permit);
+
 /// As [`Mutex`](super::Mutex), but the thread that holds it, green or not, may
 /// lock it again, and gives it up with its last guard. So a guard shows its
 /// value to be read only; put a `Cell` or `RefCell` inside to change it.
@@ -42,6 +53,7 @@ const NOBODY: u64 = 0;
 /// inner.set(inner.get() + 1);
 /// assert_eq!(outer.get(), 1);
 /// ```
+#[repr(C)] // for `OWNER_AT`
 pub struct ReentrantMutex<T: ?Sized> {
     permit: Permits,
     /// Written by whoever holds the permit. Relaxed: a thread that reads its own
@@ -61,7 +73,7 @@ impl<T> ReentrantMutex<T> {
     /// Unlocked.
     pub const fn new(value: T) -> ReentrantMutex<T> {
         let (owner, depth) = (AtomicU64::new(NOBODY), Cell::new(0));
-        ReentrantMutex { permit: Permits::new(1, 1), owner, depth, value }
+        ReentrantMutex { permit: Permits::new(1, 1).of(Kind::Reentrant), owner, depth, value }
     }
 
     /// The value.

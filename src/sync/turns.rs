@@ -128,7 +128,7 @@ struct Waits<'a> {
 
 impl Place<Wish> for Waits<'_> {
     fn why(&self) -> Why {
-        Why::at(Kind::Permit, self.at)
+        Why::at(Kind::Turn, self.at)
     }
 
     fn leave(&self, node: &Node<Wish>) -> bool {

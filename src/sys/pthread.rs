@@ -45,9 +45,9 @@ pub(crate) struct Layout {
 }
 
 /// Who holds a mutex, as libc numbers threads.
-const OWNER: usize = 8;
+pub(crate) const OWNER: usize = 8;
 /// Who holds a lock for writing.
-const WRITER: usize = 24;
+pub(crate) const WRITER: usize = 24;
 /// `pthread_once_t`: the initialiser runs; above it, how often the process has
 /// forked by then.
 pub(crate) const ONCE_RUNS: u32 = 1;

@@ -227,6 +227,11 @@ impl Layout {
         }
     }
 
+    /// Where libc has the number of the thread with the block at `address`.
+    pub(crate) fn number_at(&self, address: usize) -> usize {
+        address + self.tid
+    }
+
     /// What a thread does before its first line. On the green thread.
     pub(crate) fn begin(&self) {
         // libc's own thread-locals stay with the block, and the last user may

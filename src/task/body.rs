@@ -16,7 +16,7 @@ use super::join_state::{Finished, JoinState};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
 use crate::green::record::{Birth, Body, Record, RecordRef};
-use crate::green::{kill, links, locals, park, storage};
+use crate::green::{current, kill, links, locals, park, storage};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
@@ -103,9 +103,8 @@ where
     T: Send + 'static,
 {
     let body = const { &body::<F, T, ()>(run_job::<F, T>) };
-    let birth =
-        Birth { name: None, is_job: true, class: SizeClass::DEFAULT, by: Location::caller() };
-    allocate::<F, T, ()>(body, closure, birth, ())
+    let birth = Birth::new(None, SizeClass::DEFAULT, Location::caller());
+    allocate::<F, T, ()>(body, closure, Birth { is_job: true, ..birth }, ())
 }
 
 const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
@@ -138,7 +137,7 @@ fn allocate<F, T, B>(
     // elsewhere and copied.
     unsafe {
         let at = task.as_ptr();
-        (&raw mut (*at).packet.record).write(Record::new(body, birth));
+        (&raw mut (*at).packet.record).write(Record::new(body, current::gives(birth)));
         (&raw mut (*at).packet.join).write(JoinState::new());
         (&raw mut (*at).packet.result).write(UnsafeCell::new(None));
         (&raw mut (*at).closure).write(UnsafeCell::new(Some(closure)));

@@ -116,15 +116,15 @@ fn new(wanted: Wanted) -> Option<(RecordRef, PthreadRef)> {
         join_at: offset_of!(Pthread, join),
         member_at: None,
     };
-    let layout = Layout::new::<Pthread>();
+    let birth = current::gives(Birth::new(None, wanted.class, Location::caller()));
     // SAFETY: not of size zero.
-    let this = NonNull::new(unsafe { alloc(layout) }.cast::<Pthread>())?;
+    let this = NonNull::new(unsafe { alloc(Layout::new::<Pthread>()) }.cast::<Pthread>())?;
     let creator = current::get().and_then(Face::of).map(Face::name);
     // SAFETY: freshly allocated for this type. A new record counts two
     // references, which are these.
     unsafe {
         this.write(Pthread {
-            record: Record::new(&BODY, Birth::new(None, wanted.class, Location::caller())),
+            record: Record::new(&BODY, birth),
             face: Face::new(creator.unwrap_or_else(|| cut(platform::program_name()))),
             join: JoinState::new(),
             claim: AtomicU32::new(FREE),
