@@ -65,9 +65,12 @@ impl Face {
     }
 }
 
+/// How far behind its record a pthread has its name.
+pub(super) const NAME_AT: usize = std::mem::offset_of!(Head, face.name);
+
 /// Where the name of a pthread is, by the address of its record.
 pub(crate) fn name_of(record: usize) -> usize {
-    record + std::mem::offset_of!(Head, face.name)
+    record + NAME_AT
 }
 
 /// A name as C has it: cut to what fits.

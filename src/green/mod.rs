@@ -19,6 +19,7 @@ pub(crate) mod unparker;
 pub(crate) mod park;
 pub(crate) mod why;
 pub(crate) mod snapshot;
+pub(crate) mod debugger;
 pub(crate) mod cancel;
 pub(crate) mod scopes;
 pub(crate) mod kill;

@@ -35,6 +35,9 @@ const DONE: u32 = 8;
 const KILLED: u32 = 16;
 const WOKEN: u32 = 32;
 
+/// What a debugger looks at: those that wait, were woken, have ended.
+pub(super) const BITS: [usize; 3] = [PARKED as usize, NOTIFIED as usize, DONE as usize];
+
 /// One green thread's state.
 pub(crate) struct State(AtomicU32);
 

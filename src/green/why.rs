@@ -81,6 +81,8 @@ pub(crate) struct Why {
 impl Why {
     /// How many bytes of it to copy.
     pub(crate) const LEN: usize = size_of::<Why>();
+    pub(super) const KIND_AT: usize = offset_of!(Why, kind);
+    pub(super) const WHAT_AT: usize = offset_of!(Why, what);
 
     /// What a copy says, unless it is none.
     pub(crate) fn read(copy: &[u8; Why::LEN]) -> Option<(Kind, u64)> {

@@ -5,7 +5,7 @@ use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
 use crate::config::{self, Settings, ThreadLocals};
-use crate::green::{current, locals, report, scopes};
+use crate::green::{current, debugger, locals, report, scopes};
 use crate::stack::{SizeClass, StackCache};
 use crate::sys::{barrier, fault, futex, platform};
 use std::io;
@@ -58,6 +58,7 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     if let Some(runtime) = runtime::get() {
         return Ok(runtime);
     }
+    debugger::keep();
     let settings = settle(by)?;
     first_stack()?;
     let workers = settings.workers.unwrap_or_else(platform::cores);

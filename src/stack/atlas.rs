@@ -6,9 +6,11 @@
 //! marked when it gets its guard, once in its life; those never used are passed
 //! over, because to look at their tags would bring their pages in.
 
-use super::class::{SizeClass, stride};
+use super::class::{SizeClass, stride, usable_range};
 use super::tag::{self, Tag};
+use crate::sys::mem::page_size;
 use std::io;
+use std::mem::offset_of;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ptr;
@@ -19,9 +21,36 @@ struct Slab {
     stride: usize,
     slots: usize,
     class: SizeClass,
+    /// How far a slot's usable part ends above its beginning, and the size of a
+    /// page: for a debugger.
+    top: usize,
+    page: usize,
     /// A bit for each slot that has its guard.
-    made: Vec<AtomicU64>,
+    made: &'static [AtomicU64],
     next: *const Slab,
+}
+
+/// Where a debugger finds all that; see `green/debugger.rs`.
+#[repr(C)]
+pub(crate) struct Places {
+    slabs: &'static AtomicPtr<Slab>,
+    slab: [usize; 7],
+    tag: [usize; 5],
+}
+
+impl Places {
+    pub(crate) const fn new() -> Places {
+        let slab = [
+            offset_of!(Slab, low),
+            offset_of!(Slab, stride),
+            offset_of!(Slab, slots),
+            offset_of!(Slab, top),
+            offset_of!(Slab, page),
+            offset_of!(Slab, made),
+            offset_of!(Slab, next),
+        ];
+        Places { slabs: &SLABS, slab, tag: tag::PLACES }
+    }
 }
 
 /// The newest slab.
@@ -48,7 +77,9 @@ impl Entry {
     pub(super) fn fill(self, low: usize, slots: usize, class: SizeClass) {
         let Entry(mut place, made) = self;
         let mut next = SLABS.load(Acquire);
-        place.push(Slab { low, stride: stride(class), slots, class, made, next });
+        let (stride, top) = (stride(class), usable_range(0, class).end);
+        let (made, page) = (made.leak(), page_size());
+        place.push(Slab { low, stride, slots, class, top, page, made, next });
         let slab: *mut Slab = place.leak().as_mut_ptr();
         // Release: who finds the slab finds it filled, and those behind it,
         // which it was Acquire that found.

@@ -26,6 +26,7 @@ mod limit_tests;
 #[cfg(all(test, not(miri)))]
 mod tests;
 
+pub(crate) use atlas::Places;
 pub(crate) use cache::StackCache;
 pub(crate) use class::{SizeClass, reserve};
 pub(crate) use guard::made;

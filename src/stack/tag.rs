@@ -14,6 +14,7 @@
 
 use super::class::{SizeClass, usable_range};
 use crate::sys::mem::page_size;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
@@ -62,6 +63,10 @@ pub(crate) struct Tag {
     /// Where the slot begins, with the guard page.
     low: AtomicUsize,
 }
+
+/// For a debugger: the size, how tops are staggered, the owner and its number.
+pub(super) const PLACES: [usize; 5] =
+    [size_of::<Tag>(), STAGGER_STEP, STAGGER_STEPS, offset_of!(Tag, owner), offset_of!(Tag, id)];
 
 /// Who a tag names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

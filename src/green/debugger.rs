@@ -1,0 +1,80 @@
+//! Where a debugger finds what. `examples/gdb/greenroom.py` reads these numbers
+//! from a process or a core file, and then needs no types, which a release build
+//! does not describe, and nothing that runs.
+//!
+//! The script has their names in the same order. Whoever changes the one changes
+//! the other, and `MAGIC`.
+
+use super::face;
+use super::own::GreenCoroutine;
+use super::record::{Body, Record};
+use super::state;
+use super::why::Why;
+use crate::stack::Places;
+use std::hint::black_box;
+use std::mem::offset_of;
+
+const MAGIC: [u8; 16] = *b"greenroom gdb 1\0";
+
+#[repr(C)]
+struct Layout {
+    magic: [u8; 16],
+    stacks: Places,
+    record: [usize; 12],
+    /// Of a pthread: in its record, the body; in that, what only theirs have;
+    /// its name, and how long that is.
+    pthread: [usize; 4],
+    states: [usize; 3],
+}
+
+static LAYOUT: Layout = Layout {
+    magic: MAGIC,
+    stacks: Places::new(),
+    record: [
+        offset_of!(Record, id),
+        offset_of!(Record, state),
+        offset_of!(Record, own.frame),
+        offset_of!(Record, own.coroutine),
+        size_of::<Option<GreenCoroutine>>(),
+        offset_of!(Record, birth.name),
+        offset_of!(Record, birth.by),
+        offset_of!(Record, birth.parent),
+        offset_of!(Record, own.worker),
+        offset_of!(Record, own.why),
+        Why::KIND_AT,
+        Why::WHAT_AT,
+    ],
+    pthread: [offset_of!(Record, body), offset_of!(Body, ended), face::NAME_AT, face::NAME_LEN],
+    states: state::BITS,
+};
+
+/// Has the linker keep the numbers, though nothing here reads them.
+pub(crate) fn keep() {
+    black_box(&raw const LAYOUT);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::Location;
+
+    /// The script reads them so, and nothing else says it.
+    #[test]
+    fn a_location_is_its_files_address_and_length_and_the_line() {
+        let here = Location::caller();
+        let words = std::ptr::from_ref(here).cast::<usize>();
+        let file = here.file();
+        assert!(size_of::<Location<'_>>() >= 3 * size_of::<usize>());
+        // SAFETY: three words, as was just seen.
+        let (at, len, line) = unsafe { (*words, *words.add(1), *words.add(2).cast::<u32>()) };
+        assert_eq!((at, line), (file.as_ptr().addr(), here.line()));
+        assert!(len == file.len() || len == file.len() + 1, "with its NUL");
+    }
+
+    #[test]
+    fn a_name_is_its_address_and_length() {
+        let name: Option<Box<str>> = Some("name".into());
+        // SAFETY: two words, whatever they mean.
+        let words = unsafe { std::mem::transmute_copy::<_, [usize; 2]>(&name) };
+        assert_eq!(words, [name.as_ref().unwrap().as_ptr().addr(), 4]);
+    }
+}
