@@ -216,7 +216,7 @@ class Thread:
     def print_from(self, frame):
         number = 0
         # Beyond its own stack lies what its worker did when it last ran it.
-        while frame is not None and self.holds(frame):
+        while frame is not None and frame.pc() and self.holds(frame):
             place = frame.find_sal()
             where = " at %s:%d" % (place.symtab.filename, place.line) if place.symtab else ""
             print("    %-3d %#x in %s%s" % (number, frame.pc(), frame.name() or "??", where))
