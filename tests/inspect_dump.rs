@@ -107,10 +107,11 @@ fn ages_and_deadlines_pass() {
         let left = it.deadline.unwrap();
         assert!(left <= hour && left > hour / 2);
         let long = Duration::from_millis(60);
-        let later = dump_when(|d| only(d, id).in_state.unwrap() > long);
+        let then = it.in_state.unwrap() + long;
+        let later = dump_when(|d| only(d, id).in_state.unwrap() > then);
         let it = only(&later, id);
-        assert!(it.age.unwrap() + Duration::from_millis(10) > it.in_state.unwrap());
-        assert!(it.deadline.unwrap() + long / 2 < left);
+        assert!(it.age.unwrap() + Duration::from_millis(10) > it.in_state.unwrap(), "{it}");
+        assert!(it.deadline.unwrap() + long / 2 < left, "{it} {left:?}");
     });
 }
 

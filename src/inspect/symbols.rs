@@ -11,10 +11,17 @@ type Known = (&'static [&'static str], &'static [&'static str]);
 
 /// What the runtime does to suspend; the user's part is above.
 const INNER: Known = (
-    &["corosensei::", "greenroom::green::record::", "greenroom::green::park::", "core::cell::"],
+    &[
+        "corosensei::",
+        "greenroom::green::record::",
+        "greenroom::green::park::",
+        "greenroom::green::spans::",
+        "core::cell::",
+    ],
     &[
         "src/green/record.rs",
         "src/green/park.rs",
+        "src/green/spans.rs",
         "src/green/cancel.rs",
         "src/green/why.rs",
         "core/src/cell.rs",
@@ -35,7 +42,13 @@ const OUTER: Known = (
 
 /// What stands between those and the closure.
 const BETWEEN: Known = (
-    &["std::panic", "__rust_try", "core::ops::function::", "greenroom::task::body::"],
+    &[
+        "std::panic",
+        "__rust_try",
+        "core::ops::function::",
+        "greenroom::task::body::",
+        "greenroom::green::storage::",
+    ],
     &[
         "std/src/panicking.rs",
         "std/src/panic.rs",
@@ -43,6 +56,7 @@ const BETWEEN: Known = (
         "core/src/ops/function.rs",
         "alloc/src/boxed.rs",
         "src/task/body.rs",
+        "src/green/storage.rs",
     ],
 );
 
