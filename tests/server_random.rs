@@ -127,8 +127,11 @@ fn life(mut dice: Dice) {
     let before = open_fds();
     let world = Arc::new(World::default());
     let theirs = world.clone();
-    let mut server =
-        StreamServer::bind("127.0.0.1:0", move |stream, _| handle(&theirs, stream)).unwrap();
+    let handler = move |stream: TcpStream, _: SocketAddr| handle(&theirs, stream);
+    let mut server = match dice.throw(3) {
+        0 => StreamServer::bind_per_worker("127.0.0.1:0", handler).unwrap(),
+        _ => StreamServer::bind("127.0.0.1:0", handler).unwrap(),
+    };
     if dice.throw(3) == 0 {
         server = server.max_connections(1 + dice.throw(6) as usize);
     }
