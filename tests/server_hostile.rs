@@ -6,7 +6,7 @@
 mod servers;
 mod common;
 
-use common::{in_child, until};
+use common::{in_child, set_limit, until};
 use greenroom::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use greenroom::server::{DatagramServer, StreamServer};
 use greenroom::sync::Event;
@@ -397,6 +397,51 @@ fn a_listener_that_others_make_blocking_holds_no_worker() {
             assert!(is_served(address));
         }
         others.set_nonblocking(false).unwrap();
+        let stopped = server.stop(MINUTE);
+        assert_eq!((stopped.ended, stopped.left), (0, 0));
+    })
+    .assert_success();
+}
+
+/// Bytes of address space in use.
+fn address_space() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    statm.split(' ').next().unwrap().parse::<u64>().unwrap() * page
+}
+
+/// With no stacks left for handlers, most of those who connect wait until there
+/// are some again, and are not hung up on.
+#[test]
+fn without_stacks_it_waits() {
+    const MORE: usize = 50;
+    in_child(&[("GREENROOM_WORKERS", "1"), ("GREENROOM_STACK_SIZE", "1048576")], || {
+        let server = StreamServer::bind("127.0.0.1:0", echo).unwrap();
+        let address = server.local_addr().unwrap();
+        server.start().unwrap();
+        assert!(is_served(address));
+        set_limit(libc::RLIMIT_AS, address_space() + (4 << 20));
+        let connect = || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(b"x").unwrap();
+            stream
+        };
+        let is_answered = |stream: &mut std::net::TcpStream| stream.read_exact(&mut [0]).is_ok();
+        let mut served = Vec::new();
+        loop {
+            let mut stream = connect();
+            if !is_answered(&mut stream) {
+                break;
+            }
+            served.push(stream);
+        }
+        let mut more: Vec<_> = (0..MORE).map(|_| connect()).collect();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(served);
+        let answered = more.iter_mut().filter_map(|s| is_answered(s).then_some(())).count();
+        assert!(answered > MORE / 2, "{answered}");
+        drop(more);
         let stopped = server.stop(MINUTE);
         assert_eq!((stopped.ended, stopped.left), (0, 0));
     })

@@ -97,7 +97,7 @@ where
         pass: Pass,
     ) -> io::Result<()> {
         let handler = self.handler.clone();
-        let connection = Connection::<L, F> { stream, peer, handler, pass };
+        let connection = Connection::<L, F> { stream, peer, handler, pass: pass.owed() };
         control.employ(move || connection.handle())
     }
 }

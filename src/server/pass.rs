@@ -61,6 +61,7 @@ impl Control {
     /// # Errors
     /// ECANCELED: the server stops.
     pub(super) fn admit(self: &Arc<Control>) -> io::Result<Pass> {
+        self.shortage.sit_out(|| self.is_stopping());
         let has_somebody = !self.is_stopping() && self.staff.wait(|| self.is_stopping());
         if !has_somebody || !self.crowd.await_room() {
             return Err(Errno::CANCELED.into());
@@ -117,12 +118,14 @@ pub(super) struct Pass {
     role: Role,
     /// Its place in the list of handlers that have begun.
     place: Option<usize>,
+    /// A handler is to begin with it.
+    is_owed: bool,
 }
 
 impl Pass {
     fn new(control: &Arc<Control>, role: Role) -> Pass {
         control.crowd.come(role);
-        Pass { control: control.clone(), role, place: None }
+        Pass { control: control.clone(), role, place: None, is_owed: false }
     }
 
     /// The current green thread takes in from `source`.
@@ -140,9 +143,17 @@ impl Pass {
         }
     }
 
+    /// There is something for a handler. If that never begins, there was no stack
+    /// for it; or its pool was closed or killed, and then it does no harm to wait.
+    pub(super) fn owed(mut self) -> Pass {
+        self.is_owed = true;
+        self
+    }
+
     /// The current green thread is the handler that this was given for, on
     /// `socket` if there is one. False: it must not begin.
     pub(super) fn begin(&mut self, socket: Option<Socket>) -> bool {
+        self.is_owed = false;
         self.place = self.control.crowd.begin(socket);
         self.place.is_some()
     }
@@ -151,6 +162,9 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         let control = &self.control;
+        if self.is_owed {
+            control.shortage.lack();
+        }
         let has_stopped = self.place.is_some_and(|place| control.crowd.end(place));
         let last_servant = control.crowd.go(self.role);
         if self.place.is_some() {

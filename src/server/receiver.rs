@@ -83,7 +83,7 @@ where
     /// Starts a handler.
     fn handle(&self, control: &Control, data: &[u8], peer: S::Addr, pass: Pass) -> io::Result<()> {
         let datagram = Datagram { data: data.to_vec(), peer, socket: self.socket.clone() };
-        let delivery = Delivery { datagram, handler: self.handler.clone(), pass };
+        let delivery = Delivery { datagram, handler: self.handler.clone(), pass: pass.owed() };
         control.employ(move || delivery.handle())
     }
 }

@@ -8,6 +8,9 @@
 //! | `given_back`: counts, then sets `over` if somebody is `starving` | who ends |
 //! | `end`: sets `over` for good | a stop, after its mark |
 //!
+//! | `lack`: a handler could not begin, for there was no stack for it | its pass |
+//! | `sit_out`: waits a while if one could not | a servant, before each attempt |
+//!
 //! Sequentially consistent: either the one who waits sees the number change, or
 //! the one who ends sees him starve. Several may wait, and one clears what was
 //! set for another; so whoever has cleared and does not wait sets it again.
@@ -21,7 +24,13 @@ pub(super) struct Shortage {
     ended: AtomicUsize,
     starving: AtomicBool,
     over: Event,
+    /// What a servant takes in now could not be handled. Cleared by those who have
+    /// waited, not before, so that all of them do.
+    lacking: AtomicBool,
 }
+
+/// How long what comes is left to wait in the kernel.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Shortage {
     pub(super) fn new() -> Shortage {
@@ -29,6 +38,7 @@ impl Shortage {
             ended: AtomicUsize::new(0),
             starving: AtomicBool::new(false),
             over: Event::new(),
+            lacking: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +57,18 @@ impl Shortage {
             return;
         }
         self.over.wait_timeout(pause);
+    }
+
+    pub(super) fn lack(&self) {
+        self.lacking.store(true, SeqCst);
+    }
+
+    /// Until a handler has ended and left its stack, if there was none for another.
+    pub(super) fn sit_out(&self, stops: impl Fn() -> bool) {
+        if self.lacking.load(SeqCst) {
+            self.wait(self.look(), PAUSE, stops);
+            self.lacking.store(false, SeqCst);
+        }
     }
 
     /// A handler is gone, with all that it had.

@@ -21,7 +21,8 @@ use std::sync::Arc;
 ///
 /// If accepting fails because something ran out (descriptors, memory), the
 /// server waits until one of its connections ends, or a while, and goes on;
-/// those who connect wait meanwhile. Dropping the server stops it from
+/// those who connect wait meanwhile. So it does when there is no stack for a
+/// handler, but the connection that had none is closed. Dropping the server stops it from
 /// accepting; the handlers that run then finish their work.
 ///
 /// ```
