@@ -98,10 +98,11 @@ impl State {
         self.notify_and_set(KILLED)
     }
 
-    /// Whether it was killed. For itself: what wakes it has been acquired.
+    /// Whether it was killed. For itself.
     #[inline]
     pub(crate) fn is_killed(&self) -> bool {
-        self.0.load(Relaxed) & KILLED != 0
+        // Acquire: a killer that did not wake it left a notice, not taken yet.
+        self.0.load(Acquire) & KILLED != 0
     }
 
     /// As `notify`, and says that a future can be polled again.
