@@ -51,7 +51,7 @@ fn forks() -> Generator<(), i32, i32> {
 fn deed() {
     let mut generator = forks();
     let main = Greenlet::<i32>::current();
-    let mut suspended = Generator::<(), i32, ()>::new(|co, ()| (5..).for_each(|n| co.yield_(n)));
+    let mut suspended = Generator::<(), i32, ()>::new(|co, ()| (5..100).for_each(|n| co.yield_(n)));
     assert_eq!(suspended.next(), Some(5));
     let greenlet = Greenlet::new(move |n: i32| main.switch(n + 1) + 2);
     assert_eq!(greenlet.switch(1), 2);
