@@ -238,8 +238,7 @@ impl Socket {
 #[inline]
 pub(super) fn spend() {
     let Some(record) = current::get() else { return };
-    match record.own.budget.get() {
-        0 | 1 => give_way(),
-        left => record.own.budget.set(left - 1),
+    if !record.own.budget.spend() {
+        give_way();
     }
 }

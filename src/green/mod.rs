@@ -4,9 +4,11 @@ pub(crate) mod state;
 pub(crate) mod id;
 pub(crate) mod limit;
 mod table;
+pub(crate) mod budget;
 pub(crate) mod own;
 pub(crate) mod record;
 pub(crate) mod face;
+pub(crate) mod mark;
 pub(crate) mod current;
 #[cfg(feature = "tracing")]
 pub(crate) mod spans;

@@ -1,5 +1,6 @@
 //! What belongs to a green thread's worker, and to itself while it runs there.
 
+use super::budget::Budget;
 use super::limit::Marks;
 use super::table::Table;
 use crate::stack::{GreenStack, SizeClass, Tag};
@@ -79,7 +80,7 @@ pub(crate) struct Own {
     /// The armed timer, if any: the scheduler's key for it.
     pub(crate) timer: Cell<Option<u32>>,
     /// Operations that may still succeed without blocking before it gives way.
-    pub(crate) budget: Cell<u32>,
+    pub(crate) budget: Budget,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
     /// What may end its waits.
@@ -103,9 +104,6 @@ pub(crate) struct Own {
     pub(super) table: Cell<*const Table>,
 }
 
-/// Operations that succeed at once before a green thread gives way: tokio's.
-pub(crate) const BUDGET: u32 = 128;
-
 impl Own {
     #[inline]
     pub(super) fn new() -> Own {
@@ -120,7 +118,7 @@ impl Own {
             worker: Cell::new(ptr::null()),
             timer: Cell::new(None),
             timed_out: Cell::new(false),
-            budget: Cell::new(BUDGET),
+            budget: Budget::new(),
             marks: Marks::new(),
             wakes: Cell::new(0),
         }

@@ -9,7 +9,7 @@
 //! queue. So a wake-up counts nothing.
 
 use super::id;
-pub(crate) use super::own::{BUDGET, Birth, Own, Suspend};
+pub(crate) use super::own::{Birth, Own, Suspend};
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
@@ -210,16 +210,17 @@ impl Record {
     /// Called on this very green thread.
     #[inline]
     pub(crate) unsafe fn suspend(&self, why: Suspend) {
-        self.own.budget.set(BUDGET);
         self.own.frame.set(&raw const why);
         // SAFETY: set at its start, valid while it runs on its stack.
         let yielder = unsafe { &*self.own.yielder.get() };
         if self.own.block.get().is_some() {
-            return yielder.suspend(why); // its errno is its own
+            yielder.suspend(why); // its errno is its own
+        } else {
+            let errno = Errno::last();
+            yielder.suspend(why);
+            errno.set();
         }
-        let errno = Errno::last();
-        yielder.suspend(why);
-        errno.set();
+        self.own.budget.refill();
     }
 }
 

@@ -69,6 +69,11 @@ impl Snapshot {
         self.word(offset_of!(Record, own.why))
     }
 
+    /// Where the tag of its own stack is.
+    pub(crate) fn tag(&self) -> usize {
+        self.word(offset_of!(Record, own.tag))
+    }
+
     fn coroutine(&self) -> impl Iterator<Item = usize> + '_ {
         let start = offset_of!(Record, own.coroutine);
         let end = start + size_of::<Option<GreenCoroutine>>();

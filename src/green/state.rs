@@ -9,15 +9,17 @@
 //! | `TOKEN` | beside the others: the user's `unpark`, kept for his `park` |
 //! | `KILLED` | beside the others: it is to end at its next wait; stays |
 //! | `WOKEN` | beside the others: a `Waker` of its was woken, for its `block_on` |
+//! | `SAMPLED` | beside the others: the monitor saw it run, and it has not waited since |
 //! | `DONE` | it ended; nothing that happens now matters |
 //!
 //! | move | by | ordering |
 //! |---|---|---|
-//! | clear `PARKED`, or else set `NOTIFIED` (`notify`) | anybody | AcqRel: the one that queues sees the stack saved; what came before is seen by way of the queue, or else by who takes the notice |
+//! | clear `PARKED` and `SAMPLED`, or else set `NOTIFIED` (`notify`) | anybody | AcqRel: the one that queues sees the stack saved; what came before is seen by way of the queue, or else by who takes the notice |
 //! | set `PARKED` (`commit_park`) | the worker that ran it, once its stack is saved | AcqRel: its stack and record are seen by whoever queues it |
-//! | clear `PARKED`+`NOTIFIED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees what the notifiers did |
+//! | clear `PARKED`+`NOTIFIED` and `SAMPLED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees what the notifiers did |
 //! | clear `NOTIFIED` (`take_notice`) | itself, before it suspends | Acquire, likewise |
 //! | the same, and set `KILLED` (`kill`), `TOKEN`, `WOKEN` | anybody | as `notify` |
+//! | set `SAMPLED` (`sample`) | a signal handler on the OS thread that runs it | Relaxed: stands for nothing else |
 //! | set `DONE` | the worker that ran it | Release |
 //!
 //! Exactly one of several notifiers finds `PARKED` without `NOTIFIED`, and clears
@@ -34,6 +36,7 @@ const TOKEN: u32 = 4;
 const DONE: u32 = 8;
 const KILLED: u32 = 16;
 const WOKEN: u32 = 32;
+const SAMPLED: u32 = 64;
 
 /// What a debugger looks at: those that wait, were woken, have ended.
 pub(super) const BITS: [usize; 3] = [PARKED as usize, NOTIFIED as usize, DONE as usize];
@@ -80,7 +83,7 @@ impl State {
         let mut word = self.0.load(Relaxed);
         loop {
             let wins = word & (PARKED | NOTIFIED | DONE) == PARKED;
-            let told = if wins { word & !PARKED } else { word | NOTIFIED };
+            let told = if wins { word & !(PARKED | SAMPLED) } else { word | NOTIFIED };
             match self.0.compare_exchange_weak(word, told | bits, AcqRel, Relaxed) {
                 Ok(_) => return wins,
                 Err(now) => word = now,
@@ -124,7 +127,7 @@ impl State {
         // One that was woken, gave way or is fresh is not parked, and costs no
         // atomic write. A plain look is exact: with `NOTIFIED`, only this clears it.
         if self.0.load(Relaxed) & PARKED != 0 {
-            self.0.fetch_and(!(PARKED | NOTIFIED), Acquire);
+            self.0.fetch_and(!(PARKED | NOTIFIED | SAMPLED), Acquire);
         }
     }
 
@@ -156,6 +159,12 @@ impl State {
             self.0.fetch_and(!WOKEN, Acquire);
             true
         }
+    }
+
+    /// Notes that it was seen running; whether that was noted since it last waited.
+    /// Async-signal-safe.
+    pub(crate) fn sample(&self) -> bool {
+        self.0.fetch_or(SAMPLED, Relaxed) & SAMPLED != 0
     }
 
     /// Whether it has ended.
@@ -224,6 +233,19 @@ mod tests {
         s.begin_run();
         assert!(s.take_woken());
         assert!(!s.take_woken());
+    }
+
+    #[test]
+    fn a_sample_is_kept_until_it_waits() {
+        let s = State::fresh();
+        s.begin_run();
+        assert!(!s.sample());
+        s.begin_run(); // it gave way
+        assert!(s.sample());
+        assert!(s.commit_park() && s.notify());
+        s.begin_run();
+        assert!(!s.sample());
+        assert!(!s.notify() && !s.commit_park(), "it is as if it were not there");
     }
 
     #[test]

@@ -18,7 +18,17 @@ mod take;
 mod signal;
 #[cfg(feature = "tracing")]
 pub mod spans;
+mod monitor_report;
+mod monitor_config;
+mod monitor_limits;
+mod monitor_sample;
+mod monitor_look;
+mod monitor_watch;
+mod monitor;
 
+pub use monitor::{Monitor, monitor};
+pub use monitor_config::MonitorConfig;
+pub use monitor_report::{Doing, HogReport, LimitReport, Report, Resource};
 pub use signal::dump_on_signal;
 pub use stats::{OffloadStats, StackStats, Stats, WorkerStats, stats};
 pub use take::dump;

@@ -188,7 +188,7 @@ impl Scanner {
 }
 
 /// Its name, which it may have had.
-fn name_of(record: &Snapshot) -> Option<String> {
+pub(super) fn name_of(record: &Snapshot) -> Option<String> {
     let (address, len) = record.name()?;
     let mut bytes = vec![0; len.min(MOST_NAME)];
     peek::copy(address, &mut bytes).ok()?;
@@ -196,7 +196,7 @@ fn name_of(record: &Snapshot) -> Option<String> {
 }
 
 /// The name of a pthread.
-fn c_name_of(record: usize) -> Option<String> {
+pub(super) fn c_name_of(record: usize) -> Option<String> {
     let mut bytes = [0; NAME_LEN];
     peek::copy(face::name_of(record), &mut bytes).ok()?;
     let name = face::text(&bytes);

@@ -48,6 +48,7 @@ const BETWEEN: Known = (
         "core::ops::function::",
         "greenroom::task::body::",
         "greenroom::green::storage::",
+        "greenroom::task::named::",
     ],
     &[
         "std/src/panicking.rs",
@@ -57,6 +58,7 @@ const BETWEEN: Known = (
         "alloc/src/boxed.rs",
         "src/task/body.rs",
         "src/green/storage.rs",
+        "src/task/named.rs",
     ],
 );
 

@@ -72,7 +72,7 @@ fn write_group(f: &mut Formatter<'_>, group: &[&ThreadDump]) -> fmt::Result {
     }
 }
 
-fn write_frames(f: &mut Formatter<'_>, frames: &Arc<[Frame]>) -> fmt::Result {
+pub(super) fn write_frames(f: &mut Formatter<'_>, frames: &Arc<[Frame]>) -> fmt::Result {
     for (number, frame) in frames.iter().enumerate() {
         writeln!(f, "{number:>4}: {}", frame.function)?;
         if let Some(file) = &frame.file {

@@ -13,6 +13,7 @@ use crate::sys::atomic::AtomicPtr;
 use crate::sys::biased::Biased;
 use crate::sys::clock::Nanos;
 use crate::sys::owner::OwnerCell;
+use crate::sys::raw;
 use crate::sys::selector::Selector;
 use crate::sys::tls::{self, Block};
 use crossbeam_deque::Stealer;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox<Record>,
     pub(crate) sleep: Sleep,
     pub(crate) selector: Selector,
+    /// The kernel's number of its OS thread; 0 before that runs.
+    pub(crate) thread: AtomicU32,
     /// Counts its rounds, for the monitor.
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
@@ -147,6 +150,7 @@ impl Local {
             inbox: Inbox::new(),
             sleep: Sleep::new(),
             selector: Selector::new()?,
+            thread: AtomicU32::new(0),
             round: AtomicU32::new(0),
             queued: AtomicU32::new(0),
             counters: Counters::new(),
@@ -172,6 +176,7 @@ impl Local {
         let local = Box::leak(Box::new(self));
         local.block.set(Some(tls::current()));
         local.lock.enter();
+        local.shared.thread.store(raw::thread_id(), Relaxed);
         local.shared.local.store(ptr::from_ref(local).cast_mut(), Release);
         LOCAL.set(local);
         local

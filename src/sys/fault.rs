@@ -118,7 +118,7 @@ fn die() -> ! {
 ///
 /// # Safety
 /// `info` and `context` are what the kernel passed to our handler for `signal`.
-unsafe fn forward(
+pub(super) unsafe fn forward(
     previous: &libc::sigaction,
     is_fault: bool,
     signal: libc::c_int,

@@ -32,5 +32,7 @@ pub(crate) mod peek;
 mod modules;
 pub(crate) mod unwind;
 pub(crate) mod fault;
+pub(crate) mod interrupt;
+pub(crate) mod os_thread;
 #[cfg(all(test, not(miri)))]
 pub(crate) mod reexec;

@@ -25,15 +25,18 @@ impl Modules {
         let mut found: Vec<(CString, Module)> = Vec::new();
         // SAFETY: the callback gets what it was passed.
         unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut found).cast()) };
+        // SAFETY: reads a table that never changes; 0 without such a page.
+        let kernels = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) } as usize;
         let held = found.into_iter().filter_map(|(name, mut module)| {
             if !name.is_empty() {
                 let how = libc::RTLD_NOLOAD | libc::RTLD_LAZY;
                 // SAFETY: a C string; nothing is loaded, only counted.
                 module.handle = unsafe { libc::dlopen(name.as_ptr(), how) };
             }
-            // Without a handle it may be unloaded at any time. So is what the
-            // kernel maps, where nothing parks.
-            (name.is_empty() || !module.handle.is_null()).then_some(module)
+            // Without a handle it may be unloaded at any time, but for what the
+            // kernel maps, where those who look at the clock are interrupted.
+            let stays = name.is_empty() || module.code.contains(&kernels);
+            (stays || !module.handle.is_null()).then_some(module)
         });
         Modules(held.collect())
     }

@@ -41,6 +41,15 @@ impl Copied<'_> {
     }
 }
 
+/// What `walk_from` starts at: the registers of a thread that was stopped somewhere.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Registers {
+    pub(crate) ip: usize,
+    pub(crate) sp: usize,
+    /// rbx, rbp, r12 to r15, as far as they are known.
+    pub(crate) kept: [Option<usize>; 6],
+}
+
 /// The registers of one frame, as far as they are known.
 struct Frame {
     ip: usize,
@@ -97,8 +106,21 @@ impl Unwinder {
     /// with its stack pointer at `sp`, at most so many, the innermost first.
     /// Each lies inside the instruction that calls, not behind it.
     pub(crate) fn walk(&mut self, stack: &Copied<'_>, sp: usize, most: usize) -> Vec<usize> {
+        self.walk_up(stack, Frame::suspended(stack, sp), most)
+    }
+
+    /// As `walk`, of a thread that was stopped with these registers.
+    pub(crate) fn walk_from(
+        &mut self,
+        stack: &Copied<'_>,
+        Registers { ip, sp, kept }: Registers,
+        most: usize,
+    ) -> Vec<usize> {
+        self.walk_up(stack, Some(Frame { ip, sp, kept }), most)
+    }
+
+    fn walk_up(&mut self, stack: &Copied<'_>, mut at: Option<Frame>, most: usize) -> Vec<usize> {
         let mut found = Vec::new();
-        let mut at = Frame::suspended(stack, sp);
         let mut look = 0; // at the instruction itself
         while let Some(frame) = at.filter(|_| found.len() < most) {
             let inside = frame.ip.wrapping_sub(look);

@@ -1,0 +1,217 @@
+//! Looking at what one worker runs.
+//!
+//! A worker that waits in the kernel is not interrupted: some calls would fail with
+//! EINTR, and the monitor changes nothing. Where such a thread stands the kernel
+//! says, but for the registers that its callers keep, so a backtrace may end early.
+
+use super::monitor_report::Doing;
+use super::monitor_sample::{self, Green, Sample};
+use super::scan::{c_name_of, name_of};
+use crate::green::snapshot::Snapshot;
+use crate::sched::local::Shared;
+use crate::stack::atlas;
+use crate::sys::os_thread::{self, InKernel, call_name};
+use crate::sys::unwind::{Copied, Registers, Unwinder};
+use crate::sys::{clock, futex, peek};
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+/// How often one is looked at before it is said what it does...
+const LOOKS: usize = 5;
+/// ...and the pause in between.
+const BETWEEN: Duration = Duration::from_micros(700);
+/// Of those looks, so many that find it in a loop around `pause`. It is hard to hit
+/// by chance.
+const PAUSES: usize = 2;
+const MOST_FRAMES: usize = 256;
+
+/// A worker, and how to interrupt it.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) worker: &'a Shared,
+    pub(super) signal: i32,
+}
+
+/// What one look finds.
+pub(super) enum Glance {
+    Runs(Sample),
+    Waits(InKernel, Green),
+    /// No green thread, or one that cannot be seen.
+    Nothing,
+}
+
+impl Glance {
+    pub(super) fn green(&self) -> Option<&Green> {
+        match self {
+            Glance::Runs(sample) => sample.green.as_ref(),
+            Glance::Waits(_, green) => Some(green),
+            Glance::Nothing => None,
+        }
+    }
+}
+
+/// What a green thread does, and where.
+pub(super) struct Sighting {
+    pub(super) green: Green,
+    pub(super) doing: Doing,
+    pub(super) stack: Vec<usize>,
+}
+
+/// Who a green thread is.
+#[derive(Default)]
+pub(super) struct Who {
+    pub(super) name: Option<String>,
+    pub(super) spawned_at: Option<&'static Location<'static>>,
+}
+
+pub(super) fn pause() {
+    futex::wait(&AtomicU32::new(0), 0, Some(clock::after(BETWEEN)));
+}
+
+impl Subject<'_> {
+    pub(super) fn glance(self, with_stack: bool) -> Glance {
+        let thread = self.worker.thread.load(Relaxed);
+        match os_thread::waits(thread) {
+            Some(kernel) => match owner(kernel.sp) {
+                Some(green) => Glance::Waits(kernel, green),
+                None => Glance::Nothing,
+            },
+            None => match monitor_sample::take(thread, self.signal, with_stack) {
+                Some(sample) => Glance::Runs(sample),
+                None => Glance::Nothing,
+            },
+        }
+    }
+
+    /// Looks several times at what the green thread with this number does. `None`:
+    /// it has given way.
+    pub(super) fn examine(self, id: u64) -> Option<Sighting> {
+        let (mut waits, mut tries, mut pauses) = (0, 0, 0);
+        let mut last = None;
+        let mut stack = Vec::new();
+        for nth in 0..LOOKS {
+            if nth > 0 {
+                pause();
+            }
+            let glance = self.glance(stack.is_empty());
+            let green = *glance.green().filter(|green| green.id == id)?;
+            last = Some(green);
+            match &glance {
+                Glance::Runs(sample) => {
+                    if !green.found.same_run {
+                        return None;
+                    }
+                    let at = Instruction::at(sample.registers.ip);
+                    tries += usize::from(at.is_try(sample.result));
+                    pauses += usize::from(at.is_pause());
+                }
+                Glance::Waits(..) | Glance::Nothing => waits += 1,
+            }
+            if stack.is_empty() {
+                stack = walk(&glance);
+            }
+        }
+        let doing = if waits > LOOKS / 2 {
+            self.blocked()
+        } else if waits + tries > LOOKS / 2 || pauses >= PAUSES {
+            Doing::Spinning
+        } else {
+            Doing::Computing
+        };
+        Some(Sighting { green: last?, doing, stack })
+    }
+
+    fn blocked(self) -> Doing {
+        let kernel = os_thread::waits(self.worker.thread.load(Relaxed)).unwrap_or_default();
+        Doing::Blocked { call: kernel.call.and_then(call_name), place: kernel.place }
+    }
+}
+
+/// The green thread on whose stack `sp` is.
+fn owner(sp: usize) -> Option<Green> {
+    let owner = atlas::containing(sp)?.tag().owner()?;
+    Some(Green { record: owner.record.addr(), id: owner.id, found: Default::default() })
+}
+
+/// Its name and the like, unless it has ended.
+pub(super) fn who(green: &Green) -> Option<Who> {
+    let mut record = Snapshot::new();
+    peek::copy(green.record, record.bytes()).ok()?; // else freed
+    let name = name_of(&record);
+    let tag = atlas::containing(record.tag())?.tag();
+    let is = |it: crate::stack::Owner| it.record.addr() == green.record && it.id == green.id;
+    if !tag.owner().is_some_and(is) {
+        return None;
+    }
+    // SAFETY: the tag names it still, so it was alive when it was copied.
+    let (by, is_pthread) = unsafe { (record.spawned_by(), record.is_pthread()) };
+    let c_name = if is_pthread { c_name_of(green.record) } else { None };
+    let found = Who { name: name.or(c_name), spawned_at: by.filter(|_| !is_pthread) };
+    tag.owner().is_some_and(is).then_some(found)
+}
+
+/// The addresses of code on its stack, the innermost first.
+pub(super) fn walk(glance: &Glance) -> Vec<usize> {
+    let (registers, bytes) = match glance {
+        Glance::Runs(sample) => (sample.registers, sample.stack.clone()),
+        Glance::Waits(kernel, _) => {
+            let Some(slot) = atlas::containing(kernel.sp) else { return Vec::new() };
+            let mut bytes = vec![0; slot.frames().end.saturating_sub(kernel.sp)];
+            if peek::copy(kernel.sp, &mut bytes).is_err() {
+                return Vec::new();
+            }
+            (Registers { ip: kernel.ip, sp: kernel.sp, kept: [None; 6] }, bytes)
+        }
+        Glance::Nothing => return Vec::new(),
+    };
+    let stack = Copied { start: registers.sp, bytes: &bytes };
+    Unwinder::new().walk_from(&stack, registers, MOST_FRAMES)
+}
+
+/// The code around where a thread was interrupted.
+struct Instruction {
+    before: [u8; 7],
+    after: [u8; 2],
+}
+
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+const PAUSE: [u8; 2] = [0xf3, 0x90];
+/// `mov eax, SYS_sched_yield`
+const YIELD: [u8; 5] = [0xb8, libc::SYS_sched_yield as u8, 0, 0, 0];
+
+impl Instruction {
+    fn at(ip: usize) -> Instruction {
+        let (mut before, mut after) = ([0; 7], [0; 2]);
+        let parts = [(ip.wrapping_sub(7), before.as_mut_slice()), (ip, after.as_mut_slice())];
+        let _ = peek::copy_all(parts); // else it is no code that we know
+        Instruction { before, after }
+    }
+
+    /// Behind a system call that only let others run, or that failed.
+    fn is_try(&self, result: isize) -> bool {
+        self.before[5..] == SYSCALL && (self.before[..5] == YIELD || (-4095..0).contains(&result))
+    }
+
+    fn is_pause(&self) -> bool {
+        self.before[5..] == PAUSE || self.after == PAUSE
+    }
+}
+
+#[cfg(all(test, not(miri), not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_code_does_is_seen_from_its_bytes() {
+        let code = |before: [u8; 7], after: [u8; 2]| Instruction { before, after };
+        let yields = code([0xb8, 24, 0, 0, 0, 0x0f, 0x05], [0xc3, 0]);
+        assert!(yields.is_try(0) && !yields.is_pause());
+        let reads = code([0x31, 0xc0, 0x90, 0x90, 0x90, 0x0f, 0x05], [0xc3, 0]);
+        assert!(!reads.is_try(7) && reads.is_try(-(libc::EAGAIN as isize)));
+        assert!(code([0, 0, 0, 0, 0, 0xf3, 0x90], [0, 0]).is_pause());
+        assert!(code([0; 7], [0xf3, 0x90]).is_pause());
+        assert!(!code([0; 7], [0; 2]).is_try(-11));
+        assert!(!Instruction::at(16).is_try(0), "there is no code");
+    }
+}

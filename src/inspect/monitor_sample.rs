@@ -1,0 +1,170 @@
+//! A sample of what an OS thread runs, taken by a signal to it.
+//!
+//! One word says whose turn it is with what lies beside it. It holds the number of
+//! the OS thread too, so that a handler that comes late finds that the request is
+//! not the one it was sent for.
+//!
+//! | from | to | by | ordering |
+//! |---|---|---|---|
+//! | `IDLE` | `ASKED` | who asks, under `ASKING` | Release: whether the stack is wanted |
+//! | `ASKED` | `TAKING` | the handler, on the thread that was asked | Acquire |
+//! | `TAKING` | `TAKEN` | the same | Release: what it has found |
+//! | `TAKEN` | `IDLE` | who asked | Acquire before it reads |
+//! | `ASKED` | `IDLE` | who asked, when the time is up | Relaxed |
+//!
+//! The handler allocates nothing, locks nothing and calls nothing of libc: it marks
+//! the green thread, and keeps its registers and its stack. Stacks are walked by who
+//! asked, from the copy: to do so in the handler would need tables that may have to
+//! be read first.
+
+use crate::green::current;
+use crate::green::mark::Found;
+use crate::green::record::Record;
+use crate::stack::atlas;
+use crate::sys::clock;
+use crate::sys::interrupt::{self, Interrupted};
+use crate::sys::lock::Lock;
+use crate::sys::unwind::Registers;
+use crate::sys::{futex, peek, raw};
+use std::cell::UnsafeCell;
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::time::Duration;
+
+const IDLE: u32 = 0;
+const ASKED: u32 = 1;
+const TAKING: u32 = 2;
+const TAKEN: u32 = 3;
+/// Where in the word the thread's number begins. The kernel's are below 2^22.
+const THREAD: u32 = 2;
+
+/// As much of a stack is looked at, from its innermost frame on.
+const MOST: usize = 128 << 10;
+
+/// A thread that cannot take signals for so long is left alone.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+static WORD: AtomicU32 = AtomicU32::new(IDLE);
+
+/// Held by who asks. Monitors wait here for one another, on OS threads of their own.
+static ASKING: Lock<()> = Lock::new(());
+
+/// What the handler leaves.
+struct Left {
+    with_stack: bool,
+    green: Option<(*const Record, u64, Found)>,
+    registers: Registers,
+    result: isize,
+    used: usize,
+    /// Untouched pages cost nothing.
+    stack: [u8; MOST],
+}
+
+struct Place(UnsafeCell<Left>);
+
+// SAFETY: the word says whose turn it is.
+unsafe impl Sync for Place {}
+
+static LEFT: Place = Place(UnsafeCell::new(Left {
+    with_stack: false,
+    green: None,
+    registers: Registers { ip: 0, sp: 0, kept: [None; 6] },
+    result: 0,
+    used: 0,
+    stack: [0; MOST],
+}));
+
+/// What one look found.
+pub(super) struct Sample {
+    /// The green thread that runs there, if the worker is not between two.
+    pub(super) green: Option<Green>,
+    pub(super) registers: Registers,
+    /// What a system call had just returned, if it stood behind one.
+    pub(super) result: isize,
+    /// A copy, from the stack pointer on.
+    pub(super) stack: Vec<u8>,
+}
+
+/// A green thread that was found running. It may have ended by now.
+#[derive(Clone, Copy)]
+pub(super) struct Green {
+    /// The address of its record.
+    pub(super) record: usize,
+    pub(super) id: u64,
+    pub(super) found: Found,
+}
+
+/// To be called before `take`.
+///
+/// # Errors
+/// The signal cannot be handled.
+pub(super) fn prepare(signal: i32) -> io::Result<()> {
+    interrupt::install(signal, look)
+}
+
+/// In the handler.
+fn look(it: &Interrupted) {
+    let me = raw::thread_id() << THREAD;
+    if WORD.compare_exchange(me | ASKED, me | TAKING, Acquire, Relaxed).is_err() {
+        return;
+    }
+    // SAFETY: `TAKING` makes it this handler's.
+    let left = unsafe { &mut *LEFT.0.get() };
+    left.green = current::get().map(|record| (ptr::from_ref(record), record.id(), record.mark()));
+    left.registers = it.registers;
+    left.result = it.result;
+    left.used = if left.with_stack { copy(it.registers.sp, &mut left.stack) } else { 0 };
+    WORD.store(me | TAKEN, Release);
+    futex::wake_one(&WORD);
+}
+
+/// How much of it there is.
+fn copy(sp: usize, to: &mut [u8; MOST]) -> usize {
+    // On a worker's own stack there is nothing of the user's.
+    let Some(slot) = atlas::containing(sp) else { return 0 };
+    let used = slot.frames().end.saturating_sub(sp).min(MOST);
+    // The kernel copies: to the compiler these are other functions' variables.
+    if peek::copy(sp, &mut to[..used]).is_ok() { used } else { 0 }
+}
+
+/// Interrupts `thread`, one of this process. `None`: it does not take the signal.
+pub(super) fn take(thread: u32, signal: i32, with_stack: bool) -> Option<Sample> {
+    let _asking = ASKING.lock();
+    // SAFETY: `IDLE` and the lock make it ours.
+    unsafe { (*LEFT.0.get()).with_stack = with_stack };
+    let me = thread << THREAD;
+    WORD.store(me | ASKED, Release);
+    if interrupt::send(thread, signal).is_err() || !answered(me) {
+        // A handler that has begun ends soon.
+        if WORD.compare_exchange(me | ASKED, IDLE, Relaxed, Relaxed).is_ok() {
+            return None;
+        }
+        while WORD.load(Acquire) != me | TAKEN {
+            futex::wait(&WORD, me | TAKING, None);
+        }
+    }
+    // SAFETY: `TAKEN` makes it ours again.
+    let left = unsafe { &*LEFT.0.get() };
+    let green = left.green.map(|(record, id, found)| Green { record: record.addr(), id, found });
+    let sample = Sample {
+        green,
+        registers: left.registers,
+        result: left.result,
+        stack: left.stack[..left.used].to_vec(),
+    };
+    WORD.store(IDLE, Relaxed);
+    Some(sample)
+}
+
+/// Waits until it is taken, for a while.
+fn answered(me: u32) -> bool {
+    let until = clock::after(PATIENCE);
+    loop {
+        match WORD.load(Acquire) {
+            word if word == me | TAKEN => return true,
+            _ if clock::now() >= until => return false,
+            word => futex::wait(&WORD, word, Some(until)),
+        }
+    }
+}

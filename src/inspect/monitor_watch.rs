@@ -1,0 +1,189 @@
+//! When to look at a worker, and when to say something.
+//!
+//! Workers count their rounds, of about a millisecond. One whose count has not
+//! changed from one look to the next is *suspected*: what it runs is marked. If after
+//! the limit the count is still the same, and so is the green thread, and its mark is
+//! still there, then it has not given way in between, and is reported; again when it
+//! has lasted twice as long, and so on.
+//!
+//! A worker that comes round all the time, has never been idle and switches more
+//! often than work would let it may run one that gives way again and again while it
+//! waits for something. Whoever runs there is marked at each look; one that was
+//! there a limit ago and has not waited since is looked at closely. The mark costs a
+//! worker in such a state a few microseconds for each look, some dozens a second;
+//! others are never interrupted.
+
+use super::monitor_look::{Glance, Sighting, Subject, pause, walk};
+use super::monitor_report::Doing;
+use crate::sched::local::Shared;
+use crate::sys::clock::Nanos;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// So many switches in a second are not work.
+const TOO_OFTEN: u64 = 10_000;
+/// How often one that gives way is looked at closely, and how often it must be hit.
+const LOOKS: u32 = 24;
+const HITS: u32 = 5;
+/// More are not followed: then many give way, and no one is to blame.
+const MOST: usize = 64;
+
+/// Something to report.
+pub(super) struct Catch {
+    pub(super) sighting: Sighting,
+    pub(super) worker: usize,
+    pub(super) lasts: Nanos,
+    pub(super) before: u32,
+}
+
+/// One green thread that is suspected, since when, and what comes of it.
+#[derive(Clone, Copy)]
+struct Suspect {
+    id: u64,
+    since: Nanos,
+    /// When to look again.
+    next: Nanos,
+    before: u32,
+}
+
+impl Suspect {
+    fn new(id: u64, now: Nanos, limit: Nanos) -> Suspect {
+        Suspect { id, since: now, next: now + limit, before: 0 }
+    }
+
+    /// It is to be reported, now.
+    fn catch(&mut self, sighting: Sighting, worker: usize, now: Nanos) -> Catch {
+        let lasts = now - self.since;
+        let before = self.before;
+        self.before += 1;
+        self.next = now + lasts; // when it has lasted twice as long
+        Catch { sighting, worker, lasts, before }
+    }
+}
+
+/// What was seen of one worker.
+#[derive(Default)]
+struct Last {
+    round: u32,
+    switches: u64,
+    idle: Nanos,
+    suspect: Option<Suspect>,
+}
+
+/// What was seen of all.
+pub(super) struct Watch {
+    limit: Nanos,
+    signal: i32,
+    at: Nanos,
+    last: Vec<Last>,
+    giving_way: HashMap<u64, Suspect>,
+}
+
+impl Watch {
+    pub(super) fn new(limit: Nanos, signal: i32) -> Watch {
+        Watch { limit, signal, at: 0, last: Vec::new(), giving_way: HashMap::new() }
+    }
+
+    /// Looks at all of them.
+    pub(super) fn look(&mut self, workers: &[&'static Shared], now: Nanos) -> Vec<Catch> {
+        self.last.resize_with(workers.len(), Last::default);
+        let elapsed = now - self.at;
+        let first = self.at == 0;
+        self.at = now;
+        let mut found = Vec::new();
+        for (number, worker) in workers.iter().enumerate() {
+            let subject = Subject { worker, signal: self.signal };
+            let last = &mut self.last[number];
+            let round = worker.round.load(Relaxed);
+            let same = std::mem::replace(&mut last.round, round) == round;
+            let switches = worker.counters.switches.get();
+            let switched = switches - std::mem::replace(&mut last.switches, switches);
+            let idle = worker.counters.idle(now);
+            let never_idle = std::mem::replace(&mut last.idle, idle) == idle;
+            if first || worker.sleep.is_asleep() {
+                last.suspect = None;
+            } else if same {
+                found.extend(keeps(last, subject, now, self.limit));
+            } else {
+                last.suspect = None;
+                if never_idle && switched > TOO_OFTEN * elapsed / 1_000_000_000 {
+                    found.extend(self.gives_way(subject, now));
+                }
+            }
+        }
+        self.giving_way.retain(|_, suspect| suspect.next + 4 * self.limit > now);
+        found
+    }
+
+    /// `subject` switches all the time.
+    fn gives_way(&mut self, subject: Subject<'_>, now: Nanos) -> Option<Catch> {
+        let green = *subject.glance(false).green()?;
+        let known = self.giving_way.get_mut(&green.id).filter(|_| green.found.no_wait);
+        let Some(suspect) = known else {
+            if self.giving_way.len() < MOST {
+                self.giving_way.insert(green.id, Suspect::new(green.id, now, self.limit));
+            }
+            return None;
+        };
+        if now < suspect.next {
+            return None;
+        }
+        match closely(subject, green.id) {
+            Some(sighting) => Some(suspect.catch(sighting, subject.worker.index, now)),
+            None => {
+                suspect.next = now + self.limit;
+                None
+            }
+        }
+    }
+}
+
+/// `subject` has not come round since the last look.
+fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Option<Catch> {
+    let Some(suspect) = &mut last.suspect else {
+        let green = *subject.glance(false).green()?;
+        last.suspect = Some(Suspect::new(green.id, now, limit));
+        return None;
+    };
+    if now < suspect.next {
+        return None;
+    }
+    let sighting = subject.examine(suspect.id);
+    // It may have come round meanwhile, and what was seen is of another run.
+    let round = subject.worker.round.load(Relaxed);
+    match sighting.filter(|_| round == last.round) {
+        Some(sighting) => Some(suspect.catch(sighting, subject.worker.index, now)),
+        None => {
+            last.suspect = None;
+            None
+        }
+    }
+}
+
+/// Whether the green thread with this number gives way by itself after next to no
+/// time, without ever waiting.
+fn closely(subject: Subject<'_>, id: u64) -> Option<Sighting> {
+    let (mut hits, mut long, mut by_itself) = (0, 0, 0);
+    let mut seen = None;
+    for _ in 0..LOOKS {
+        pause();
+        let glance = subject.glance(true);
+        let Glance::Runs(_) = glance else { continue };
+        let Some(green) = glance.green().filter(|green| green.id == id).copied() else { continue };
+        if !green.found.no_wait {
+            return None;
+        }
+        hits += 1;
+        // The kernel may have run others in between, so once proves nothing.
+        long += u32::from(green.found.same_run);
+        by_itself += u32::from(green.found.gives_way_itself);
+        let stack = walk(&glance);
+        if !stack.is_empty() {
+            seen = Some(Sighting { green, doing: Doing::GivingWay, stack });
+        }
+        if hits >= HITS {
+            break;
+        }
+    }
+    (hits >= HITS && long * 2 <= hits && by_itself * 4 >= hits * 3).then_some(seen?)
+}

@@ -1,0 +1,215 @@
+//! Interrupting an OS thread of this process by a signal, to look at it from
+//! inside while it stands still.
+//!
+//! The signal says by its value that it is ours. One that is not goes on to who
+//! handled it before. A handler that was installed once stays: a late signal must
+//! not fall to the default action, which may be to end the process.
+
+use super::errno::Errno;
+use super::lock::Lock;
+use super::unwind::Registers;
+use super::{fault, raw, real};
+use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::*};
+
+/// The highest signal of Linux, and one.
+const SIGNALS: usize = 65;
+
+/// What the program had, for each signal that is handled here.
+static BEFORE: [AtomicPtr<sigaction>; SIGNALS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS];
+
+/// What was interrupted.
+pub(crate) struct Interrupted {
+    pub(crate) registers: Registers,
+    /// What a system call has just returned, if it has.
+    pub(crate) result: isize,
+}
+
+/// Runs in the handler, on the interrupted OS thread.
+pub(crate) type Look = fn(&Interrupted);
+
+/// The one there is, as a pointer.
+static LOOK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Whose value a signal of ours carries.
+static OURS: u8 = 0;
+
+/// As the kernel lays it out for a signal with a value.
+#[repr(C)]
+struct Sent {
+    signal: c_int,
+    error: c_int,
+    code: c_int,
+    _gap: c_int,
+    pid: i32,
+    uid: u32,
+    value: usize,
+    _rest: [usize; 12],
+}
+
+const _: () = assert!(size_of::<Sent>() == size_of::<siginfo_t>());
+
+/// Handles `signal` from here on: `look` runs on each thread that `send` names. It
+/// must be async-signal-safe, and always the same.
+///
+/// # Errors
+/// There is no such signal, or it cannot be handled or means a fault.
+pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
+    static ONCE: Lock<()> = Lock::new(());
+    let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
+    let before = usize::try_from(signal).ok().and_then(|nth| BEFORE.get(nth));
+    let Some(before) = before.filter(|_| !faults.contains(&signal)) else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    let _once = ONCE.lock();
+    if !before.load(Acquire).is_null() {
+        return Ok(());
+    }
+    let mut action = empty();
+    // SAFETY: asks, into one that lives here.
+    check(unsafe { real::sigaction(signal, ptr::null(), &mut action) })?;
+    // Both before the kernel may call the handler.
+    LOOK.store(look as *mut (), Release);
+    let kept = Box::into_raw(Box::new(action));
+    before.store(kept, Release);
+    let mut ours = empty();
+    let handler: unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
+    ours.sa_sigaction = handler as *const () as usize;
+    // Calls that can be taken up again are.
+    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: a handler that touches atomics and what `look` may.
+    check(unsafe { real::sigaction(signal, &ours, ptr::null_mut()) }).inspect_err(|_| {
+        before.store(ptr::null_mut(), Release);
+        // SAFETY: from the box above, and no handler has seen it.
+        drop(unsafe { Box::from_raw(kept) });
+    })
+}
+
+/// Sends `signal`, for which `install` was called, to an OS thread of this process.
+///
+/// # Errors
+/// It is gone, or too many signals are under way.
+pub(crate) fn send(thread: u32, signal: c_int) -> Result<(), Errno> {
+    let process = std::process::id();
+    // SAFETY: takes no arguments.
+    let uid = unsafe { libc::getuid() };
+    let value = (&raw const OURS).addr();
+    let sent = Sent {
+        signal,
+        error: 0,
+        code: libc::SI_QUEUE,
+        _gap: 0,
+        pid: process.cast_signed(),
+        uid,
+        value,
+        _rest: [0; 12],
+    };
+    let args = [process as usize, thread as usize, signal as usize, (&raw const sent).addr(), 0, 0];
+    // SAFETY: the kernel reads what `sent` is.
+    unsafe { raw::syscall(libc::SYS_rt_tgsigqueueinfo, args) }.map(drop)
+}
+
+/// # Safety
+/// Only the kernel calls this, with what it gives to a handler with `SA_SIGINFO`.
+unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    let look = LOOK.load(Acquire);
+    // SAFETY: what `install` stored.
+    let look: Look = unsafe { std::mem::transmute(look) };
+    // Also if the signal is another's: of two that are alike the kernel may keep one.
+    // SAFETY: the kernel passes the state of the thread that it interrupted.
+    look(&unsafe { interrupted(context.cast()) });
+    // SAFETY: the kernel passes a valid structure; one with a value has it there.
+    let is_ours = unsafe {
+        let sent = &*info.cast::<Sent>();
+        sent.code == libc::SI_QUEUE && sent.value == (&raw const OURS).addr()
+    };
+    // SAFETY: stored before this handler was installed, and never freed then.
+    let before = unsafe { BEFORE[signal as usize].load(Acquire).as_ref() };
+    if let Some(before) = before.filter(|before| !is_ours && !ignored(before, signal)) {
+        // SAFETY: the arguments are those of the kernel.
+        unsafe { fault::forward(before, false, signal, info, context) }
+    }
+}
+
+/// Whether the kernel would have done nothing.
+fn ignored(before: &sigaction, signal: c_int) -> bool {
+    let unminded = [libc::SIGURG, libc::SIGCHLD, libc::SIGWINCH, libc::SIGCONT];
+    match before.sa_sigaction {
+        libc::SIG_IGN => true,
+        libc::SIG_DFL => unminded.contains(&signal),
+        _ => false,
+    }
+}
+
+/// # Safety
+/// `context` is what the kernel passed to a handler.
+unsafe fn interrupted(context: *const ucontext_t) -> Interrupted {
+    // SAFETY: the caller's promise.
+    let all = unsafe { &(*context).uc_mcontext.gregs };
+    let one = |nth: c_int| all[nth as usize] as usize;
+    let kept =
+        [libc::REG_RBX, libc::REG_RBP, libc::REG_R12, libc::REG_R13, libc::REG_R14, libc::REG_R15];
+    let kept = kept.map(|nth| Some(one(nth)));
+    let registers = Registers { ip: one(libc::REG_RIP), sp: one(libc::REG_RSP), kept };
+    Interrupted { registers, result: one(libc::REG_RAX).cast_signed() }
+}
+
+fn empty() -> sigaction {
+    // SAFETY: integers, an optional pointer and a set of bits: all zero is the default.
+    unsafe { std::mem::zeroed() }
+}
+
+fn check(result: c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(all(test, not(miri), not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, AtomicUsize};
+    use std::thread;
+
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    static POINTER: AtomicUsize = AtomicUsize::new(0);
+    static OTHERS: AtomicU32 = AtomicU32::new(0);
+
+    fn look(it: &Interrupted) {
+        POINTER.store(it.registers.sp, Relaxed);
+        SEEN.fetch_add(1, Release);
+    }
+
+    extern "C" fn other(_: c_int) {
+        OTHERS.fetch_add(1, Relaxed);
+    }
+
+    #[test]
+    fn ours_are_looked_at_and_others_go_on() {
+        let signal = libc::SIGRTMAX() - 3;
+        let handler: extern "C" fn(c_int) = other;
+        // SAFETY: a handler that counts.
+        unsafe { libc::signal(signal, handler as *const () as usize) };
+        install(signal, look).unwrap();
+        install(signal, look).unwrap();
+        let here = 0_u8;
+        send(raw::thread_id(), signal).unwrap();
+        // A thread takes a signal to itself at once.
+        assert_eq!((SEEN.load(Acquire), OTHERS.load(Relaxed)), (1, 0));
+        let apart = POINTER.load(Relaxed).abs_diff((&raw const here).addr());
+        assert!(apart < 1 << 16, "{apart} bytes away");
+        // SAFETY: sends a signal for which there is a handler.
+        unsafe { libc::raise(signal) };
+        assert_eq!(OTHERS.load(Relaxed), 1, "it had a handler before");
+        let gone = thread::spawn(raw::thread_id).join().unwrap();
+        assert_eq!(send(gone, signal), Err(Errno(libc::ESRCH)));
+    }
+
+    #[test]
+    fn faults_and_what_is_no_signal_are_refused() {
+        for signal in [0, -1, 65, 1000, libc::SIGKILL, libc::SIGSEGV] {
+            assert!(install(signal, look).is_err(), "{signal}");
+        }
+    }
+}

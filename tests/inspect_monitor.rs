@@ -1,0 +1,333 @@
+//! The monitor names those who keep a worker, and says what they do.
+
+mod common;
+
+use common::{spin_until, until, workers};
+use greenroom::generator::Co;
+use greenroom::inspect::{Doing, HogReport, Monitor, MonitorConfig, Report, monitor};
+use greenroom::{Builder, Generator, patch, patch_all};
+use std::io::{Read, Write, pipe};
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+type Reports = Arc<Mutex<Vec<HogReport>>>;
+
+/// A monitor that keeps what it reports.
+fn watch() -> (Monitor, Reports) {
+    let reports = Reports::default();
+    let theirs = reports.clone();
+    let config = MonitorConfig::new().on_report(move |report| {
+        if let Report::Hog(hog) = report {
+            theirs.lock().unwrap().push(hog.clone());
+        }
+    });
+    (monitor(config).unwrap(), reports)
+}
+
+/// What is reported while `deed` runs on a green thread called `name`, which is told
+/// to stop then, or is ended by `end`.
+#[track_caller]
+fn caught(
+    name: &str,
+    deed: impl FnOnce(&Arc<AtomicBool>) + Send + 'static,
+    end: impl FnOnce(),
+) -> HogReport {
+    let (monitor, reports) = watch();
+    let stop = Arc::new(AtomicBool::new(false));
+    let theirs = stop.clone();
+    let line = Location::caller().line();
+    let hog = Builder::new().name(name.to_owned()).spawn(move || deed(&theirs)).unwrap();
+    until(|| !reports.lock().unwrap().is_empty());
+    assert!(!hog.is_finished(), "it is reported while it runs");
+    let report = reports.lock().unwrap()[0].clone();
+    stop.store(true, SeqCst);
+    end();
+    let id = hog.thread().id();
+    hog.join().unwrap();
+    monitor.stop();
+    println!("{}", Report::Hog(report.clone()));
+    assert_eq!((report.name.as_deref(), report.id), (Some(name), id));
+    let place = report.spawned_at.unwrap();
+    assert!(place.file().ends_with("inspect_monitor.rs"), "{place}");
+    assert_eq!(place.line(), line);
+    assert_eq!(report.before, 0);
+    report
+}
+
+/// It stands in a function of this file, near a line.
+#[track_caller]
+fn assert_stands(report: &HogReport, function: &str, line: u32) {
+    let frame = report.backtrace.iter().find(|frame| {
+        frame.function.contains(function)
+            && frame.file.as_ref().is_some_and(|file| file.ends_with("inspect_monitor.rs"))
+    });
+    let frame = frame.unwrap_or_else(|| panic!("not in {function}: {report:#?}"));
+    let found = frame.line.unwrap();
+    assert!((line..line + 8).contains(&found), "line {found} instead of {line}");
+}
+
+const CRUNCH: u32 = line!() + 3;
+#[inline(never)]
+fn crunch(stop: &AtomicBool) -> u64 {
+    let mut n = 1_u64;
+    while !stop.load(SeqCst) {
+        n = (0..1000).fold(n, |n, i| n.wrapping_mul(31).wrapping_add(i));
+    }
+    n
+}
+
+#[test]
+fn one_that_computes() {
+    workers(1, || {
+        let report = caught("cruncher", |stop| _ = crunch(stop), || ());
+        assert_eq!(report.doing, Doing::Computing);
+        assert!(report.lasts >= Duration::from_millis(100), "{:?}", report.lasts);
+        assert_stands(&report, "crunch", CRUNCH);
+    });
+}
+
+#[test]
+fn one_that_computes_where_all_is_patched_and_another_worker_is_idle() {
+    workers(2, || {
+        patch_all().unwrap();
+        let report = caught("cruncher", |stop| _ = crunch(stop), || ());
+        assert_eq!(report.doing, Doing::Computing);
+        assert_stands(&report, "crunch", CRUNCH);
+    });
+}
+
+#[test]
+fn one_that_looks_at_the_clock() {
+    workers(1, || {
+        let report = caught(
+            "clock",
+            |stop| {
+                while !stop.load(SeqCst) {
+                    std::hint::black_box(Instant::now());
+                }
+            },
+            || (),
+        );
+        assert_eq!(report.doing, Doing::Computing);
+        assert_stands(&report, "one_that_looks_at_the_clock", line!() - 9);
+    });
+}
+
+const SPIN: u32 = line!() + 3;
+#[inline(never)]
+fn spin(stop: &AtomicBool) {
+    while !stop.load(SeqCst) {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn one_that_spins_on_memory() {
+    workers(1, || {
+        let report = caught("spinner", |stop| spin(stop), || ());
+        assert_eq!(report.doing, Doing::Spinning);
+        assert_stands(&report, "spin", SPIN);
+    });
+}
+
+const OFFER: u32 = line!() + 3;
+#[inline(never)]
+fn offer(stop: &AtomicBool) {
+    while !stop.load(SeqCst) {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn one_that_spins_on_sched_yield_of_the_kernel() {
+    workers(1, || {
+        patch_all().unwrap();
+        let report = caught("native spinner", |stop| patch::native(|| offer(stop)), || ());
+        assert_eq!(report.doing, Doing::Spinning);
+        assert_stands(&report, "offer", OFFER);
+    });
+}
+
+#[test]
+fn one_that_spins_on_sched_yield_which_gives_way() {
+    workers(1, || {
+        patch_all().unwrap();
+        let report = caught("polite spinner", |stop| offer(stop), || ());
+        assert_eq!(report.doing, Doing::GivingWay);
+        assert_stands(&report, "offer", OFFER);
+    });
+}
+
+#[test]
+fn one_that_spins_on_a_call_that_fails() {
+    workers(1, || {
+        let (mut from, _to) = pipe().unwrap();
+        nonblocking(&from);
+        let report = caught(
+            "try-reader",
+            move |stop| {
+                patch::native(|| {
+                    while !stop.load(SeqCst) {
+                        assert!(from.read(&mut [0]).is_err());
+                    }
+                });
+            },
+            || (),
+        );
+        assert_eq!(report.doing, Doing::Spinning);
+        assert_stands(&report, "one_that_spins_on_a_call_that_fails", line!() - 9);
+    });
+}
+
+fn nonblocking(fd: &impl std::os::fd::AsRawFd) {
+    // SAFETY: sets a flag of an open descriptor.
+    assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }, 0);
+}
+
+const READ: u32 = line!() + 3;
+#[inline(never)]
+fn read_one(mut from: &std::io::PipeReader) {
+    from.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn one_that_reads_a_pipe_past_the_patch() {
+    workers(1, || {
+        patch_all().unwrap();
+        let (from, mut to) = pipe().unwrap();
+        let report = caught(
+            "reader",
+            move |_| patch::native(|| read_one(&from)),
+            move || to.write_all(&[1]).unwrap(),
+        );
+        let Doing::Blocked { call, .. } = &report.doing else { panic!("{report:?}") };
+        assert_eq!(*call, Some("read"));
+        assert_stands(&report, "read_one", READ);
+    });
+}
+
+const NAP: u32 = line!() + 3;
+#[inline(never)]
+fn nap(time: libc::timespec) -> libc::c_long {
+    // SAFETY: one of those is read, and the other may be null.
+    unsafe { libc::syscall(libc::SYS_nanosleep, &raw const time, 0) }
+}
+
+#[test]
+fn one_that_sleeps_in_the_kernel_and_sleeps_on_undisturbed() {
+    workers(1, || {
+        let report = caught(
+            "sleeper",
+            |_| {
+                let start = Instant::now();
+                let time = libc::timespec { tv_sec: 1, tv_nsec: 0 };
+                assert_eq!(nap(time), 0, "nothing has interrupted it");
+                assert!(start.elapsed() >= Duration::from_secs(1));
+            },
+            || (),
+        );
+        let Doing::Blocked { call, .. } = &report.doing else { panic!("{report:?}") };
+        assert_eq!(*call, Some("nanosleep"));
+        assert_stands(&report, "nap", NAP);
+    });
+}
+
+#[test]
+fn one_that_goes_on_is_reported_again_after_twice_the_time() {
+    workers(1, || {
+        let (monitor, reports) = watch();
+        let stop = Arc::new(AtomicBool::new(false));
+        let theirs = stop.clone();
+        let hog = greenroom::spawn(move || crunch(&theirs));
+        until(|| reports.lock().unwrap().len() == 3);
+        stop.store(true, SeqCst);
+        hog.join().unwrap();
+        monitor.stop();
+        let reports = reports.lock().unwrap();
+        let before: Vec<u32> = reports.iter().map(|report| report.before).collect();
+        assert_eq!(before[..3], [0, 1, 2]);
+        for pair in reports.windows(2) {
+            assert!(pair[1].lasts >= pair[0].lasts * 2, "{reports:?}");
+        }
+    });
+}
+
+#[test]
+fn each_of_two_is_reported() {
+    workers(2, || {
+        let (monitor, reports) = watch();
+        let stop = Arc::new(AtomicBool::new(false));
+        let hogs = ["one", "two"].map(|name| {
+            let stop = stop.clone();
+            Builder::new().name(name.into()).spawn(move || crunch(&stop)).unwrap()
+        });
+        let has = |name: &str| {
+            reports.lock().unwrap().iter().any(|report| report.name.as_deref() == Some(name))
+        };
+        until(|| has("one") && has("two"));
+        stop.store(true, SeqCst);
+        hogs.map(|hog| hog.join().unwrap());
+        monitor.stop();
+    });
+}
+
+#[test]
+fn one_inside_a_generator_is_named_too() {
+    workers(1, || {
+        let report = caught(
+            "consumer",
+            |stop| {
+                let stop = stop.clone();
+                let inner = move |_: &Co<(), ()>, ()| crunch(&stop);
+                assert!(Generator::new(inner).resume(()).returned().is_some());
+            },
+            || (),
+        );
+        assert_eq!(report.doing, Doing::Computing);
+        assert_stands(&report, "crunch", CRUNCH);
+    });
+}
+
+#[test]
+fn a_thread_of_std_is_named_too() {
+    workers(1, || {
+        patch_all().unwrap();
+        if thread::spawn(|| greenroom::current().is_none()).join().unwrap() {
+            return; // with shared thread-locals it is an OS thread
+        }
+        let (monitor, reports) = watch();
+        let stop = Arc::new(AtomicBool::new(false));
+        let theirs = stop.clone();
+        let hog = thread::Builder::new().name("std's".into()).spawn(move || crunch(&theirs));
+        until(|| !reports.lock().unwrap().is_empty());
+        stop.store(true, SeqCst);
+        hog.unwrap().join().unwrap();
+        monitor.stop();
+        let report = &reports.lock().unwrap()[0];
+        assert_eq!((report.name.as_deref(), report.spawned_at), (Some("std's"), None));
+        assert_stands(report, "crunch", CRUNCH);
+    });
+}
+
+#[test]
+fn it_computes_in_pieces_and_is_not_reported() {
+    workers(1, || {
+        let (monitor, reports) = watch();
+        let deed = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(800) {
+                let piece = Instant::now();
+                spin_until(|| piece.elapsed() > Duration::from_millis(2));
+                greenroom::yield_now();
+            }
+        };
+        // Together they keep the worker busy for long, and none for long.
+        let threads: Vec<_> = (0..4).map(|_| greenroom::spawn(deed)).collect();
+        greenroom::joinall(threads).into_iter().for_each(|end| end.unwrap());
+        monitor.stop();
+        assert!(reports.lock().unwrap().is_empty(), "{:#?}", reports.lock().unwrap());
+    });
+}
