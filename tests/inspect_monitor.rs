@@ -7,6 +7,7 @@ use greenroom::generator::Co;
 use greenroom::inspect::{Doing, HogReport, Monitor, MonitorConfig, Report, monitor};
 use greenroom::{Builder, Generator, patch, patch_all};
 use std::io::{Read, Write, pipe};
+use std::os::fd::AsRawFd;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -182,7 +183,7 @@ fn one_that_spins_on_a_call_that_fails() {
     });
 }
 
-fn nonblocking(fd: &impl std::os::fd::AsRawFd) {
+fn nonblocking(fd: &impl AsRawFd) {
     // SAFETY: sets a flag of an open descriptor.
     assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }, 0);
 }
@@ -209,29 +210,26 @@ fn one_that_reads_a_pipe_past_the_patch() {
     });
 }
 
-const NAP: u32 = line!() + 3;
+const POLL: u32 = line!() + 3;
 #[inline(never)]
-fn nap(time: libc::timespec) -> libc::c_long {
-    // SAFETY: one of those is read, and the other may be null.
-    unsafe { libc::syscall(libc::SYS_nanosleep, &raw const time, 0) }
+fn poll(fd: i32) -> libc::c_long {
+    let mut wanted = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one of those, and no limit.
+    unsafe { libc::syscall(libc::SYS_poll, &raw mut wanted, 1, -1) }
 }
 
 #[test]
-fn one_that_sleeps_in_the_kernel_and_sleeps_on_undisturbed() {
+fn one_that_polls_in_the_kernel_and_polls_on_undisturbed() {
     workers(1, || {
+        let (from, mut to) = pipe().unwrap();
         let report = caught(
-            "sleeper",
-            |_| {
-                let start = Instant::now();
-                let time = libc::timespec { tv_sec: 1, tv_nsec: 0 };
-                assert_eq!(nap(time), 0, "nothing has interrupted it");
-                assert!(start.elapsed() >= Duration::from_secs(1));
-            },
-            || (),
+            "poller",
+            move |_| assert_eq!(poll(from.as_raw_fd()), 1, "interrupted, it would be EINTR"),
+            move || to.write_all(&[1]).unwrap(),
         );
         let Doing::Blocked { call, .. } = &report.doing else { panic!("{report:?}") };
-        assert_eq!(*call, Some("nanosleep"));
-        assert_stands(&report, "nap", NAP);
+        assert_eq!(*call, Some("poll"));
+        assert_stands(&report, "poll", POLL);
     });
 }
 
@@ -269,7 +267,7 @@ fn each_of_two_is_reported() {
         };
         until(|| has("one") && has("two"));
         stop.store(true, SeqCst);
-        hogs.map(|hog| hog.join().unwrap());
+        hogs.into_iter().for_each(|hog| _ = hog.join().unwrap());
         monitor.stop();
     });
 }

@@ -165,6 +165,9 @@ pub(super) fn walk(glance: &Glance) -> Vec<usize> {
         }
         Glance::Nothing => return Vec::new(),
     };
+    if bytes.is_empty() {
+        return Vec::new(); // the worker is about to switch, or has
+    }
     let stack = Copied { start: registers.sp, bytes: &bytes };
     Unwinder::new().walk_from(&stack, registers, MOST_FRAMES)
 }

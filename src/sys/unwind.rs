@@ -8,6 +8,7 @@
 //! fault.
 
 use super::modules::{Module, Modules};
+use super::peek;
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Pointer, Register,
     RegisterRule, UnwindContext, UnwindSection,
@@ -21,6 +22,9 @@ use std::ptr;
 const KEPT: [u16; 6] = [3, 6, 12, 13, 14, 15];
 const SP: Register = Register(7);
 const IP: Register = Register(16);
+
+/// Larger frames are not searched for where they end.
+const FRAME: usize = 16 << 10;
 
 /// A copy of the used part of a stack.
 #[derive(Clone, Copy)]
@@ -79,6 +83,8 @@ enum Place {
 /// How to get from a frame to its caller's.
 #[derive(Clone, Copy)]
 struct Step {
+    /// Where its function begins.
+    start: usize,
     /// Whose value and what added makes the canonical frame address; `None`:
     /// the stack pointer's.
     base: Option<usize>,
@@ -146,10 +152,13 @@ impl Unwinder {
 impl Step {
     fn caller(&self, frame: &Frame, stack: &Copied<'_>) -> Option<Frame> {
         let base = match self.base {
-            None => frame.sp,
-            Some(nth) => frame.kept[nth]?,
+            None => Some(frame.sp),
+            Some(nth) => frame.kept[nth],
         };
-        let cfa = base.wrapping_add_signed(self.offset as isize);
+        let cfa = match base {
+            Some(base) => base.wrapping_add_signed(self.offset as isize),
+            None => self.find_call(frame.sp, stack)?,
+        };
         if cfa <= frame.sp {
             return None; // callers' frames are above
         }
@@ -164,6 +173,37 @@ impl Step {
         }
         let ip = saved(self.ip).filter(|ip| *ip != 0)?;
         Some(Frame { ip, sp: cfa, kept })
+    }
+}
+
+impl Step {
+    /// The canonical frame address of a function whose frame pointer is not known:
+    /// behind the return address of the call to it, of which it is certain only that
+    /// it is the nearest above. What an earlier call has left there is not taken for
+    /// it unless that was a call to the same function.
+    fn find_call(&self, sp: usize, stack: &Copied<'_>) -> Option<usize> {
+        let near = (sp..sp.saturating_add(FRAME)).step_by(8);
+        let at = near.into_iter().find(|at| {
+            stack.word(*at).is_some_and(|back| called_before(back) == Some(self.start))
+        })?;
+        Some(at + 8)
+    }
+}
+
+/// What was called from right before the code at `back`, if it is known from that.
+fn called_before(back: usize) -> Option<usize> {
+    let mut code = [0; 6];
+    peek::copy(back.wrapping_sub(6), &mut code).ok()?;
+    let [first, second, far @ ..] = code;
+    let away = |far: [u8; 4]| back.wrapping_add_signed(i32::from_ne_bytes(far) as isize);
+    match (first, second) {
+        (_, 0xe8) => Some(away(far)),
+        (0xff, 0x15) => {
+            let mut target = [0; 8];
+            peek::copy(away(far), &mut target).ok()?;
+            Some(usize::from_ne_bytes(target))
+        }
+        _ => None,
     }
 }
 
@@ -196,7 +236,8 @@ fn learn(module: &Module, context: &mut UnwindContext<usize>, ip: usize) -> Opti
         Some(RegisterRule::Offset(offset)) => Place::Saved(offset),
         Some(_) => Place::Lost,
     });
-    Some(Step { base, offset, ip: saved_ip, kept, is_signal: fde.is_signal_trampoline() })
+    let start = fde.initial_address() as usize;
+    Some(Step { start, base, offset, ip: saved_ip, kept, is_signal: fde.is_signal_trampoline() })
 }
 
 /// A part of a module.
