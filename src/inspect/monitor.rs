@@ -98,10 +98,19 @@ pub fn monitor(config: MonitorConfig) -> io::Result<Monitor> {
     let _native = Native::enter();
     thread::Builder::new().name("green-watch".into()).spawn(move || {
         theirs.thread.store(raw::thread_id(), Release);
+        let _ended = Ended(&theirs.ended); // also if it panics when `config` is dropped
         run(&theirs, config);
-        theirs.ended.set();
     })?;
     Ok(Monitor(shared))
+}
+
+/// Says so when dropped.
+struct Ended<'a>(&'a Event);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.set();
+    }
 }
 
 impl Monitor {

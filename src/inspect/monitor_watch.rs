@@ -17,6 +17,7 @@ use super::monitor_look::{Glance, Sighting, Subject, pause, walk};
 use super::monitor_report::Doing;
 use crate::sched::local::Shared;
 use crate::sys::clock::Nanos;
+use crate::sys::os_thread;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -44,11 +45,14 @@ struct Suspect {
     /// When to look again.
     next: Nanos,
     before: u32,
+    /// How long its worker had had the CPU then.
+    cpu: Nanos,
 }
 
 impl Suspect {
-    fn new(id: u64, now: Nanos, limit: Nanos) -> Suspect {
-        Suspect { id, since: now, next: now + limit, before: 0 }
+    fn new(id: u64, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Suspect {
+        let cpu = cpu_time(subject);
+        Suspect { id, since: now, next: now + limit, before: 0, cpu }
     }
 
     /// It is to be reported, now.
@@ -121,7 +125,7 @@ impl Watch {
         let known = self.giving_way.get_mut(&green.id).filter(|_| green.found.no_wait);
         let Some(suspect) = known else {
             if self.giving_way.len() < MOST {
-                self.giving_way.insert(green.id, Suspect::new(green.id, now, self.limit));
+                self.giving_way.insert(green.id, Suspect::new(green.id, subject, now, self.limit));
             }
             return None;
         };
@@ -142,7 +146,7 @@ impl Watch {
 fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Option<Catch> {
     let Some(suspect) = &mut last.suspect else {
         let green = *subject.glance(false).green()?;
-        last.suspect = Some(Suspect::new(green.id, now, limit));
+        last.suspect = Some(Suspect::new(green.id, subject, now, limit));
         return None;
     };
     if now < suspect.next {
@@ -152,12 +156,24 @@ fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Opt
     // It may have come round meanwhile, and what was seen is of another run.
     let round = subject.worker.round.load(Relaxed);
     match sighting.filter(|_| round == last.round) {
+        // On a machine with too much to do it may have run for a moment only.
+        Some(Sighting { doing: Doing::Computing | Doing::Spinning, .. })
+            if cpu_time(subject).saturating_sub(suspect.cpu) < limit / 2 =>
+        {
+            suspect.next = now + limit / 4;
+            None
+        }
         Some(sighting) => Some(suspect.catch(sighting, subject.worker.index, now)),
         None => {
             last.suspect = None;
             None
         }
     }
+}
+
+/// How long the worker has had the CPU.
+fn cpu_time(subject: Subject<'_>) -> Nanos {
+    os_thread::cpu_time(subject.worker.thread.load(Relaxed))
 }
 
 /// Whether the green thread with this number gives way by itself after next to no

@@ -1,6 +1,7 @@
 //! What the kernel says of an OS thread of this process: whether it runs, and the
 //! system call that it waits in.
 
+use super::clock::Nanos;
 use std::fs;
 
 /// An OS thread that waits in the kernel.
@@ -25,6 +26,21 @@ pub(crate) fn waits(thread: u32) -> Option<InKernel> {
     let place = ask("wchan").filter(|place| !place.is_empty() && place != "0");
     found.place = place;
     Some(found)
+}
+
+/// How long `thread` has had a CPU; 0 if it is gone.
+pub(crate) fn cpu_time(thread: u32) -> Nanos {
+    // As the kernel numbers the clocks of threads: the number, inverted, and what it
+    // counts.
+    const OF_A_THREAD: i32 = 4;
+    const AS_SCHEDULED: i32 = 2;
+    let clock = !thread.cast_signed() << 3 | OF_A_THREAD | AS_SCHEDULED;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid out pointer; a clock that is none is refused.
+    if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
+        return 0;
+    }
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// The letter after the name, in which there may be anything.
@@ -114,6 +130,31 @@ mod tests {
         let found = parse("-1 0x7ffc0 0x7f1ad\n").unwrap();
         assert_eq!((found.call, found.sp, found.ip), (None, 0x7ffc0, 0x7f1ad));
         assert_eq!(parse(""), Some(InKernel::default()), "a sandbox does not say");
+    }
+
+    #[test]
+    fn only_one_that_runs_has_the_cpu() {
+        let me = raw::thread_id();
+        let (say, hear) = channel::<()>();
+        let other = thread::spawn(raw::thread_id).join().unwrap();
+        assert_eq!(cpu_time(other), 0, "it is gone");
+        let start = cpu_time(me);
+        while cpu_time(me) < start + 2_000_000 {}
+        let (tell, told) = channel();
+        let sleeper = thread::spawn(move || {
+            tell.send(raw::thread_id()).unwrap();
+            hear.recv().unwrap_err();
+        });
+        let sleeper_id = told.recv().unwrap();
+        while waits(sleeper_id).is_none() {
+            thread::yield_now();
+        }
+        let before = cpu_time(sleeper_id);
+        let start = cpu_time(me);
+        while cpu_time(me) < start + 2_000_000 {}
+        assert!(cpu_time(sleeper_id) < before + 1_000_000);
+        drop(say);
+        sleeper.join().unwrap();
     }
 
     #[test]
