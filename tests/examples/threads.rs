@@ -107,3 +107,39 @@ Hello again! (main)
     assert!(place(&said, "--work2------0-----------") < place(&said, "--work1------2-----------"));
     assert!(said.ends_with("both are done\n"), "{said}");
 }
+
+#[test]
+fn watchdog() {
+    let said = printed("watchdog", &[]);
+    let lines: Vec<_> = said.lines().collect();
+    let [computes, gives_way, reads, crowd] = lines[..] else { panic!("{said}") };
+    assert!(computes.starts_with("the computer computes, in "), "{said}");
+    assert!(computes.contains("count_primes"), "{said}");
+    assert!(gives_way.starts_with("the impatient gives way all the time, in "), "{said}");
+    assert!(gives_way.ends_with("wait_impatiently"), "{said}");
+    assert!(reads.starts_with("the reader blocks in read, in "), "{said}");
+    assert!(reads.contains("read_natively"), "{said}");
+    assert_eq!(crowd, "more than 1000 green threads");
+}
+
+#[test]
+fn top() {
+    let said = printed("top", &["2"]);
+    assert!(said.starts_with("frame 1\n"), "{said}");
+    let (_, frame) = said.split_once("frame 2\n").expect("two frames");
+    let alive: u32 = number(frame, "green threads: ", " alive");
+    let waiting: u32 = number(frame, "runnable, ", " waiting");
+    // The crowd, the clients and who serves them, the acceptor, the cruncher.
+    assert_eq!(alive, 1000 + 2 * 40 + 2, "{said}");
+    assert!((1000..=alive).contains(&waiting), "{said}");
+    let [crowd] = having(frame, "to be unparked")[..] else { panic!("{said}") };
+    assert!(crowd.trim().starts_with("1000 ") && crowd.contains(" waits "), "{said}");
+    let reads = having(frame, "to read from descriptor");
+    assert!(!reads.is_empty(), "{said}");
+    // Each worker has its row: number, share, and rates.
+    let rows = having(frame, "% ");
+    let workers = frame.lines().skip_while(|line| !line.contains("BUSY")).skip(1);
+    assert_eq!(rows.len(), workers.take_while(|line| !line.is_empty()).count(), "{said}");
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.split_whitespace().count() == 8));
+    assert!(!said.contains('\x1b'), "without a terminal it writes plain text: {said}");
+}
