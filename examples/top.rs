@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use greenroom::inspect::{Dump, Stats, ThreadDump, ThreadState, WorkerStats, dump, stats};
 use greenroom::{Builder, park, patch_all, sleep, spawn, yield_now};
 
+const CLIENTS: usize = 40;
+const CROWD: usize = 1000;
 const EVERY: Duration = Duration::from_millis(500);
 /// Rows of green threads in one frame.
 const ROWS: usize = 20;
@@ -195,13 +197,17 @@ fn keep_busy() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     Builder::new().name("acceptor".into()).spawn(|| serve(listener))?;
-    for n in 0..40 {
+    for n in 0..CLIENTS as u64 {
         let client = Builder::new().name(format!("client {n}"));
         client.spawn(move || talk(address, Duration::from_millis(n % 10)))?;
     }
     Builder::new().name("cruncher".into()).spawn(compute_now_and_then)?;
-    for _ in 0..1000 {
+    for _ in 0..CROWD {
         spawn(park);
+    }
+    // Each client has somebody who serves it.
+    while stats().alive() < CROWD + 2 * CLIENTS + 2 {
+        sleep(Duration::from_millis(1));
     }
     Ok(())
 }

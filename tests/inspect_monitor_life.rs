@@ -280,6 +280,34 @@ fn a_handler_of_the_same_signal_still_gets_its_own() {
 }
 
 #[test]
+fn one_that_blocks_the_signal_is_named_without_a_backtrace() {
+    workers(1, || {
+        let (monitor, reports) = watch(MonitorConfig::new());
+        let stop = Arc::new(AtomicBool::new(false));
+        let deaf = Builder::new().name("deaf".into());
+        let theirs = stop.clone();
+        let deaf = deaf.spawn(move || {
+            // SAFETY: an empty set, one signal in it, and this thread's mask.
+            unsafe {
+                let mut set = std::mem::zeroed();
+                libc::sigaddset(&mut set, libc::SIGURG);
+                libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+            }
+            while !theirs.load(SeqCst) {}
+        });
+        until(|| !reports.lock().unwrap().is_empty());
+        stop.store(true, SeqCst);
+        deaf.unwrap().join().unwrap();
+        monitor.stop();
+        let report = &reports.lock().unwrap()[0];
+        assert!(report.to_string().contains("no backtrace"), "{report}");
+        let Report::Hog(report) = report else { panic!("no limit is set") };
+        assert_eq!(report.name.as_deref(), Some("deaf"));
+        assert!(report.backtrace.is_empty() && report.spawned_at.is_some());
+    });
+}
+
+#[test]
 fn limits_are_reported_when_they_are_crossed_and_again_later() {
     workers(1, || {
         let config = MonitorConfig::new().max_green_threads(20).max_stacks(10);

@@ -22,6 +22,7 @@ mod monitor_report;
 mod monitor_config;
 mod monitor_limits;
 mod monitor_sample;
+mod monitor_who;
 mod monitor_look;
 mod monitor_watch;
 mod monitor;

@@ -5,10 +5,10 @@
 
 use super::monitor_config::MonitorConfig;
 use super::monitor_limits::Limits;
-use super::monitor_look::who;
 use super::monitor_report::{HogReport, Report};
 use super::monitor_sample;
 use super::monitor_watch::{Catch, Watch};
+use super::monitor_who::who;
 use super::symbols::Symbols;
 use crate::green::current::Native;
 use crate::sched::runtime;

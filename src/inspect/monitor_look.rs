@@ -6,24 +6,22 @@
 
 use super::monitor_report::Doing;
 use super::monitor_sample::{self, Green, Sample};
-use super::scan::{c_name_of, name_of};
-use crate::green::snapshot::Snapshot;
+use super::monitor_who::{owner, runs_on};
 use crate::sched::local::Shared;
 use crate::stack::atlas;
 use crate::sys::os_thread::{self, InKernel, call_name};
 use crate::sys::unwind::{Copied, Registers, Unwinder};
 use crate::sys::{clock, futex, peek};
-use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How often one is looked at before it is said what it does...
-const LOOKS: usize = 5;
+const LOOKS: usize = 12;
 /// ...and the pause in between.
 const BETWEEN: Duration = Duration::from_micros(700);
-/// Of those looks, so many that find it in a loop around `pause`. It is hard to hit
-/// by chance.
-const PAUSES: usize = 2;
+/// Of those looks so many that find it right behind a call that failed, or at a
+/// `pause`: hard to hit by chance, and a loop around them also does other things.
+const TRIES: usize = 2;
 const MOST_FRAMES: usize = 256;
 
 /// A worker, and how to interrupt it.
@@ -37,6 +35,9 @@ pub(super) struct Subject<'a> {
 pub(super) enum Glance {
     Runs(Sample),
     Waits(InKernel, Green),
+    /// It runs, and takes no signal of ours: it blocks it, or somebody else handles
+    /// it, or the system does not let us send it.
+    Hidden(Green),
     /// No green thread, or one that cannot be seen.
     Nothing,
 }
@@ -45,7 +46,7 @@ impl Glance {
     pub(super) fn green(&self) -> Option<&Green> {
         match self {
             Glance::Runs(sample) => sample.green.as_ref(),
-            Glance::Waits(_, green) => Some(green),
+            Glance::Waits(_, green) | Glance::Hidden(green) => Some(green),
             Glance::Nothing => None,
         }
     }
@@ -58,18 +59,12 @@ pub(super) struct Sighting {
     pub(super) stack: Vec<usize>,
 }
 
-/// Who a green thread is.
-#[derive(Default)]
-pub(super) struct Who {
-    pub(super) name: Option<String>,
-    pub(super) spawned_at: Option<&'static Location<'static>>,
-}
-
 pub(super) fn pause() {
     futex::wait(&AtomicU32::new(0), 0, Some(clock::after(BETWEEN)));
 }
 
 impl Subject<'_> {
+    /// One look at a worker that comes round.
     pub(super) fn glance(self, with_stack: bool) -> Glance {
         let thread = self.worker.thread.load(Relaxed);
         match os_thread::waits(thread) {
@@ -84,17 +79,30 @@ impl Subject<'_> {
         }
     }
 
+    /// One look at a worker that does not, where more may be done to see who it is.
+    pub(super) fn seek(self, with_stack: bool) -> Glance {
+        match self.glance(with_stack) {
+            Glance::Nothing => {}
+            seen => return seen,
+        }
+        let Some(green) = runs_on(self.worker) else { return Glance::Nothing };
+        match os_thread::waits(self.worker.thread.load(Relaxed)) {
+            Some(kernel) => Glance::Waits(kernel, green),
+            None => Glance::Hidden(green),
+        }
+    }
+
     /// Looks several times at what the green thread with this number does. `None`:
     /// it has given way.
     pub(super) fn examine(self, id: u64) -> Option<Sighting> {
-        let (mut waits, mut tries, mut pauses) = (0, 0, 0);
+        let (mut waits, mut tries) = (0, 0);
         let mut last = None;
         let mut stack = Vec::new();
         for nth in 0..LOOKS {
             if nth > 0 {
                 pause();
             }
-            let glance = self.glance(stack.is_empty());
+            let glance = self.seek(stack.is_empty());
             let green = *glance.green().filter(|green| green.id == id)?;
             last = Some(green);
             match &glance {
@@ -103,10 +111,10 @@ impl Subject<'_> {
                         return None;
                     }
                     let at = Instruction::at(sample.registers.ip);
-                    tries += usize::from(at.is_try(sample.result));
-                    pauses += usize::from(at.is_pause());
+                    tries += usize::from(at.is_try(sample.result) || at.is_pause());
                 }
-                Glance::Waits(..) | Glance::Nothing => waits += 1,
+                Glance::Waits(..) => waits += 1,
+                Glance::Hidden(_) | Glance::Nothing => {}
             }
             if stack.is_empty() {
                 stack = walk(&glance);
@@ -114,7 +122,7 @@ impl Subject<'_> {
         }
         let doing = if waits > LOOKS / 2 {
             self.blocked()
-        } else if waits + tries > LOOKS / 2 || pauses >= PAUSES {
+        } else if tries >= TRIES {
             Doing::Spinning
         } else {
             Doing::Computing
@@ -126,29 +134,6 @@ impl Subject<'_> {
         let kernel = os_thread::waits(self.worker.thread.load(Relaxed)).unwrap_or_default();
         Doing::Blocked { call: kernel.call.and_then(call_name), place: kernel.place }
     }
-}
-
-/// The green thread on whose stack `sp` is.
-fn owner(sp: usize) -> Option<Green> {
-    let owner = atlas::containing(sp)?.tag().owner()?;
-    Some(Green { record: owner.record.addr(), id: owner.id, found: Default::default() })
-}
-
-/// Its name and the like, unless it has ended.
-pub(super) fn who(green: &Green) -> Option<Who> {
-    let mut record = Snapshot::new();
-    peek::copy(green.record, record.bytes()).ok()?; // else freed
-    let name = name_of(&record);
-    let tag = atlas::containing(record.tag())?.tag();
-    let is = |it: crate::stack::Owner| it.record.addr() == green.record && it.id == green.id;
-    if !tag.owner().is_some_and(is) {
-        return None;
-    }
-    // SAFETY: the tag names it still, so it was alive when it was copied.
-    let (by, is_pthread) = unsafe { (record.spawned_by(), record.is_pthread()) };
-    let c_name = if is_pthread { c_name_of(green.record) } else { None };
-    let found = Who { name: name.or(c_name), spawned_at: by.filter(|_| !is_pthread) };
-    tag.owner().is_some_and(is).then_some(found)
 }
 
 /// The addresses of code on its stack, the innermost first.
@@ -163,7 +148,7 @@ pub(super) fn walk(glance: &Glance) -> Vec<usize> {
             }
             (Registers { ip: kernel.ip, sp: kernel.sp, kept: [None; 6] }, bytes)
         }
-        Glance::Nothing => return Vec::new(),
+        Glance::Hidden(_) | Glance::Nothing => return Vec::new(),
     };
     if bytes.is_empty() {
         return Vec::new(); // the worker is about to switch, or has

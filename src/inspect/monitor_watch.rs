@@ -145,7 +145,7 @@ impl Watch {
 /// `subject` has not come round since the last look.
 fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Option<Catch> {
     let Some(suspect) = &mut last.suspect else {
-        let green = *subject.glance(false).green()?;
+        let green = *subject.seek(false).green()?;
         last.suspect = Some(Suspect::new(green.id, subject, now, limit));
         return None;
     };
