@@ -13,6 +13,7 @@
 
 use std::error::Error;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use greenroom::queue::Channel;
 use greenroom::{Builder, joinall, patch, patch_all, spawn};
 
 /// Counts the primes below `n`, and gives way to nobody.
+#[inline(never)] // so that it is named
 fn count_primes(stop: &AtomicBool) {
     let is_prime = |n: u64| (2..n).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d));
     let primes = (2..).take_while(|_| !stop.load(Relaxed)).filter(|n| is_prime(*n)).count();
@@ -29,6 +31,7 @@ fn count_primes(stop: &AtomicBool) {
 }
 
 /// Waits for a flag by asking for it again and again.
+#[inline(never)]
 fn wait_impatiently(stop: &AtomicBool) {
     while !stop.load(Relaxed) {
         std::thread::yield_now(); // the others do run, but the worker never sleeps
@@ -36,6 +39,7 @@ fn wait_impatiently(stop: &AtomicBool) {
 }
 
 /// Reads past the patch, as some C libraries do.
+#[inline(never)]
 fn read_natively(mut pipe: io::PipeReader) -> io::Result<()> {
     patch::native(|| pipe.read_exact(&mut [0]))
 }
@@ -48,9 +52,11 @@ fn what(hog: &HogReport) -> String {
         Doing::Blocked { call, .. } => format!("blocks in {}", call.unwrap_or("the kernel")),
         other => format!("{other:?}"),
     };
-    // The first frame of this file: those above it are the library's.
-    let of_ours = |file: &std::path::Path| file.ends_with("examples/watchdog.rs");
-    let frame = hog.backtrace.iter().find(|frame| frame.file.as_deref().is_some_and(of_ours));
+    // The first frame of this file: those above it are the library's, or have no name.
+    let of_ours = |file: &Path| file.ends_with("examples/watchdog.rs");
+    let frame = hog.backtrace.iter().find(|frame| {
+        frame.file.as_deref().is_some_and(of_ours) && !frame.function.starts_with('{')
+    });
     let place = frame.map_or("somewhere", |frame| &frame.function);
     format!("{} {what}, in {place}", hog.name.as_deref().unwrap_or("somebody"))
 }
