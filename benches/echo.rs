@@ -1,5 +1,5 @@
 //! 64 bytes there and back over loopback TCP: plain `std::net` on both sides,
-//! patched, all on one worker.
+//! patched, all on one worker; also with the monitor on.
 //!
 //! `cargo bench -p greenroom-bench --bench echo`
 
@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use green::{run, scaled};
+use green::{monitored, run, scaled};
 use greenroom::{joinall, spawn};
 
 const MESSAGE: [u8; 64] = [7; 64];
@@ -69,6 +69,11 @@ fn echo(c: &mut Criterion) {
             b.iter_custom(|n| exchanges(server, connections, n));
         });
     }
+    let monitor = monitored();
+    group.bench_function("round_trip/64/monitored", |b| {
+        b.iter_custom(|n| exchanges(server, 64, n));
+    });
+    monitor.stop();
     group.finish();
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode};
+use greenroom::inspect::{Monitor, MonitorConfig, monitor};
 use greenroom::{Builder, Config};
 
 /// Runs `benches` on a green thread of a runtime with so many workers, with the
@@ -25,6 +26,11 @@ pub(crate) fn run(workers: usize, benches: fn(&mut Criterion)) {
         criterion.final_summary();
     });
     thread.expect("a runtime to measure").join().expect("the benchmarks run to their end");
+}
+
+/// A monitor that looks, and says nothing.
+pub(crate) fn monitored() -> Monitor {
+    monitor(MonitorConfig::new().on_report(|_| ())).expect("a thread and a signal for it")
 }
 
 /// How each benchmark with long iterations is sampled.

@@ -1,4 +1,5 @@
-//! One `yield_now`: to oneself, between two, and in a round of a thousand.
+//! One `yield_now`: to oneself, between two, and in a round of a thousand; and
+//! between two with the monitor on.
 //!
 //! `cargo bench -p greenroom-bench --bench switch`
 
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use green::{run, scaled};
+use green::{monitored, run, scaled};
 use greenroom::{joinall, spawn, yield_now};
 
 /// `n` switches, shared by `threads` green threads of which this is one.
@@ -43,6 +44,9 @@ fn switch(c: &mut Criterion) {
             b.iter_custom(|n| take_turns(threads, n));
         });
     }
+    let monitor = monitored();
+    group.bench_function("yield_now/2/monitored", |b| b.iter_custom(|n| take_turns(2, n)));
+    monitor.stop();
     group.finish();
 }
 
