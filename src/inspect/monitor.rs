@@ -167,7 +167,7 @@ fn run(shared: &Shared, config: MonitorConfig) {
         if start >= next {
             next = start.saturating_add(clock::nanos(tick));
             let workers = runtime::get().map_or(&[][..], |runtime| &runtime.workers);
-            let hogs = watch.look(workers, start).into_iter().filter_map(report);
+            let hogs = watch.look(workers).into_iter().filter_map(report);
             let hogs: Vec<_> = hogs.collect();
             let limits = limits.look().into_iter().map(Report::Limit);
             hogs.into_iter().chain(limits).for_each(|report| tell(shared, &config, &report));

@@ -114,7 +114,7 @@ impl Subject<'_> {
                     tries += usize::from(at.is_try(sample.result) || at.is_pause());
                 }
                 Glance::Waits(..) => waits += 1,
-                Glance::Hidden(_) | Glance::Nothing => {}
+                Glance::Hidden(_) | Glance::Nothing => break, // there is no more to see
             }
             if stack.is_empty() {
                 stack = walk(&glance);

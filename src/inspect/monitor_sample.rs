@@ -50,6 +50,14 @@ static WORD: AtomicU32 = AtomicU32::new(IDLE);
 /// Held by who asks. Monitors wait here for one another, on OS threads of their own.
 static ASKING: Lock<()> = Lock::new(());
 
+/// Threads that have been sent a signal which they have not taken yet, by their
+/// numbers: they are sent no other. Of two at the same place only one is known.
+static PENDING: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
+
+fn pending(thread: u32) -> &'static AtomicU32 {
+    &PENDING[thread as usize % PENDING.len()]
+}
+
 /// What the handler leaves.
 struct Left {
     with_stack: bool,
@@ -105,7 +113,9 @@ pub(super) fn prepare(signal: i32) -> io::Result<()> {
 
 /// In the handler.
 fn look(it: &Interrupted) {
-    let me = raw::thread_id() << THREAD;
+    let thread = raw::thread_id();
+    let _ = pending(thread).compare_exchange(thread, 0, Relaxed, Relaxed);
+    let me = thread << THREAD;
     if WORD.compare_exchange(me | ASKED, me | TAKING, Acquire, Relaxed).is_err() {
         return;
     }
@@ -131,13 +141,21 @@ fn copy(sp: usize, to: &mut [u8; MOST]) -> usize {
 /// Interrupts `thread`, one of this process. `None`: it does not take the signal.
 pub(super) fn take(thread: u32, signal: i32, with_stack: bool) -> Option<Sample> {
     let _asking = ASKING.lock();
+    if pending(thread).load(Relaxed) == thread {
+        return None;
+    }
     // SAFETY: `IDLE` and the lock make it ours.
     unsafe { (*LEFT.0.get()).with_stack = with_stack };
     let me = thread << THREAD;
     WORD.store(me | ASKED, Release);
-    if interrupt::send(thread, signal).is_err() || !answered(me) {
+    pending(thread).store(thread, Relaxed); // before its handler may run
+    let sent = interrupt::send(thread, signal).is_ok();
+    if !sent || !answered(me) {
         // A handler that has begun ends soon.
         if WORD.compare_exchange(me | ASKED, IDLE, Relaxed, Relaxed).is_ok() {
+            if !sent {
+                pending(thread).store(0, Relaxed);
+            }
             return None;
         }
         while WORD.load(Acquire) != me | TAKEN {

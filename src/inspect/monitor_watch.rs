@@ -16,7 +16,7 @@
 use super::monitor_look::{Glance, Sighting, Subject, pause, walk};
 use super::monitor_report::Doing;
 use crate::sched::local::Shared;
-use crate::sys::clock::Nanos;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::os_thread;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -50,13 +50,15 @@ struct Suspect {
 }
 
 impl Suspect {
-    fn new(id: u64, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Suspect {
-        let cpu = cpu_time(subject);
+    /// From now on: it was marked before.
+    fn new(id: u64, subject: Subject<'_>, limit: Nanos) -> Suspect {
+        let (now, cpu) = (clock::now(), cpu_time(subject));
         Suspect { id, since: now, next: now + limit, before: 0, cpu }
     }
 
     /// It is to be reported, now.
-    fn catch(&mut self, sighting: Sighting, worker: usize, now: Nanos) -> Catch {
+    fn catch(&mut self, sighting: Sighting, worker: usize) -> Catch {
+        let now = clock::now();
         let lasts = now - self.since;
         let before = self.before;
         self.before += 1;
@@ -68,6 +70,7 @@ impl Suspect {
 /// What was seen of one worker.
 #[derive(Default)]
 struct Last {
+    at: Nanos,
     round: u32,
     switches: u64,
     idle: Nanos,
@@ -78,43 +81,43 @@ struct Last {
 pub(super) struct Watch {
     limit: Nanos,
     signal: i32,
-    at: Nanos,
     last: Vec<Last>,
     giving_way: HashMap<u64, Suspect>,
 }
 
 impl Watch {
     pub(super) fn new(limit: Nanos, signal: i32) -> Watch {
-        Watch { limit, signal, at: 0, last: Vec::new(), giving_way: HashMap::new() }
+        Watch { limit, signal, last: Vec::new(), giving_way: HashMap::new() }
     }
 
     /// Looks at all of them.
-    pub(super) fn look(&mut self, workers: &[&'static Shared], now: Nanos) -> Vec<Catch> {
+    pub(super) fn look(&mut self, workers: &[&'static Shared]) -> Vec<Catch> {
         self.last.resize_with(workers.len(), Last::default);
-        let elapsed = now - self.at;
-        let first = self.at == 0;
-        self.at = now;
         let mut found = Vec::new();
         for (number, worker) in workers.iter().enumerate() {
             let subject = Subject { worker, signal: self.signal };
             let last = &mut self.last[number];
+            // Each at its own time: one may take long to look at.
+            let now = clock::now();
+            let before = std::mem::replace(&mut last.at, now);
             let round = worker.round.load(Relaxed);
             let same = std::mem::replace(&mut last.round, round) == round;
             let switches = worker.counters.switches.get();
             let switched = switches - std::mem::replace(&mut last.switches, switches);
             let idle = worker.counters.idle(now);
             let never_idle = std::mem::replace(&mut last.idle, idle) == idle;
-            if first || worker.sleep.is_asleep() {
+            if before == 0 || worker.sleep.is_asleep() {
                 last.suspect = None;
             } else if same {
                 found.extend(keeps(last, subject, now, self.limit));
             } else {
                 last.suspect = None;
-                if never_idle && switched > TOO_OFTEN * elapsed / 1_000_000_000 {
+                if never_idle && switched > TOO_OFTEN * (now - before) / 1_000_000_000 {
                     found.extend(self.gives_way(subject, now));
                 }
             }
         }
+        let now = clock::now();
         self.giving_way.retain(|_, suspect| suspect.next + 4 * self.limit > now);
         found
     }
@@ -125,7 +128,7 @@ impl Watch {
         let known = self.giving_way.get_mut(&green.id).filter(|_| green.found.no_wait);
         let Some(suspect) = known else {
             if self.giving_way.len() < MOST {
-                self.giving_way.insert(green.id, Suspect::new(green.id, subject, now, self.limit));
+                self.giving_way.insert(green.id, Suspect::new(green.id, subject, self.limit));
             }
             return None;
         };
@@ -133,7 +136,7 @@ impl Watch {
             return None;
         }
         match closely(subject, green.id) {
-            Some(sighting) => Some(suspect.catch(sighting, subject.worker.index, now)),
+            Some(sighting) => Some(suspect.catch(sighting, subject.worker.index)),
             None => {
                 suspect.next = now + self.limit;
                 None
@@ -146,7 +149,7 @@ impl Watch {
 fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Option<Catch> {
     let Some(suspect) = &mut last.suspect else {
         let green = *subject.seek(false).green()?;
-        last.suspect = Some(Suspect::new(green.id, subject, now, limit));
+        last.suspect = Some(Suspect::new(green.id, subject, limit));
         return None;
     };
     if now < suspect.next {
@@ -163,7 +166,7 @@ fn keeps(last: &mut Last, subject: Subject<'_>, now: Nanos, limit: Nanos) -> Opt
             suspect.next = now + limit / 4;
             None
         }
-        Some(sighting) => Some(suspect.catch(sighting, subject.worker.index, now)),
+        Some(sighting) => Some(suspect.catch(sighting, subject.worker.index)),
         None => {
             last.suspect = None;
             None
