@@ -229,7 +229,7 @@ fn without_anybody_to_tell_it_writes_to_stderr() {
         reports.stop();
     });
     ended.assert_success();
-    let said = "greenroom: green thread 'hog' (";
+    let said = "green thread 'hog' (";
     assert!(ended.stderr.contains(said), "{ended}");
     assert!(ended.stderr.contains("computes on worker 0 for"), "{ended}");
     assert!(ended.stderr.contains("inspect_monitor_life.rs:"), "{ended}");

@@ -1,7 +1,7 @@
 //! What a monitor is to look at.
 
 use super::monitor_report::Report;
-use crate::green::report::say;
+use crate::green::warn::warn;
 use std::fmt;
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ pub struct MonitorConfig {
 }
 
 impl MonitorConfig {
-    /// 100 ms, `SIGURG`, no other limits, and reports go to stderr.
+    /// 100 ms, `SIGURG`, no other limits, and reports go to stderr, or with the
+    /// feature `log` to the program's logger if it has one.
     pub fn new() -> MonitorConfig {
         MonitorConfig {
             limit: Duration::from_millis(100),
@@ -44,7 +45,7 @@ impl MonitorConfig {
             max_green_threads: None,
             max_stacks: None,
             max_memory: None,
-            on_report: Box::new(|report| say(format!("greenroom: {report}").as_bytes())),
+            on_report: Box::new(|report| warn(report.to_string().trim_end().to_owned())),
         }
     }
 
@@ -86,7 +87,7 @@ impl MonitorConfig {
         self
     }
 
-    /// Who is told, instead of stderr. It runs on the monitor's OS thread, which
+    /// Who is told, instead of that. It runs on the monitor's OS thread, which
     /// looks at nothing meanwhile. Should it panic, the monitor goes on.
     pub fn on_report(mut self, f: impl Fn(&Report) + Send + 'static) -> MonitorConfig {
         self.on_report = Box::new(f);

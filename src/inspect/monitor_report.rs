@@ -6,8 +6,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a [`Monitor`](super::Monitor) has to say. `Display` is what it writes to
-/// stderr if nobody asked for its reports.
+/// What a [`Monitor`](super::Monitor) has to say. `Display` is what it writes if
+/// nobody asked for its reports.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Report {
