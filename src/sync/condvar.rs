@@ -6,7 +6,7 @@ use super::place::{self, Place};
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
-use crate::sys::lock::Lock;
+use crate::sys::quick::Quick;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use std::time::Duration;
 /// assert!(*ready);
 /// ```
 pub struct Condvar {
-    line: Lock<Line>,
+    line: Quick<Line>,
 }
 
 /// Whether a timed wait ended by its time.
@@ -44,7 +44,7 @@ impl WaitTimeoutResult {
 impl Condvar {
     /// Nobody waits.
     pub const fn new() -> Condvar {
-        Condvar { line: Lock::new(Line::new()) }
+        Condvar { line: Quick::new(Line::new()) }
     }
 
     /// Lets go of the mutex, waits to be notified, and locks it again.

@@ -7,7 +7,7 @@ use super::waitable::{Spot, Waitable, Watch};
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
-use crate::sys::lock::Lock;
+use crate::sys::quick::Quick;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use std::time::Duration;
 /// ```
 pub struct Event {
     set: AtomicBool,
-    waiters: Lock<Waiters>,
+    waiters: Quick<Waiters>,
 }
 
 struct Waiters {
@@ -38,7 +38,7 @@ impl Event {
     /// Not set.
     pub const fn new() -> Event {
         let waiters = Waiters { line: Line::new(), reached: 0 };
-        Event { set: AtomicBool::new(false), waiters: Lock::new(waiters) }
+        Event { set: AtomicBool::new(false), waiters: Quick::new(waiters) }
     }
 
     /// Sets it, and wakes all who wait.

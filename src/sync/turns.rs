@@ -18,7 +18,7 @@ use super::place::{self, Place};
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
-use crate::sys::lock::Lock;
+use crate::sys::quick::Quick;
 
 /// What one wants to do inside.
 #[derive(Clone, Copy)]
@@ -55,12 +55,12 @@ impl State {
 }
 
 /// See above.
-pub(super) struct Turns(Lock<State>);
+pub(super) struct Turns(Quick<State>);
 
 impl Turns {
     /// Nobody inside.
     pub(super) const fn new() -> Turns {
-        Turns(Lock::new(State { readers: 0, writing: false, line: Line::new() }))
+        Turns(Quick::new(State { readers: 0, writing: false, line: Line::new() }))
     }
 
     /// Enters, if it need not wait.
