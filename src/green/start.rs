@@ -15,7 +15,7 @@ use std::io;
 /// # Safety
 /// Only who has it to itself: the worker that took it fresh from a queue, or
 /// its creator. Once.
-#[inline]
+#[inline(always)] // into the one worker loop
 pub(crate) unsafe fn start(record: &Record, stack: GreenStack, now: Nanos) -> io::Result<()> {
     locals::attach(record, &stack)?;
     let this = record.whole();
