@@ -147,13 +147,16 @@ impl Pass {
     /// for it; or its pool was closed or killed, and then it does no harm to wait.
     pub(super) fn owed(mut self) -> Pass {
         self.is_owed = true;
+        self.control.shortage.owe();
         self
     }
 
     /// The current green thread is the handler that this was given for, on
     /// `socket` if there is one. False: it must not begin.
     pub(super) fn begin(&mut self, socket: Option<Socket>) -> bool {
-        self.is_owed = false;
+        if mem::take(&mut self.is_owed) {
+            self.control.shortage.begun();
+        }
         self.place = self.control.crowd.begin(socket);
         self.place.is_some()
     }

@@ -8,8 +8,9 @@
 //! | `given_back`: counts, then sets `over` if somebody is `starving` | who ends |
 //! | `end`: sets `over` for good | a stop, after its mark |
 //!
-//! | `lack`: a handler could not begin, for there was no stack for it | its pass |
-//! | `sit_out`: waits a while if one could not | a servant, before each attempt |
+//! | `owe`, `begun`: there is something for a handler; it has begun | its pass |
+//! | `lack`: it could not begin, for there was no stack for it | its pass |
+//! | `sit_out`: waits a while if one could not; for some time after that, until nobody is owed | a servant, before each attempt |
 //!
 //! Sequentially consistent: either the one who waits sees the number change, or
 //! the one who ends sees him starve. Several may wait, and one clears what was
@@ -27,10 +28,16 @@ pub(super) struct Shortage {
     /// What a servant takes in now could not be handled. Cleared by those who have
     /// waited, not before, so that all of them do.
     lacking: AtomicBool,
+    /// How many handlers have not begun yet.
+    owed: AtomicUsize,
+    /// So many more are taken in one by one: only who has begun has a stack.
+    one_by_one: AtomicUsize,
 }
 
 /// How long what comes is left to wait in the kernel.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long it is careful.
+const CAREFUL: usize = 256;
 
 impl Shortage {
     pub(super) fn new() -> Shortage {
@@ -39,6 +46,8 @@ impl Shortage {
             starving: AtomicBool::new(false),
             over: Event::new(),
             lacking: AtomicBool::new(false),
+            owed: AtomicUsize::new(0),
+            one_by_one: AtomicUsize::new(0),
         }
     }
 
@@ -59,16 +68,46 @@ impl Shortage {
         self.over.wait_timeout(pause);
     }
 
+    pub(super) fn owe(&self) {
+        self.owed.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn begun(&self) {
+        self.owed.fetch_sub(1, SeqCst);
+        if self.one_by_one.load(SeqCst) > 0 {
+            self.over.set();
+        }
+    }
+
     pub(super) fn lack(&self) {
         self.lacking.store(true, SeqCst);
+        self.one_by_one.store(CAREFUL, SeqCst);
+        self.begun();
     }
 
     /// Until a handler has ended and left its stack, if there was none for another.
     pub(super) fn sit_out(&self, stops: impl Fn() -> bool) {
-        if self.lacking.load(SeqCst) {
-            self.wait(self.look(), PAUSE, stops);
-            self.lacking.store(false, SeqCst);
+        while self.one_by_one.load(SeqCst) > 0 && !stops() {
+            if self.owed.load(SeqCst) > 0 {
+                self.await_beginning();
+            } else if self.lacking.load(SeqCst) {
+                self.wait(self.look(), PAUSE, &stops);
+                self.lacking.store(false, SeqCst);
+            } else {
+                let less = |left: usize| left.checked_sub(1);
+                let _ = self.one_by_one.fetch_update(SeqCst, SeqCst, less);
+                return;
+            }
         }
+    }
+
+    /// As in `wait`, whoever has cleared and does not wait sets it again.
+    fn await_beginning(&self) {
+        self.over.clear();
+        if self.owed.load(SeqCst) == 0 {
+            return self.over.set();
+        }
+        self.over.wait_timeout(PAUSE);
     }
 
     /// A handler is gone, with all that it had.
