@@ -177,7 +177,7 @@ fn ended_ones_leave_nothing() {
         .collect();
     until(|| WAIT.load(SeqCst) == 20);
     let never: Vec<_> = (0..20).map(|_| spawn_later(Duration::from_secs(1000), || ())).collect();
-    let fresh: Vec<_> = (0..20).map(|_| spawn(|| greenroom::park())).collect();
+    let fresh: Vec<_> = (0..20).map(|_| spawn(greenroom::park)).collect();
     for each in killed.iter().chain(&never).chain(&fresh) {
         each.kill();
     }
