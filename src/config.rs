@@ -5,6 +5,8 @@
 
 use crate::environment::{number, variable};
 use crate::error::ConfigError;
+use crate::options::Choice;
+pub use crate::options::{OnStall, ThreadLocals};
 use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
@@ -17,25 +19,6 @@ pub(crate) const MAX_STACK: usize = 1 << 30;
 /// Far beyond any use, and still few enough threads to start.
 pub(crate) const MAX_WORKERS: usize = 1024;
 
-/// Which thread-locals a green thread sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ThreadLocals {
-    /// Those of its worker, shared with the other green threads there, as the
-    /// tasks of an async runtime share them.
-    ///
-    /// Code that *waits in the middle of* using a thread-local then meets the
-    /// others in it. Where that code relies on not being interrupted, it is on
-    /// its own: a lazy `thread_local!` whose initialiser waits may be
-    /// initialised twice, which std makes undefined behaviour for who already
-    /// holds a reference. Waiting inside an initialiser, a panic hook or
-    /// `LocalKey::with` is what to avoid.
-    Shared,
-    /// Its own, like an OS thread: `thread_local!`, `errno`, the panic count,
-    /// pthread keys. Costs two pages of memory and about 20 ns per switch.
-    Own,
-}
-
 /// Settings of the runtime, to be installed before the first spawn.
 ///
 /// Each one that is not set comes from its environment variable, and else has
@@ -47,6 +30,7 @@ pub enum ThreadLocals {
 /// | `stack_size` | `GREENROOM_STACK_SIZE` | 262144 |
 /// | `thread_locals` | `GREENROOM_THREAD_LOCALS` | `own` after `patch_all()`, else `shared` |
 /// | `offload_threads` | `GREENROOM_OFFLOAD_THREADS` | 0: as many as are useful |
+/// | `on_stall` | `GREENROOM_ON_STALL` | `report` |
 ///
 /// ```
 /// greenroom::Config::new().workers(1).stack_size(128 * 1024).install()?;
@@ -59,6 +43,7 @@ pub struct Config {
     pub(crate) stack_size: Option<usize>,
     pub(crate) thread_locals: Option<ThreadLocals>,
     pub(crate) offload_threads: Option<usize>,
+    pub(crate) on_stall: Option<OnStall>,
 }
 
 impl Config {
@@ -98,6 +83,12 @@ impl Config {
         self
     }
 
+    /// What happens when nothing can go on, because everybody waits for another.
+    pub fn on_stall(mut self, what: OnStall) -> Config {
+        self.on_stall = Some(what);
+        self
+    }
+
     /// Makes these the settings of this process. Doing so twice is no error if
     /// the settings are the same.
     ///
@@ -134,6 +125,7 @@ impl Config {
         STACK_SIZE.store(self.stack_size.unwrap_or(UNSET), Relaxed);
         THREAD_LOCALS.store(self.thread_locals.map_or(UNSET, |t| t as usize), Relaxed);
         OFFLOAD.store(self.offload_threads.unwrap_or(UNSET), Relaxed);
+        ON_STALL.store(self.on_stall.map_or(UNSET, |what| what as usize), Relaxed);
     }
 }
 
@@ -142,6 +134,7 @@ static WORKERS: AtomicUsize = AtomicUsize::new(UNSET);
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(UNSET);
 static THREAD_LOCALS: AtomicUsize = AtomicUsize::new(UNSET);
 static OFFLOAD: AtomicUsize = AtomicUsize::new(UNSET);
+static ON_STALL: AtomicUsize = AtomicUsize::new(UNSET);
 /// A family is patched that works only with own thread-locals.
 static OWN_NEEDED: AtomicBool = AtomicBool::new(false);
 static PHASE: AtomicU32 = AtomicU32::new(OPEN);
@@ -158,11 +151,9 @@ fn load() -> Config {
     Config {
         workers: get(&WORKERS),
         stack_size: get(&STACK_SIZE),
-        thread_locals: get(&THREAD_LOCALS).map(|t| match t {
-            0 => ThreadLocals::Shared,
-            _ => ThreadLocals::Own,
-        }),
+        thread_locals: get(&THREAD_LOCALS).and_then(ThreadLocals::of_number),
         offload_threads: get(&OFFLOAD),
+        on_stall: get(&ON_STALL).and_then(OnStall::of_number),
     }
 }
 
@@ -200,6 +191,8 @@ pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigE
         false => ThreadLocals::Shared,
     };
     OFFLOAD.store(installed.offload_threads.or(environment.offload_threads).unwrap_or(0), Relaxed);
+    let on_stall = installed.on_stall.or(environment.on_stall).unwrap_or_default();
+    ON_STALL.store(on_stall as usize, Relaxed);
     let thread_locals = installed.thread_locals.or(environment.thread_locals);
     Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(by_default) })
 }
@@ -243,29 +236,23 @@ pub(crate) fn offload_threads() -> usize {
     }
 }
 
+/// What is to happen when nothing can go on. Only once settled.
+pub(crate) fn on_stall() -> OnStall {
+    OnStall::of_number(ON_STALL.load(Relaxed)).unwrap_or_default()
+}
+
 fn from_environment() -> Result<Config, ConfigError> {
-    let locals = match variable("GREENROOM_THREAD_LOCALS") {
-        None => None,
-        Some(value) => Some(thread_locals(&value)?),
-    };
     Ok(Config {
         workers: number("GREENROOM_WORKERS", 1, MAX_WORKERS)?,
         stack_size: number("GREENROOM_STACK_SIZE", 0, MAX_STACK)?,
-        thread_locals: locals,
+        thread_locals: chosen()?,
         offload_threads: number("GREENROOM_OFFLOAD_THREADS", 0, 100_000)?,
+        on_stall: chosen()?,
     })
 }
 
-fn thread_locals(value: &str) -> Result<ThreadLocals, ConfigError> {
-    match value {
-        "shared" => Ok(ThreadLocals::Shared),
-        "own" => Ok(ThreadLocals::Own),
-        other => Err(ConfigError::Variable {
-            name: "GREENROOM_THREAD_LOCALS",
-            value: other.to_owned(),
-            expected: "`shared` or `own`".to_owned(),
-        }),
-    }
+fn chosen<C: Choice>() -> Result<Option<C>, ConfigError> {
+    variable(C::VARIABLE).map(|value| C::parse(&value)).transpose()
 }
 
 fn in_range(
@@ -294,6 +281,5 @@ mod tests {
         assert_eq!(zero.to_string(), "workers cannot be 0: it must be from 1 to 1024");
         assert!(Config::new().stack_size(usize::MAX).check().is_err());
         assert!(Config::new().stack_size(1).check().is_ok(), "rounded up later");
-        assert!(thread_locals("Own").is_err());
     }
 }

@@ -26,6 +26,10 @@ pub enum JoinError {
     /// It tried to join itself, which could never return.
     #[error("a green thread cannot join itself; let another one join it")]
     Itself,
+    /// It never ends: it waits, and so does everybody who could wake it. Only
+    /// with [`OnStall::Error`](crate::OnStall), and only for OS threads.
+    #[error("the green thread waits, and nothing is left that could wake it")]
+    Stalled,
 }
 
 impl JoinError {

@@ -52,6 +52,7 @@ mod coming_from_python {}
 
 pub(crate) mod error;
 pub(crate) mod environment;
+pub(crate) mod options;
 pub(crate) mod config;
 pub(crate) mod sys;
 pub(crate) mod stack;
@@ -79,7 +80,7 @@ pub mod __select {
     pub use crate::sync::select::{Arm, first, try_first};
 }
 
-pub use config::{Config, ThreadLocals};
+pub use config::{Config, OnStall, ThreadLocals};
 pub use error::{AccessError, ConfigError, Elapsed, JoinError, PatchError, PoolError, PoolFull};
 pub use generator::{Generator, Greenlet, Step};
 pub use green::ending::Ending;

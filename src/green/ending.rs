@@ -40,7 +40,7 @@ impl Ending {
         match error {
             JoinError::Panicked(_) => Ending::Panicked,
             JoinError::Killed | JoinError::Elapsed => Ending::Killed,
-            JoinError::NotStarted(_) | JoinError::Itself => Ending::NotStarted,
+            JoinError::NotStarted(_) | JoinError::Itself | JoinError::Stalled => Ending::NotStarted,
         }
     }
 

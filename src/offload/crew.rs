@@ -21,7 +21,6 @@ use crate::green::cancel::{park_or_end, raise};
 use crate::green::current::{Inside, Native};
 use crate::green::park::Unparker;
 use crate::green::why::{Kind, Why};
-use crate::sys::clock;
 use crate::sys::lock::Lock;
 use crate::sys::parker::Parker;
 use crate::task::join::JoinHandle;
@@ -234,7 +233,7 @@ impl Crew {
             match self.locked(|s| s.next(parker)) {
                 Next::Run(job) => return Some(job),
                 Next::End => return None,
-                Next::Wait if parker.park(Some(clock::after(self.rules.keep))) => {}
+                Next::Wait if self.rules.rest(parker) => {}
                 Next::Wait if self.locked(|s| s.retire(parker)) => return None,
                 // Somebody has chosen it just now, and is about to say so.
                 Next::Wait => {

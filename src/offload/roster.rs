@@ -3,7 +3,9 @@
 use super::entrance::Entrance;
 use super::job::Job;
 use crate::green::park::Unparker;
+use crate::sys::clock;
 use crate::sys::parker::Parker;
+use crate::sys::tasks::{Mark, Role};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,14 @@ pub(super) struct Rules {
     /// Whether jobs are run where they are made if the system gives no thread;
     /// else they are refused then.
     pub(super) here: bool,
+}
+
+impl Rules {
+    /// Waits for a job, for a while; whether there is one.
+    pub(super) fn rest(&self, parker: &Parker) -> bool {
+        let _mark = Mark::new(Role::Idle);
+        parker.park(Some(clock::after(self.keep)))
+    }
 }
 
 /// What a thread is to do.

@@ -238,6 +238,17 @@ pub(crate) fn all_waits() -> Vec<Waits> {
     found
 }
 
+/// Whether somebody waits for `fd`; a hint while green threads run.
+#[inline]
+pub(crate) fn is_awaited(fd: i32) -> bool {
+    peek(fd).is_some_and(|e| e.has_waiters(Dir::Read) || e.has_waiters(Dir::Write))
+}
+
+/// A descriptor that somebody waits for; likewise.
+pub(crate) fn any_awaited() -> Option<i32> {
+    table::all().map(|(fd, _)| fd).find(|fd| is_awaited(*fd))
+}
+
 /// Hands a selector's reports to those who wait; how many there were.
 pub(crate) fn dispatch(events: &Events) -> u64 {
     let mut count = 0;

@@ -20,7 +20,7 @@ use crossbeam_deque::Stealer;
 use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr as StdAtomicPtr, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr as StdAtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 // SAFETY: `link` is one field, which only inboxes use, and a record stands in
 // at most one: the scheduler's single reference goes with it.
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
     pub(crate) queued: AtomicU32,
+    /// Asleep: until when, unless it is woken.
+    pub(crate) wakes_at: AtomicU64,
     pub(crate) counters: Counters,
     /// Whether others should take something off it, by the monitor's last look.
     pub(crate) strain: AtomicU32,
@@ -153,6 +155,7 @@ impl Local {
             thread: AtomicU32::new(0),
             round: AtomicU32::new(0),
             queued: AtomicU32::new(0),
+            wakes_at: AtomicU64::new(0),
             counters: Counters::new(),
             strain: AtomicU32::new(0),
             local: StdAtomicPtr::new(ptr::null_mut()),

@@ -1,12 +1,13 @@
 //! Starts the runtime: once, on first use.
 
 use super::local::Local;
-use super::monitor;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
+use super::{monitor, stall};
 use crate::config::{self, Settings, ThreadLocals};
-use crate::green::{current, debugger, locals, report, scopes};
+use crate::green::{current, debugger, locals, report, scopes, unparker};
 use crate::stack::{SizeClass, StackCache};
+use crate::sys::tasks::{Mark, Role};
 use crate::sys::{barrier, fault, futex, platform};
 use std::io;
 use std::panic::Location;
@@ -67,6 +68,7 @@ fn start(by: &'static Location<'static>) -> io::Result<&'static Runtime> {
     watch_overflows()?;
     report::install_panic_hook();
     watch_forks();
+    unparker::on_long_wait(stall::poke);
     launch_all(locals, by).map_err(|e| {
         explain(e, "start its workers", "lower GREENROOM_WORKERS or raise `ulimit -u`")
     })
@@ -128,7 +130,10 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     if locals::are_own() && runtime.workers.len() > 1 && barrier::prepare() {
         // Without it a hog delays its neighbours, and nothing else is wrong.
         let builder = thread::Builder::new().name("green-monitor".into());
-        let _ = builder.spawn(|| monitor::run(runtime));
+        let _ = builder.spawn(|| {
+            let _mark = Mark::new(Role::Ours);
+            monitor::run(runtime)
+        });
     }
     Ok(runtime)
 }
@@ -156,6 +161,7 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<thread::JoinHandle<()>> {
         let _alt_stack = fault::ensure_alt_stack();
         let _bug = AbortOnUnwind;
         let _native = current::Native::enter();
+        let _mark = Mark::new(Role::Ours);
         let runtime = runtime::get().expect("the gate opens after publishing");
         Worker::new(local.become_worker(), runtime).run()
     })

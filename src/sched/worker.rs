@@ -4,6 +4,7 @@ use super::batch::{BATCH, next_batch};
 use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
+use super::stall::{NEVER, QUIET};
 use super::{fds, rescue, search, warm};
 use crate::green::own::TICK;
 use crate::green::record::{Record, RecordRef, Suspend};
@@ -260,10 +261,13 @@ impl Worker {
         let trim_at = self.trim(now);
         let deadline = self.local.next_deadline();
         let shared = self.local.shared;
+        shared.wakes_at.store(deadline.unwrap_or(NEVER), Relaxed);
         shared.sleep.announce();
+        let look_at =
+            if deadline.is_none() { QUIET.look_at(shared, self.runtime, now) } else { None };
         // What came before the announcement woke nobody: look once more.
         let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
-            match deadline.into_iter().chain(trim_at).min() {
+            match deadline.into_iter().chain(trim_at).chain(look_at).min() {
                 Some(at) => Until::Deadline(at),
                 None => Until::Event,
             }
@@ -276,7 +280,11 @@ impl Worker {
         self.dispatch();
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
-            search::find_work(self.local, self.runtime);
+            if !search::find_work(self.local, self.runtime)
+                && look_at.is_some_and(|at| clock::now() >= at)
+            {
+                QUIET.look(self.local, self.runtime);
+            }
         } else if for_fresh && self.runtime.has_fresh() {
             // There is something else to do here first, perhaps for long.
             self.runtime.wake_one();

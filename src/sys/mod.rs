@@ -22,6 +22,7 @@ pub(crate) mod lock;
 pub(crate) mod quick;
 pub(crate) mod biased;
 pub(crate) mod parker;
+pub(crate) mod tasks;
 pub(crate) mod owner;
 mod ready;
 #[cfg_attr(greenroom_portable, path = "portable.rs")]

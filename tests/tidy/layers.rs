@@ -10,7 +10,8 @@ use super::source::{File, Violation, declared_by_path, declared_modules, is_test
 const LAYERS: &[(&str, (u8, u8))] = &[
     ("error", (0, 0)),
     ("environment", (0, 1)),
-    ("config", (0, 2)),
+    ("options", (0, 2)),
+    ("config", (0, 3)),
     ("sys", (1, 0)),
     ("stack", (2, 0)),
     ("green", (3, 0)),

@@ -1,0 +1,226 @@
+//! Notices that nothing can go on: everybody waits for another.
+//!
+//! **What that is.** At one moment: every worker sleeps, with nothing queued and
+//! no timer armed; nobody waits for a descriptor; and every other OS thread waits
+//! at a futex without a deadline. Then no green thread will ever run again, nor
+//! any OS thread, but by the handler of a signal. Whatever else could wake one
+//! (a child that ends, a job on an OS thread, a thread that sends later, DNS) is
+//! a descriptor or an OS thread that does something else.
+//!
+//! **Who looks.** The last worker to go to sleep, if it sees no reason why
+//! somebody should wake it, waits for a while only, and looks when that is over.
+//! So it costs what is busy nothing, and what is idle two loads: it remembers a
+//! descriptor that somebody waited for, and while somebody still does, that is
+//! reason enough. An OS thread that begins to wait has it look (`poke`).
+//!
+//! **How the look is exact.** It consists of two rounds. Nobody has moved from
+//! the one to the other, as the rounds of the workers and the switches of the OS
+//! threads show (`sys/tasks.rs`), so at the moment in between all of it was true
+//! at once.
+//!
+//! | verdict | then |
+//! |---|---|
+//! | stalled | it is reported; nobody looks again before a green thread has run |
+//! | somebody waits for a descriptor | likewise nobody looks |
+//! | unsure: an OS thread does something else | look again after twice the time |
+//!
+//! The state that a verdict is about is known by the number of switches that all
+//! workers have made.
+
+use super::fds;
+use super::local::{Local, Shared};
+use super::runtime::{self, Runtime};
+use crate::config::{self, OnStall};
+use crate::green::current::Native;
+use crate::green::report;
+use crate::sys::clock::{self, Nanos};
+use crate::sys::tasks::{self, Task};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering::*, fence};
+use std::thread;
+
+/// How long everybody must have slept, before the first look.
+const FIRST: Nanos = 5_000_000;
+/// How long after an OS thread has begun to wait.
+const SOON: Nanos = 500_000;
+/// The most between two looks.
+const MOST: Nanos = 10_000_000_000;
+/// No time: there is nothing to wake up for.
+pub(super) const NEVER: Nanos = Nanos::MAX;
+
+/// What is known of the present state, by whichever worker was the last awake.
+pub(super) struct Quiet {
+    /// Which state: so many switches.
+    switches: AtomicU64,
+    /// When to look at it, and how long it was until then.
+    due: AtomicU64,
+    gap: AtomicU64,
+    /// A descriptor that somebody waited for.
+    witness: AtomicI32,
+    /// The last state that was found to be stalled.
+    stalled: AtomicU64,
+}
+
+pub(super) static QUIET: Quiet = Quiet::new();
+
+/// Tells the users; see `inspect`. Called on a thread of its own, once per
+/// stall.
+type Teller = fn();
+static TELLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Says who tells of stalls. At any time, also before `main`.
+pub(crate) fn told_by(teller: Teller) {
+    TELLER.store(teller as *mut (), Release);
+}
+
+impl Quiet {
+    const fn new() -> Quiet {
+        Quiet {
+            switches: AtomicU64::new(0),
+            due: AtomicU64::new(NEVER),
+            gap: AtomicU64::new(FIRST),
+            witness: AtomicI32::new(-1),
+            stalled: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// When a worker that has announced its sleep, without a timer, is to look.
+    #[inline]
+    pub(super) fn look_at(&self, me: &Shared, runtime: &Runtime, now: Nanos) -> Option<Nanos> {
+        if fds::is_awaited(self.witness.load(Relaxed)) { None } else { self.plan(me, runtime, now) }
+    }
+
+    #[cold]
+    fn plan(&self, me: &Shared, runtime: &Runtime, now: Nanos) -> Option<Nanos> {
+        if config::on_stall() == OnStall::Ignore || !others_rest(me, runtime) || !has_any(runtime) {
+            return None;
+        }
+        let switches = switches(runtime);
+        if self.switches.swap(switches, Relaxed) != switches {
+            self.gap.store(FIRST, Relaxed);
+            self.due.store(now + FIRST, Relaxed);
+        }
+        Some(self.due.load(Relaxed)).filter(|due| *due != NEVER)
+    }
+
+    /// The time to look has come, and there is nothing to do.
+    #[cold]
+    pub(super) fn look(&self, me: &Local, runtime: &Runtime) {
+        match verdict(me, runtime) {
+            Verdict::Stalled => {
+                self.due.store(NEVER, Relaxed);
+                let state = self.switches.load(Relaxed);
+                if self.stalled.swap(state, AcqRel) != state {
+                    tell();
+                }
+            }
+            Verdict::Awaited(fd) => {
+                self.witness.store(fd, Relaxed);
+                self.due.store(NEVER, Relaxed);
+            }
+            Verdict::Unsure => {
+                let gap = (self.gap.load(Relaxed) * 2).min(MOST);
+                self.gap.store(gap, Relaxed);
+                self.due.store(clock::now() + gap, Relaxed);
+            }
+        }
+    }
+}
+
+/// An OS thread has waited for a while, for a green thread perhaps: has somebody
+/// look now, unless somebody is awake, who would look anyway.
+#[cold]
+pub(super) fn poke() {
+    let Some(runtime) = runtime::get().filter(|_| !runtime::is_forked()) else { return };
+    let asleep = runtime.workers.iter().all(|w| rests(w)) && has_any(runtime);
+    if !asleep || fds::is_awaited(QUIET.witness.load(Relaxed)) {
+        return;
+    }
+    QUIET.gap.store(FIRST, Relaxed);
+    // The caller needs a moment to get where it can be seen to wait.
+    QUIET.due.store(clock::now() + SOON, Relaxed);
+    if let Some(worker) = runtime.workers.iter().find(|w| w.sleep.claim_wake()) {
+        worker.selector.wake();
+    }
+}
+
+/// Whether the worker sleeps until it is woken.
+fn rests(worker: &Shared) -> bool {
+    // It has said until when before it announced its sleep.
+    let asleep = worker.sleep.is_asleep();
+    fence(Acquire);
+    asleep && worker.wakes_at.load(Relaxed) == NEVER && worker.inbox.is_empty()
+}
+
+fn others_rest(me: &Shared, runtime: &Runtime) -> bool {
+    runtime.workers.iter().all(|w| w.index == me.index || rests(w))
+}
+
+/// Whether there are green threads at all.
+fn has_any(runtime: &Runtime) -> bool {
+    let counters = runtime.workers.iter().map(|w| &w.counters);
+    counters.fold(0, |n, c| n + c.started.get().wrapping_sub(c.ended.get()) as i64) != 0
+}
+
+fn switches(runtime: &Runtime) -> u64 {
+    runtime.workers.iter().map(|w| w.counters.switches.get()).sum()
+}
+
+enum Verdict {
+    Stalled,
+    /// Somebody waits for this descriptor.
+    Awaited(i32),
+    Unsure,
+}
+
+/// What one round of looks has found; the same twice, nobody has moved.
+#[derive(PartialEq)]
+struct Look {
+    rounds: Vec<u32>,
+    tasks: Vec<Task>,
+}
+
+fn verdict(me: &Local, runtime: &Runtime) -> Verdict {
+    if let Some(fd) = fds::any_awaited() {
+        return Verdict::Awaited(fd);
+    }
+    let first = Look::take(me, runtime);
+    fence(SeqCst);
+    let again = Look::take(me, runtime);
+    match (first, again) {
+        (Some(first), Some(again)) if first == again => Verdict::Stalled,
+        _ => Verdict::Unsure,
+    }
+}
+
+impl Look {
+    /// `None`: something moves, or may.
+    fn take(me: &Local, runtime: &Runtime) -> Option<Look> {
+        // The calling worker stands still while it looks.
+        // SAFETY: its OS thread; looking does not nest.
+        let idle = unsafe { me.run.with(|q| q.is_empty()) } && me.shared.inbox.is_empty();
+        let still = || idle && me.next_deadline().is_none() && others_rest(me.shared, runtime);
+        if !still() || runtime.has_fresh() {
+            return None;
+        }
+        let rounds = runtime.workers.iter().map(|w| w.round.load(Relaxed)).collect();
+        let tasks = tasks::all_waiting()?;
+        let free = fds::any_awaited().is_none();
+        // A worker that woke since is awake, or has come round.
+        (free && still()).then_some(Look { rounds, tasks })
+    }
+}
+
+/// On a thread of its own, for the users' code may run there.
+fn tell() {
+    let teller = TELLER.load(Acquire);
+    let told = !teller.is_null() && {
+        // SAFETY: set by `told_by` alone.
+        let teller = unsafe { std::mem::transmute::<*mut (), Teller>(teller) };
+        let _native = Native::enter();
+        thread::Builder::new().name("greenroom-stall".into()).spawn(teller).is_ok()
+    };
+    if !told {
+        report::say(b"greenroom: stalled: nothing is left that could wake any green thread\n");
+    }
+}

@@ -1,0 +1,171 @@
+//! What the OS threads of this process do, as the kernel shows it: whether each
+//! of them waits until another one wakes it.
+//!
+//! Only one kind of wait is known to end by nothing else: that at a futex of
+//! this process without a deadline, in which all locks, channels, joins and
+//! parkers end. (A signal may interrupt it; its handler may wake others.)
+//!
+//! One look at a thread says little, since it may have gone on at once. Two looks
+//! that find it waiting with the same number of switches prove that it waited
+//! from the one to the other. So if a whole second round of looks agrees with
+//! the first, then at the moment between the two *all* of them waited.
+
+use super::lock::Lock;
+use std::fs;
+
+/// One OS thread that waits for others, by its number, and how often it has
+/// left its core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Task {
+    id: i32,
+    switches: u64,
+}
+
+/// What the runtime knows of threads of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Wakes nobody by itself, or is looked after elsewhere.
+    Ours,
+    /// Waits for work: also with a deadline it wakes nobody.
+    Idle,
+}
+
+static OURS: Lock<Vec<(i32, Role)>> = Lock::new(Vec::new());
+
+/// The calling thread has that role until this is dropped, by itself.
+pub(crate) struct Mark(i32);
+
+impl Mark {
+    pub(crate) fn new(role: Role) -> Mark {
+        let id = me();
+        OURS.lock().push((id, role));
+        Mark(id)
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let mut ours = OURS.lock();
+        if let Some(at) = ours.iter().position(|(id, _)| *id == self.0) {
+            ours.swap_remove(at);
+        }
+    }
+}
+
+fn me() -> i32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
+
+/// All threads but those of the role `Ours`, and the caller; `None` if one of
+/// them does not wait for others alone, or the kernel does not say.
+pub(crate) fn all_waiting() -> Option<Vec<Task>> {
+    let ids = ids()?;
+    let ours = OURS.lock().clone();
+    let role = |id: i32| ours.iter().find(|(other, _)| *other == id).map(|(_, role)| *role);
+    let mut found = Vec::new();
+    for id in ids.iter().copied().filter(|id| *id != me() && role(*id) != Some(Role::Ours)) {
+        let switches = switches(id)?;
+        let call = fs::read_to_string(format!("/proc/self/task/{id}/syscall")).ok()?;
+        if !waits_for_others(&call, role(id) == Some(Role::Idle), &ids) {
+            return None;
+        }
+        found.push(Task { id, switches });
+    }
+    found.sort_by_key(|task| task.id);
+    Some(found)
+}
+
+/// The numbers of all threads. A thread that begins or ends meanwhile may keep
+/// the kernel from listing another, so they are counted as well.
+fn ids() -> Option<Vec<i32>> {
+    let entries = fs::read_dir("/proc/self/task").ok()?;
+    let ids: Vec<i32> = entries
+        .map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect::<Option<_>>()?;
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    (field(&status, "Threads:")?.parse() == Ok(ids.len())).then_some(ids)
+}
+
+fn switches(id: i32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/self/task/{id}/status")).ok()?;
+    let count = |name| field(&status, name)?.parse::<u64>().ok();
+    Some(count("voluntary_ctxt_switches:")? + count("nonvoluntary_ctxt_switches:")?)
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+/// Whether the system call that `call` describes ends only by another thread;
+/// `timed`: a deadline does not matter. `ids`: all threads.
+fn waits_for_others(call: &str, timed: bool, ids: &[i32]) -> bool {
+    let mut words = call.split_whitespace();
+    let number = words.next().and_then(|word| word.parse::<libc::c_long>().ok());
+    let mut next =
+        || words.next().and_then(|w| usize::from_str_radix(w.strip_prefix("0x")?, 16).ok());
+    let (Some(libc::SYS_futex), Some(_), Some(op), Some(value), Some(timeout)) =
+        (number, next(), next(), next(), next())
+    else {
+        return false;
+    };
+    let op = op as i32;
+    let waits = matches!(op & libc::FUTEX_CMD_MASK, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
+    // `pthread_join` waits for the kernel to clear the number of a thread, and
+    // so at a word that might be shared with other processes.
+    let here = op & libc::FUTEX_PRIVATE_FLAG != 0 || ids.contains(&(value as i32));
+    waits && here && (timeout == 0 || timed)
+}
+
+/// The signals that the program handles, but for those that its own faults
+/// raise and those that libc uses itself: their handlers may wake somebody.
+pub(crate) fn handled_signals() -> Vec<i32> {
+    let faults = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGILL,
+        libc::SIGFPE,
+        libc::SIGTRAP,
+        libc::SIGABRT,
+        libc::SIGSYS,
+        32,
+        33,
+    ];
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let caught = field(&status, "SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    let caught = caught.unwrap_or(0);
+    (1..=64).filter(|n| caught >> (n - 1) & 1 == 1 && !faults.contains(n)).collect()
+}
+
+#[cfg(all(test, not(any(loom, miri))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_waiting_for_others() {
+        let waits = |call: &str| waits_for_others(call, false, &[77]);
+        // Op, expected value, deadline: as std waits, and as `pthread_join`.
+        assert!(waits("202 0x7f00 0x80 0x2 0x0 0x0 0x0 0x7ffc 0x7f8c\n"));
+        assert!(waits("202 0x7f00 0x189 0xffffffff 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"));
+        assert!(waits("202 0x7f00 0x109 0x4d 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"));
+        assert!(!waits("202 0x7f00 0x109 0x4e 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"), "shared");
+        assert!(!waits("202 0x7f00 0x189 0x0 0x7ffd 0x0 0xffffffff 0x7ffc 0x7f8c\n"), "deadline");
+        assert!(!waits("202 0x7f00 0x81 0x1 0x0 0x0 0x0 0x7ffc 0x7f8c\n"), "it wakes");
+        assert!(!waits("0 0x3 0x55 0x2000 0x0 0x0 0x0 0x7ffc 0x7f8c\n"), "it reads");
+        assert!(!waits("running\n"));
+        assert!(!waits("-1 0x7ffc 0x7f8c\n"));
+        assert!(!waits(""));
+        let idle = "202 0x7f00 0x80 0xffffffff 0x7ffd 0x0 0x0 0x7ffc 0x7f8c\n";
+        assert!(waits_for_others(idle, true, &[]) && !waits(idle));
+    }
+
+    #[test]
+    fn this_process_can_be_looked_at() {
+        // Tests run beside this one, and come and go.
+        let ids = std::iter::from_fn(|| Some(ids())).take(1000).flatten().next();
+        assert!(ids.expect("the kernel says").contains(&me()));
+        assert!(switches(me()).is_some());
+        let usual = handled_signals();
+        assert!(!usual.contains(&libc::SIGSEGV) && !usual.contains(&33));
+    }
+}
