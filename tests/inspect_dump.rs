@@ -131,9 +131,9 @@ fn joins_events_locks_and_queues_are_told_apart() {
         let dump = dump_when(all_wait(4));
         let of = |id| only(&dump, id).waits_for.clone();
         assert_eq!(of(joiner.thread().id()), [WaitsFor::Join(slept)]);
-        let unknown = Holder::Unknown;
+        let main = Holder::Os(None);
         assert!(
-            matches!(of(locker.thread().id())[..], [WaitsFor::Lock { holder, .. }] if holder == unknown),
+            matches!(of(locker.thread().id())[..], [WaitsFor::Lock { holder, .. }] if holder == main),
             "{dump}"
         );
         let at = Arc::as_ptr(&event).addr();

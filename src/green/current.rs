@@ -27,6 +27,16 @@ pub(crate) fn get<'a>() -> Option<&'a Record> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// What stands for the calling thread where it holds something: the address of a
+/// green one's record, or an odd number.
+#[inline]
+pub(crate) fn mark() -> usize {
+    CURRENT.with(|current| match current.get().addr() {
+        0 => ptr::from_ref(current).addr() | 1,
+        green => green,
+    })
+}
+
 /// That birth, given here.
 #[inline]
 pub(crate) fn gives(birth: Birth) -> Birth {

@@ -19,6 +19,7 @@ pub(crate) mod start;
 pub(crate) mod choice;
 pub(crate) mod unparker;
 pub(crate) mod park;
+pub(crate) mod os_waits;
 pub(crate) mod why;
 pub(crate) mod snapshot;
 pub(crate) mod debugger;

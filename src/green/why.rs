@@ -3,10 +3,11 @@
 //! record leads.
 //!
 //! What waits for descriptors and at addresses says nothing: that is hot, and
-//! stands in the tables of both. Nor does `park`, which its stack shows.
+//! stands in the tables of both. Nor does `park`, which its stack shows. OS
+//! threads have no record, and say it to a list (`os_waits.rs`).
 
-use super::current;
 use super::record::Record;
+use super::{current, os_waits};
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr;
@@ -25,7 +26,7 @@ pub(crate) enum Kind {
     PoolEnd,
     /// A permit of a semaphore or a pool, by its address.
     Permit,
-    /// A mutex that does not know its holder, by its address.
+    /// A mutex, by its address.
     Mutex,
     /// A mutex that its holder may lock again, by its address.
     Reentrant,
@@ -49,9 +50,11 @@ pub(crate) enum Kind {
     Group,
     /// The first of several things, by how many they are.
     First,
+    /// The ends of all in a scope.
+    Scope,
 }
 
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 18] = [
     Kind::Join,
     Kind::Job,
     Kind::PoolPlace,
@@ -69,7 +72,14 @@ const KINDS: [Kind; 17] = [
     Kind::Sleep,
     Kind::Group,
     Kind::First,
+    Kind::Scope,
 ];
+
+impl Kind {
+    pub(crate) fn of_number(number: u32) -> Option<Kind> {
+        KINDS.into_iter().find(|kind| *kind as u32 == number)
+    }
+}
 
 /// Lies on the waiter's stack.
 #[repr(C)]
@@ -89,8 +99,7 @@ impl Why {
         let part = |at: usize, len: usize| copy.get(at..at + len);
         let kind = u32::from_ne_bytes(part(offset_of!(Why, kind), 4)?.try_into().ok()?);
         let what = u64::from_ne_bytes(part(offset_of!(Why, what), 8)?.try_into().ok()?);
-        let kind = KINDS.into_iter().find(|k| *k as u32 == kind)?;
-        Some((kind, what))
+        Some((Kind::of_number(kind)?, what))
     }
 }
 
@@ -106,14 +115,14 @@ impl Why {
         Why::new(kind, ptr::from_ref(what).addr() as u64)
     }
 
-    /// Says that the current green thread waits for this, until the guard is
-    /// dropped. Around parks alone, so it does not nest. On a plain OS thread
-    /// nothing is said.
+    /// Says that the current thread waits for this, until the guard is dropped.
+    /// Around parks alone, so it does not nest.
     #[inline]
     pub(crate) fn say(&self) -> Said<'_> {
         let record = current::get();
-        if let Some(record) = record {
-            record.own.why.set(ptr::from_ref(self).cast());
+        match record {
+            Some(record) => record.own.why.set(ptr::from_ref(self).cast()),
+            None => os_waits::enter(self.kind as u32, self.what),
         }
         Said(record, PhantomData)
     }
@@ -127,8 +136,9 @@ pub(crate) struct Said<'a>(Option<&'a Record>, PhantomData<&'a Why>);
 impl Drop for Said<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(record) = self.0 {
-            record.own.why.set(ptr::null());
+        match self.0 {
+            Some(record) => record.own.why.set(ptr::null()),
+            None => os_waits::leave(),
         }
     }
 }

@@ -1,80 +1,149 @@
 //! Who holds a lock that is waited for, where the lock says so.
 //!
-//! The locks of this crate that their holder may lock again know the holder's
-//! number, C's locks what libc takes for one: a kernel thread's, or what a green
-//! thread has in its own thread-locals. What is not known is said to be unknown:
-//! the locks of std, above all, are one word that says only that they are held.
+//! The locks of this crate have a mark of who holds them alone, C's locks what
+//! libc takes for his number: a kernel thread's, or what a green thread has in its
+//! own thread-locals. What is not known is said to be unknown: who reads, and who
+//! holds the locks of std, each one word that says only that it is held.
+//!
+//! A mark is copied right after its waiter was seen. While the waiter and the one
+//! that is named stay as they are, he holds it.
 
+use super::scan::Sight;
 use super::view::{Holder, ThreadDump, WaitsFor};
 use crate::green::locals;
-use crate::sync::reentrant;
+use crate::green::os_waits::{self, OsWait};
+use crate::green::why::Kind;
+use crate::sync::{mutex, reentrant, turns};
+use crate::sys::tls::Block;
 use crate::sys::{peek, pthread};
 use std::collections::HashMap;
 
 /// Above this libc's numbers are green threads'.
 const KERNEL_MOST: u32 = 1 << 22;
 
-fn number(address: usize) -> Option<u32> {
-    let mut bytes = [0; 4];
-    peek::copy(address, &mut bytes).ok()?; // its lock may be gone by now
-    Some(u32::from_ne_bytes(bytes)).filter(|number| *number != 0)
+/// What a lock says of its holder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// See `current::mark`.
+    Thread(usize),
+    Green(u64),
+    /// As libc numbers threads.
+    Libc(u32),
+    Os,
 }
 
-/// Of the `ReentrantMutex` whose permit is at `permit`.
-pub(super) fn of_reentrant(permit: usize) -> Holder {
-    let mut bytes = [0; 8];
-    if peek::copy(permit + reentrant::OWNER_AT, &mut bytes).is_err() {
-        return Holder::Unknown;
-    }
-    match reentrant::who(u64::from_ne_bytes(bytes)) {
-        Some(Some(id)) => Holder::Green(id),
-        Some(None) => Holder::Os(None),
-        None => Holder::Unknown,
-    }
+/// What is known so far.
+#[derive(Default)]
+pub(super) struct Holders {
+    records: HashMap<usize, u64>,
+    /// Where the green threads have libc's numbers.
+    numbers: Vec<(u64, usize)>,
+    marks: HashMap<u64, Mark>,
 }
 
-/// Of the C mutex at `mutex`: a number that `Numbers::tell` tells apart.
-pub(super) fn of_mutex(mutex: usize) -> Holder {
-    number(mutex + pthread::OWNER).map_or(Holder::Unknown, |number| Holder::Os(Some(number)))
-}
-
-/// Likewise of who has the C lock at `lock` for writing.
-pub(super) fn of_lock(lock: usize) -> Holder {
-    number(lock + pthread::WRITER).map_or(Holder::Unknown, |number| Holder::Os(Some(number)))
-}
-
-/// Where the green threads have libc's numbers.
-pub(super) struct Numbers(Vec<(u64, usize)>);
-
-impl Numbers {
-    pub(super) fn new() -> Numbers {
-        Numbers(Vec::new())
+impl Holders {
+    /// Green thread `id` has that record, and its thread-locals there.
+    pub(super) fn note(&mut self, id: u64, record: usize, block: Option<Block>) {
+        self.records.insert(record, id);
+        let at = block.and_then(|block| locals::number_at(block.address()));
+        self.numbers.extend(at.map(|at| (id, at)));
     }
 
-    /// The green thread `id` has its thread-locals there.
-    pub(super) fn note(&mut self, id: u64, block: usize) {
-        self.0.extend(locals::number_at(block).map(|at| (id, at)));
+    /// It waits for this.
+    pub(super) fn waits(&mut self, id: u64, said: Option<(Kind, u64)>) {
+        if let Some(mark) = said.and_then(|(kind, what)| look(kind, what)) {
+            self.marks.insert(id, mark);
+        }
     }
 
-    /// Puts green threads for the numbers that are theirs.
+    pub(super) fn saw(&mut self, sight: &Sight) {
+        self.note(sight.owner.id, sight.owner.record.addr(), sight.block);
+        self.waits(sight.owner.id, sight.said);
+    }
+
+    /// Says it where it is known.
     pub(super) fn tell(&self, threads: &mut [ThreadDump]) {
-        let all = threads.iter_mut().flat_map(|thread| &mut thread.waits_for);
-        let holders = all.filter_map(|waits| match waits {
-            WaitsFor::Lock { holder, .. } => Some(holder),
-            _ => None,
-        });
-        let mut known: Option<HashMap<u32, u64>> = None;
-        for holder in holders {
-            if let Holder::Os(Some(number)) = *holder
-                && number >= KERNEL_MOST
-            {
-                let known = known.get_or_insert_with(|| self.read());
-                *holder = known.get(&number).map_or(Holder::Unknown, |id| Holder::Green(*id));
+        let (numbers, waiting) = (self.numbers(), os_waits::all());
+        for thread in threads {
+            let Some(mark) = self.marks.get(&thread.id) else { continue };
+            for waits in &mut thread.waits_for {
+                if let WaitsFor::Lock { holder, .. } = waits {
+                    *holder = self.holder(*mark, &numbers, &waiting);
+                }
             }
         }
     }
 
-    fn read(&self) -> HashMap<u32, u64> {
-        self.0.iter().filter_map(|(id, at)| Some((number(*at)?, *id))).collect()
+    /// Who holds what `id` waits for.
+    pub(super) fn of(&self, id: u64) -> Holder {
+        let mark = self.marks.get(&id);
+        mark.map_or(Holder::Unknown, |mark| self.holder(*mark, &self.numbers(), &[]))
     }
+
+    /// Likewise of what an OS thread waits for.
+    pub(super) fn of_os(&self, wait: &OsWait) -> Holder {
+        let mark = Kind::of_number(wait.kind).and_then(|kind| look(kind, wait.what));
+        let waiting = os_waits::all();
+        mark.map_or(Holder::Unknown, |mark| self.holder(mark, &self.numbers(), &waiting))
+    }
+
+    /// Whether what `id` waits for is held as it was noted.
+    pub(super) fn agree(&self, id: u64, (kind, what): (Kind, u64)) -> bool {
+        look(kind, what) == self.marks.get(&id).copied()
+    }
+
+    /// Which green thread libc knows by which number; asked for only if some lock
+    /// of C's names one.
+    fn numbers(&self) -> HashMap<u32, u64> {
+        let wanted = |mark: &Mark| matches!(mark, Mark::Libc(number) if *number >= KERNEL_MOST);
+        if !self.marks.values().any(wanted) {
+            return HashMap::new();
+        }
+        self.numbers.iter().filter_map(|(id, at)| Some((number(*at)?, *id))).collect()
+    }
+
+    fn holder(&self, mark: Mark, numbers: &HashMap<u32, u64>, waiting: &[OsWait]) -> Holder {
+        match mark {
+            Mark::Thread(odd) if odd % 2 == 1 => {
+                let it = waiting.iter().find(|wait| wait.mark == odd);
+                Holder::Os(it.map(|wait| wait.thread as u32))
+            }
+            Mark::Thread(record) => {
+                self.records.get(&record).map_or(Holder::Ended, |id| Holder::Green(*id))
+            }
+            Mark::Green(id) => Holder::Green(id),
+            Mark::Libc(number) if number < KERNEL_MOST => Holder::Os(Some(number)),
+            Mark::Libc(number) => {
+                numbers.get(&number).map_or(Holder::Unknown, |id| Holder::Green(*id))
+            }
+            Mark::Os => Holder::Os(None),
+        }
+    }
+}
+
+fn number(address: usize) -> Option<u32> {
+    let mut bytes = [0; 4];
+    peek::copy(address, &mut bytes).ok()?; // it may be gone by now
+    Some(u32::from_ne_bytes(bytes)).filter(|number| *number != 0)
+}
+
+fn word(address: usize) -> Option<u64> {
+    let mut bytes = [0; 8];
+    peek::copy(address, &mut bytes).ok()?;
+    Some(u64::from_ne_bytes(bytes)).filter(|word| *word != 0)
+}
+
+/// `None`: nobody is noted there.
+fn look(kind: Kind, what: u64) -> Option<Mark> {
+    let at = what as usize;
+    Some(match kind {
+        Kind::Mutex => Mark::Thread(word(at + mutex::HOLDER_AT)? as usize),
+        Kind::Turn => Mark::Thread(word(at + turns::WRITER_AT)? as usize),
+        Kind::Reentrant => {
+            reentrant::who(word(at + reentrant::OWNER_AT)?)?.map_or(Mark::Os, Mark::Green)
+        }
+        Kind::CMutex => Mark::Libc(number(at + pthread::OWNER)?),
+        Kind::CLock => Mark::Libc(number(at + pthread::WRITER)?),
+        _ => return None,
+    })
 }

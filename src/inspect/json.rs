@@ -93,6 +93,7 @@ fn write_waits(out: &mut String, waits: &WaitsFor) {
                 Holder::Green(id) => write!(out, "{id}}}"),
                 Holder::Os(Some(thread)) => write!(out, "\"OS thread {thread}\"}}"),
                 Holder::Os(None) => write!(out, "\"OS thread\"}}"),
+                Holder::Ended => write!(out, "\"ended\"}}"),
                 Holder::Unknown => write!(out, "null}}"),
             }
         }
@@ -102,6 +103,7 @@ fn write_waits(out: &mut String, waits: &WaitsFor) {
         WaitsFor::Event(at) => write!(out, "{{\"event\":{at}}}"),
         WaitsFor::Condition(at) => write!(out, "{{\"condition\":{at}}}"),
         WaitsFor::Group(at) => write!(out, "{{\"group\":{at}}}"),
+        WaitsFor::Scope => write!(out, "{{\"scope\":true}}"),
         WaitsFor::First(arms) => write!(out, "{{\"first_of\":{arms}}}"),
         WaitsFor::Time => write!(out, "{{\"time\":true}}"),
         WaitsFor::Unpark => write!(out, "{{\"unpark\":true}}"),

@@ -1,6 +1,6 @@
 //! Taking a dump.
 
-use super::holders::Numbers;
+use super::holders::Holders;
 use super::scan::{Scanner, Sight};
 use super::symbols::{Symbols, is_park};
 use super::view::{Dump, Frame, ThreadDump, ThreadState, WaitsFor, WorkerDump};
@@ -47,33 +47,37 @@ pub fn dump() -> Dump {
 }
 
 fn dump_here() -> Dump {
+    with_holders().0
+}
+
+/// And who holds what, as far as it is known.
+pub(super) fn with_holders() -> (Dump, Holders) {
     // On a green thread, if there are no other threads: what it reads blocks.
     let _inside = Inside::enter();
     let start = Instant::now();
     // In a fork's child there are no workers, and locks may be held for ever.
     let Some(runtime) = runtime::get().filter(|_| !runtime::is_forked()) else {
-        return Dump::default();
+        return Default::default();
     };
     let mut names = Names::new();
     let mut tables = Tables::read(start + TIME);
     let mut threads = Vec::new();
-    let mut numbers = Numbers::new();
+    let mut holders = Holders::default();
     let missed = Scanner::new(start + TIME).scan(|sight| {
-        if let Some(block) = sight.block {
-            numbers.note(sight.owner.id, block.address());
-        }
+        holders.saw(&sight);
         threads.push(thread(sight, runtime, &mut tables, &mut names));
     });
-    numbers.tell(&mut threads);
+    holders.tell(&mut threads);
     threads.sort_by_key(|thread| thread.id);
-    Dump {
+    let dump = Dump {
         workers: runtime.workers.iter().map(|w| worker(w, &threads)).collect(),
         not_started: runtime.injector.len()
             + runtime.workers.iter().map(|w| w.stealer.len()).sum::<usize>(),
         threads,
         missed,
         took: start.elapsed(),
-    }
+    };
+    (dump, holders)
 }
 
 fn worker(shared: &Shared, threads: &[ThreadDump]) -> WorkerDump {

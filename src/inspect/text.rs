@@ -140,6 +140,7 @@ impl Display for Holder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Holder::Unknown => f.write_str("nobody knows whom"),
+            Holder::Ended => f.write_str("a green thread that has ended"),
             Holder::Green(id) => write!(f, "#{id}"),
             Holder::Os(None) => f.write_str("an OS thread"),
             Holder::Os(Some(number)) => write!(f, "the OS thread {number}"),
@@ -170,6 +171,7 @@ impl Display for WaitsFor {
             WaitsFor::Event(at) => write!(f, "for an event at {at:#x}"),
             WaitsFor::Condition(at) => write!(f, "for a condition at {at:#x}"),
             WaitsFor::Group(at) => write!(f, "for the group at {at:#x}"),
+            WaitsFor::Scope => write!(f, "for the end of all in its scope"),
             WaitsFor::First(arms) => write!(f, "for the first of {arms} things"),
             WaitsFor::Time => write!(f, "asleep"),
             WaitsFor::Unpark => write!(f, "to be unparked"),

@@ -134,6 +134,8 @@ pub enum WaitsFor {
     Condition(usize),
     /// The end of all in the group or pool at this address.
     Group(usize),
+    /// The ends of all in its scope.
+    Scope,
     /// The first of so many things, in [`select!`](crate::select).
     First(usize),
     /// Nothing but its deadline.
@@ -150,6 +152,8 @@ pub enum Holder {
     Unknown,
     /// The green thread with this number.
     Green(u64),
+    /// A green thread that has ended: it forgot its guard.
+    Ended,
     /// An OS thread, with the kernel's number of it if that is known.
     Os(Option<u32>),
 }

@@ -1,7 +1,6 @@
 //! What a parked green thread waits for: by the runtime's tables, or by what it
 //! has said itself.
 
-use super::holders;
 use super::view::{Holder, WaitsFor};
 use crate::futex::table;
 use crate::green::why::Kind;
@@ -63,19 +62,19 @@ impl Tables {
     }
 }
 
-fn meaning(kind: Kind, what: u64) -> WaitsFor {
+/// Who holds a lock is said later (`holders.rs`).
+pub(super) fn meaning(kind: Kind, what: u64) -> WaitsFor {
     let at = what as usize;
-    let lock = |holder| WaitsFor::Lock { at, holder };
     match kind {
         Kind::Join => WaitsFor::Join(what),
         Kind::Job => WaitsFor::Job,
         Kind::PoolPlace => WaitsFor::PoolPlace,
         Kind::PoolEnd => WaitsFor::PoolEnd,
         Kind::Permit => WaitsFor::Permit(at),
-        Kind::Mutex | Kind::Turn => lock(Holder::Unknown),
-        Kind::Reentrant => lock(holders::of_reentrant(at)),
-        Kind::CMutex => lock(holders::of_mutex(at)),
-        Kind::CLock => lock(holders::of_lock(at)),
+        Kind::Mutex | Kind::Turn | Kind::Reentrant | Kind::CMutex | Kind::CLock => {
+            WaitsFor::Lock { at, holder: Holder::Unknown }
+        }
+        Kind::Scope => WaitsFor::Scope,
         Kind::Item => WaitsFor::Item(at),
         Kind::Room => WaitsFor::Room(at),
         Kind::Event => WaitsFor::Event(at),

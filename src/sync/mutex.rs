@@ -2,13 +2,19 @@
 
 use super::line::Outcome;
 use super::permits::Permits;
+use crate::green::current;
 use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+
+/// How far behind its permit a mutex has its holder's mark.
+pub(crate) const HOLDER_AT: usize = offset_of!(Mutex<()>, holder) - offset_of!(Mutex<()>, permit);
 
 /// A value that one thread at a time may use, green or not.
 ///
@@ -31,8 +37,12 @@ use std::time::Duration;
 /// greenroom::joinall(all.collect::<Vec<_>>());
 /// assert_eq!(*balance.lock(), 100);
 /// ```
+#[repr(C)] // for `HOLDER_AT`
 pub struct Mutex<T: ?Sized> {
     permit: Permits,
+    /// The mark of who holds it, for those who ask why nobody else can; 0 before it
+    /// is given up, so that one that stands there and has not run holds it still.
+    holder: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
@@ -44,7 +54,8 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 impl<T> Mutex<T> {
     /// Unlocked.
     pub const fn new(value: T) -> Mutex<T> {
-        Mutex { permit: Permits::new(1, 1).of(Kind::Mutex), value: UnsafeCell::new(value) }
+        let permit = Permits::new(1, 1).of(Kind::Mutex);
+        Mutex { permit, holder: AtomicUsize::new(0), value: UnsafeCell::new(value) }
     }
 
     /// The value.
@@ -85,6 +96,7 @@ impl<T: ?Sized> Mutex<T> {
 
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {
+        self.holder.store(current::mark(), Relaxed);
         MutexGuard { mutex: self, _thread: PhantomData }
     }
 
@@ -158,6 +170,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        self.mutex.holder.store(0, Relaxed);
         self.mutex.permit.release();
     }
 }

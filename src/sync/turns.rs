@@ -15,10 +15,13 @@
 
 use super::line::{Candidate, Line, Node, Outcome};
 use super::place::{self, Place};
+use crate::green::current;
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
 use crate::sys::quick::Quick;
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What one wants to do inside.
 #[derive(Clone, Copy)]
@@ -55,32 +58,49 @@ impl State {
 }
 
 /// See above.
-pub(super) struct Turns(Quick<State>);
+pub(super) struct Turns {
+    state: Quick<State>,
+    /// The mark of the one that writes, or 0, as a mutex has it.
+    writer: AtomicUsize,
+}
+
+/// Where.
+pub(crate) const WRITER_AT: usize = offset_of!(Turns, writer);
 
 impl Turns {
     /// Nobody inside.
     pub(super) const fn new() -> Turns {
-        Turns(Quick::new(State { readers: 0, writing: false, line: Line::new() }))
+        let state = State { readers: 0, writing: false, line: Line::new() };
+        Turns { state: Quick::new(state), writer: AtomicUsize::new(0) }
     }
 
     /// Enters, if it need not wait.
     #[inline]
     pub(super) fn try_enter(&self, turn: Turn) -> bool {
-        let mut state = self.0.lock();
-        state.line.is_empty() && state.admit(turn)
+        let mut state = self.state.lock();
+        state.line.is_empty() && state.admit(turn) && self.is_in(turn)
     }
 
     /// Enters, waiting at most until `deadline`; whether it did.
     #[inline]
     pub(super) fn enter(&self, turn: Turn, deadline: Option<Nanos>) -> bool {
-        self.try_enter(turn) || self.stand_in_line(turn, deadline)
+        self.try_enter(turn) || self.stand_in_line(turn, deadline) && self.is_in(turn)
+    }
+
+    /// It is inside.
+    #[inline]
+    fn is_in(&self, turn: Turn) -> bool {
+        if let Turn::Write = turn {
+            self.writer.store(current::mark(), Relaxed);
+        }
+        true
     }
 
     #[cold]
     fn stand_in_line(&self, turn: Turn, deadline: Option<Nanos>) -> bool {
         let node = Node::new(Wish { who: Waiting::current(), turn });
         {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             if state.line.is_empty() && state.admit(turn) {
                 return true;
             }
@@ -93,10 +113,13 @@ impl Turns {
     /// Leaves the inside.
     #[inline]
     pub(super) fn leave(&self, turn: Turn) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         match turn {
             Turn::Read => state.readers -= 1,
-            Turn::Write => state.writing = false,
+            Turn::Write => {
+                state.writing = false;
+                self.writer.store(0, Relaxed);
+            }
         }
         if !state.line.is_empty() {
             drop(state);
@@ -107,7 +130,7 @@ impl Turns {
     #[cold]
     fn let_in(&self) {
         loop {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             let Some(turn) = state.line.first().map(|wish| wish.turn) else { return };
             if !state.admit(turn) {
                 return;
@@ -133,7 +156,7 @@ impl Place<Wish> for Waits<'_> {
 
     fn leave(&self, node: &Node<Wish>) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
-        let left = unsafe { self.at.0.lock().line.leave(node) };
+        let left = unsafe { self.at.state.lock().line.leave(node) };
         if left {
             self.at.let_in();
         }

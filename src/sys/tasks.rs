@@ -52,7 +52,8 @@ impl Drop for Mark {
     }
 }
 
-fn me() -> i32 {
+/// The calling thread's number.
+pub(crate) fn me() -> i32 {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::gettid() }
 }

@@ -8,6 +8,7 @@ use crate::green::handle::GreenThread;
 use crate::green::limit::End;
 use crate::green::park::{Unparker, park};
 use crate::green::record::Record;
+use crate::green::why::{Kind, Why};
 use crate::sys::lock::Lock;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -118,6 +119,8 @@ impl Shared {
     /// Waits until all have ended, whatever happens; says whether the caller
     /// itself was to end meanwhile.
     pub(super) fn wait(&self) -> Option<End> {
+        let why = Why::new(Kind::Scope, 0);
+        let _said = why.say();
         let (mut end, mut killed) = (None, false);
         while !self.is_over() {
             if end.is_none() {
