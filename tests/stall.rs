@@ -1,23 +1,318 @@
-//! When everybody waits for another, it is said who waits for what.
+//! When everybody waits for another, it is said who waits for what, and where.
 
 mod common;
 
-use common::in_child;
+use common::{Ended, in_child};
+use greenroom::inspect::{StallReport, Waiter, WaitsFor, on_stall};
+use greenroom::queue::Queue;
+use greenroom::sync::{Barrier, Mutex, ReentrantMutex, RwLock};
+use greenroom::{Builder, JoinError, JoinHandle};
+use std::io;
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+
+const ONE: &[(&str, &str)] = &[("GREENROOM_WORKERS", "1")];
+const TWO: &[(&str, &str)] = &[("GREENROOM_WORKERS", "2")];
+
+/// Has the report name this line, with `$what`, as the next line does.
+macro_rules! expect_here {
+    () => {
+        println!("expect stall.rs:{}", line!() + 1)
+    };
+}
+
+/// Ends the process with `code` once `check` has seen the report.
+fn exit_when_told(code: i32, check: impl Fn(&StallReport) + Send + Sync + 'static) {
+    on_stall(move |report| {
+        check(report);
+        exit(code)
+    });
+}
+
+/// The process ended with 7, and what it expected to stand in the report does.
+#[track_caller]
+fn assert_told(ended: &Ended) {
+    assert_eq!(ended.status.code(), Some(7), "{ended}");
+    ended.assert_says("greenroom: stalled", 1);
+    let expected: Vec<_> =
+        ended.stdout.lines().filter_map(|line| line.split_once("expect ")).collect();
+    assert!(!expected.is_empty(), "{ended}");
+    for (_, text) in expected {
+        assert!(ended.stderr.contains(text), "{text:?} in {ended}");
+    }
+}
+
+fn named<T: Send + 'static>(name: &str, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let handle: io::Result<_> = Builder::new().name(name.into()).spawn(f);
+    handle.unwrap()
+}
 
 #[test]
-fn one_that_nobody_unparks() {
-    let ended = in_child(&[("GREENROOM_WORKERS", "2")], || {
-        // SAFETY: ends the process.
-        unsafe { libc::alarm(3) };
+fn two_locks_in_different_orders() {
+    let ended = in_child(TWO, || {
+        exit_when_told(7, |report| {
+            let ids = report.threads.iter().map(|t| Waiter::Green(t.id)).collect::<Vec<_>>();
+            assert_eq!(report.cycles, [ids]);
+        });
+        let (a, b) = (Arc::new(Mutex::new(1)), Arc::new(Mutex::new(2)));
+        let both = Arc::new(Barrier::new(2));
+        let (a2, b2, both2) = (a.clone(), b.clone(), both.clone());
+        let left = named("left", move || {
+            let _a = a.lock();
+            both.wait();
+            expect_here!();
+            drop(b.lock());
+        });
+        let right = named("right", move || {
+            let _b = b2.lock();
+            both2.wait();
+            expect_here!();
+            drop(a2.lock());
+        });
+        let (l, r) = (left.thread().id(), right.thread().id());
+        println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
+        println!("expect held by #{l} (#{l} 'left')");
+        println!("expect held by #{r} (#{r} 'right')");
+        println!("expect waits for the end of #{l} (#{l} 'left')");
+        left.join().unwrap();
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn a_getter_whom_nobody_gives_anything() {
+    let ended = in_child(ONE, || {
+        exit_when_told(7, |report| {
+            assert!(matches!(report.threads[0].waits_for[..], [WaitsFor::Item(_)]));
+            assert!(report.cycles.is_empty());
+        });
+        let queue = Queue::<i32>::new();
+        println!("expect spawned at tests/stall.rs:{}", line!() + 1);
+        let getter = greenroom::spawn(move || {
+            expect_here!();
+            queue.get().unwrap()
+        });
+        println!("expect for an item of the queue at 0x");
+        println!("expect 'main'");
+        getter.join().unwrap();
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn a_putter_into_a_full_queue() {
+    let ended = in_child(TWO, || {
+        exit_when_told(7, |_| {});
+        let queue = Queue::bounded(1);
+        greenroom::spawn(move || {
+            queue.put(1).unwrap();
+            expect_here!();
+            queue.put(2).unwrap()
+        });
+        println!("expect for room in the queue at 0x");
+        // The last one out is an OS thread that waits in a channel of std.
+        println!("expect for something of std's or libc's");
+        let (_keep, nothing) = mpsc::channel::<()>();
+        greenroom::patch::native(|| nothing.recv()).unwrap();
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn three_that_join_each_other_round() {
+    let ended = in_child(TWO, || {
+        exit_when_told(7, |report| assert_eq!(report.cycles[0].len(), 3));
+        // Each gets the next one's handle.
+        let queues: Vec<_> = (0..3).map(|_| Queue::<JoinHandle<()>>::new()).collect();
+        let handles: Vec<_> = (0..3)
+            .map(|n| {
+                let queue = queues[n].clone();
+                named(&format!("ring-{n}"), move || {
+                    let next = queue.get().unwrap();
+                    expect_here!();
+                    next.join().unwrap();
+                })
+            })
+            .collect();
+        let ids: Vec<_> = handles.iter().map(|h| h.thread().id()).collect();
+        println!("expect #{} 'ring-0' waits for the end of #{}", ids[0], ids[1]);
+        println!(
+            "expect deadlock: #{0} 'ring-0' waits for #{1} 'ring-1', which waits for #{2} \
+             'ring-2', which waits for #{0} 'ring-0'",
+            ids[0], ids[1], ids[2]
+        );
+        for (n, handle) in handles.into_iter().enumerate() {
+            queues[(n + 2) % 3].put(handle).unwrap();
+        }
+        greenroom::scope(|s| drop(s.spawn(greenroom::park)));
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn one_that_locks_again_what_it_holds() {
+    let ended = in_child(ONE, || {
+        exit_when_told(7, |report| assert_eq!(report.cycles[0].len(), 1));
+        let twice = greenroom::spawn(|| {
+            let mutex = Mutex::new(());
+            let _held = mutex.lock();
+            expect_here!();
+            drop(mutex.lock());
+        });
+        println!("expect deadlock: #{} waits for itself", twice.thread().id());
+        twice.join().unwrap();
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn a_writer_a_reentrant_one_and_main_itself() {
+    let ended = in_child(TWO, || {
+        exit_when_told(7, |report| {
+            let [cycle] = &report.cycles[..] else { panic!("{report}") };
+            assert!(
+                cycle
+                    .iter()
+                    .any(|w| matches!(w, Waiter::Os(id) if *id == unsafe { libc::getpid() }))
+            );
+            assert_eq!(cycle.len(), 3);
+        });
+        let table = Arc::new(RwLock::new(0));
+        let (outer, inner) = (Arc::new(ReentrantMutex::new(())), Arc::new(Mutex::new(())));
+        let all = Arc::new(Barrier::new(3));
+        let _inner = inner.lock(); // main's
+        let (t, i, a) = (table.clone(), inner.clone(), all.clone());
+        greenroom::spawn(move || {
+            let _written = t.write();
+            a.wait();
+            expect_here!();
+            drop(i.lock());
+        });
+        let (o, a) = (outer.clone(), all.clone());
+        greenroom::spawn(move || {
+            let _outer = o.lock();
+            a.wait();
+            expect_here!();
+            assert_eq!(*table.read(), 0);
+        });
+        all.wait();
+        println!("expect held by the OS thread {}", std::process::id());
+        drop(outer.lock());
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn locks_of_c_and_threads_of_std() {
+    let vars = [("GREENROOM_WORKERS", "2"), ("GREENROOM_THREAD_LOCALS", "own")];
+    let ended = in_child(&vars, || {
+        struct Lock(std::cell::UnsafeCell<libc::pthread_mutex_t>);
+        unsafe impl Sync for Lock {}
+        static LOCKS: [Lock; 2] =
+            [const { Lock(std::cell::UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER)) }; 2];
+        // SAFETY: a mutex that stays.
+        let lock = |n: usize| assert_eq!(unsafe { libc::pthread_mutex_lock(LOCKS[n].0.get()) }, 0);
+        greenroom::patch_all().unwrap();
+        exit_when_told(7, |report| assert_eq!(report.cycles[0].len(), 2));
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let two = [0, 1].map(|n| {
+            let both = both.clone();
+            let builder = thread::Builder::new().name(format!("std-{n}"));
+            builder.spawn(move || {
+                lock(n);
+                both.wait();
+                expect_here!();
+                lock(1 - n);
+            })
+        });
+        println!("expect 'std-0', which waits for");
+        println!("expect 'std-1', which waits for");
+        two.map(|thread| thread.unwrap().join().unwrap());
+    });
+    // `thread::join` of the main thread waits in libc.
+    assert_told(&ended);
+}
+
+#[test]
+fn joins_fail_if_that_was_chosen() {
+    let vars = [("GREENROOM_WORKERS", "2"), ("GREENROOM_ON_STALL", "error")];
+    let ended = in_child(&vars, || {
+        let queue = Queue::<i32>::new();
+        let stuck: Vec<_> = (0..3)
+            .map(|_| {
+                let queue = queue.clone();
+                greenroom::spawn(move || queue.get().unwrap())
+            })
+            .collect();
+        let first = greenroom::spawn(greenroom::park).join();
+        assert!(matches!(first, Err(JoinError::Stalled)), "{first:?}");
+        let all = greenroom::joinall(stuck);
+        assert!(all.iter().all(|r| matches!(r, Err(JoinError::Stalled))), "{all:?}");
+        // And what is not stuck goes on as ever.
+        assert_eq!(greenroom::spawn(|| 5).join().unwrap(), 5);
+        queue.put(1).unwrap();
+    });
+    ended.assert_success();
+    assert!(ended.stderr.contains("greenroom: stalled: 4 green threads"), "{ended}");
+}
+
+#[test]
+fn the_process_is_aborted_if_that_was_chosen() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_ON_STALL", "abort")];
+    let ended = in_child(&vars, || {
+        greenroom::scope(|s| {
+            s.spawn(greenroom::park);
+        });
+    });
+    ended.assert_signal(libc::SIGABRT);
+    ended.assert_says("greenroom: stalled: 1 green threads", 1);
+    ended.assert_says("stalled; aborting", 1);
+}
+
+#[test]
+fn a_callback_may_end_the_stall() {
+    let vars = [("GREENROOM_WORKERS", "2"), ("GREENROOM_ON_STALL", "abort")];
+    let ended = in_child(&vars, || {
         let green = greenroom::spawn(greenroom::park);
         let thread = green.thread().clone();
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(1));
-            drop(thread);
+        on_stall(move |_| thread.unpark());
+        green.join().unwrap();
+        // The next one is another stall.
+        let green = greenroom::spawn(greenroom::park);
+        let thread = green.thread().clone();
+        on_stall(move |report| {
+            assert_eq!(report.threads.len(), 1);
+            thread.request_kill();
+        });
+        assert!(green.join().unwrap_err().is_killed());
+    });
+    ended.assert_success();
+    ended.assert_says("greenroom: stalled", 2);
+}
+
+#[test]
+fn a_handler_of_a_signal_might_help() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_ON_STALL", "abort")];
+    let ended = in_child(&vars, || {
+        extern "C" fn handle(_: i32) {}
+        let handler: extern "C" fn(i32) = handle;
+        // SAFETY: a handler that does nothing.
+        unsafe { libc::signal(libc::SIGUSR1, handler as *const () as usize) };
+        let green = greenroom::spawn(greenroom::park);
+        let thread = green.thread().clone();
+        on_stall(move |report| {
+            assert_eq!(report.signals, [libc::SIGUSR1]);
+            let thread = thread.clone();
+            // Nothing is done about it, and then somebody does.
+            thread::spawn(move || {
+                greenroom::patch::native(|| thread::sleep(std::time::Duration::from_millis(50)));
+                thread.unpark();
+            });
         });
         green.join().unwrap();
     });
-    ended.assert_says("stalled", 1);
+    ended.assert_success();
+    ended.assert_says("unless the handler of a signal wakes one: SIGUSR1", 1);
 }

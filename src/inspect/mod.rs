@@ -16,6 +16,9 @@ mod text;
 mod json;
 mod take;
 mod signal;
+mod graph;
+mod stall;
+mod stall_text;
 #[cfg(feature = "tracing")]
 pub mod spans;
 mod monitor_report;
@@ -31,6 +34,7 @@ pub use monitor::{Monitor, monitor};
 pub use monitor_config::MonitorConfig;
 pub use monitor_report::{Doing, HogReport, LimitReport, Report, Resource};
 pub use signal::dump_on_signal;
+pub use stall::{OsThread, StallReport, Waiter, on_stall};
 pub use stats::{OffloadStats, StackStats, Stats, WorkerStats, stats};
 pub use take::dump;
 pub use view::{Dump, Frame, Holder, NoBacktrace, ThreadDump, ThreadState, WaitsFor, WorkerDump};

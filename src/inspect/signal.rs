@@ -8,6 +8,7 @@
 use super::take::dump;
 use crate::green::current::Native;
 use crate::sys::lock::Lock;
+use crate::sys::tasks::{self, Mark, Role};
 use crate::sys::{raw, real};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
@@ -64,7 +65,11 @@ pub fn dump_on_signal(signum: i32) -> io::Result<()> {
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     // SAFETY: a handler that does nothing but a system call.
     let set = unsafe { real::sigaction(signum, &action, ptr::null_mut()) };
-    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if set == 0 {
+        tasks::wakes_nobody(signum);
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// Starts the thread that writes a dump each time that the bell rings.
@@ -80,6 +85,7 @@ fn hang_bell() -> io::Result<i32> {
 
 fn answer(bell: OwnedFd) {
     let _native = Native::enter();
+    let _mark = Mark::new(Role::Ours);
     let bell = bell.into_raw_fd(); // never closed: the handler writes to it
     let mut count = [0_u8; 8];
     loop {

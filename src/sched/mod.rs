@@ -20,6 +20,7 @@ mod rings;
 pub(crate) mod fds;
 pub(crate) mod wait;
 pub(crate) mod rescue;
+pub(crate) mod joiners;
 pub(crate) mod stall;
 mod batch;
 mod search;

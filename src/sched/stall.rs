@@ -20,16 +20,17 @@
 //!
 //! | verdict | then |
 //! |---|---|
-//! | stalled | it is reported; nobody looks again before a green thread has run |
+//! | stalled | it is reported, on a thread of its own; nobody looks again before a green thread has run, or that thread is done |
+//! | still stalled then | the process is aborted, or joins fail, if that was chosen and no signal could help |
 //! | somebody waits for a descriptor | likewise nobody looks |
 //! | unsure: an OS thread does something else | look again after twice the time |
 //!
 //! The state that a verdict is about is known by the number of switches that all
 //! workers have made.
 
-use super::fds;
 use super::local::{Local, Shared};
 use super::runtime::{self, Runtime};
+use super::{fds, joiners};
 use crate::config::{self, OnStall};
 use crate::green::current::Native;
 use crate::green::report;
@@ -64,7 +65,7 @@ pub(super) struct Quiet {
 pub(super) static QUIET: Quiet = Quiet::new();
 
 /// Tells the users; see `inspect`. Called on a thread of its own, once per
-/// stall.
+/// stall; has somebody look again (`poke`) when it is done.
 type Teller = fn();
 static TELLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
@@ -110,9 +111,7 @@ impl Quiet {
             Verdict::Stalled => {
                 self.due.store(NEVER, Relaxed);
                 let state = self.switches.load(Relaxed);
-                if self.stalled.swap(state, AcqRel) != state {
-                    tell();
-                }
+                if self.stalled.swap(state, AcqRel) != state { tell() } else { act() }
             }
             Verdict::Awaited(fd) => {
                 self.witness.store(fd, Relaxed);
@@ -130,18 +129,32 @@ impl Quiet {
 /// An OS thread has waited for a while, for a green thread perhaps: has somebody
 /// look now, unless somebody is awake, who would look anyway.
 #[cold]
-pub(super) fn poke() {
+pub(crate) fn poke() {
     let Some(runtime) = runtime::get().filter(|_| !runtime::is_forked()) else { return };
     let asleep = runtime.workers.iter().all(|w| rests(w)) && has_any(runtime);
     if !asleep || fds::is_awaited(QUIET.witness.load(Relaxed)) {
         return;
     }
     QUIET.gap.store(FIRST, Relaxed);
-    // The caller needs a moment to get where it can be seen to wait.
+    // The caller needs a moment to get where it can be seen to wait, or to end.
     QUIET.due.store(clock::now() + SOON, Relaxed);
     if let Some(worker) = runtime.workers.iter().find(|w| w.sleep.claim_wake()) {
         worker.selector.wake();
     }
+}
+
+/// It was reported, and still is so.
+fn act() {
+    let what = config::on_stall();
+    if !matches!(what, OnStall::Abort | OnStall::Error) || !tasks::handled_signals().is_empty() {
+        return;
+    }
+    if what == OnStall::Abort {
+        report::say(b"greenroom: stalled; aborting, as was chosen\n");
+        // SAFETY: ends the process.
+        unsafe { libc::abort() }
+    }
+    joiners::fail_all();
 }
 
 /// Whether the worker sleeps until it is woken.

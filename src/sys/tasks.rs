@@ -12,6 +12,7 @@
 
 use super::lock::Lock;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One OS thread that waits for others, by its number, and how often it has
 /// left its core.
@@ -77,6 +78,15 @@ pub(crate) fn all_waiting() -> Option<Vec<Task>> {
     Some(found)
 }
 
+/// All threads but the runtime's own and the caller, with their names.
+pub(crate) fn others() -> Vec<(i32, String)> {
+    let ours = OURS.lock().clone();
+    let is_other = |id: &i32| *id != me() && ours.iter().all(|(ours, _)| ours != id);
+    let name = |id| fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
+    let ids = ids().unwrap_or_default().into_iter().filter(is_other);
+    ids.map(|id| (id, name(id).trim_end().to_owned())).collect()
+}
+
 /// The numbers of all threads. A thread that begins or ends meanwhile may keep
 /// the kernel from listing another, so they are counted as well.
 fn ids() -> Option<Vec<i32>> {
@@ -118,6 +128,14 @@ fn waits_for_others(call: &str, timed: bool, ids: &[i32]) -> bool {
     waits && here && (timeout == 0 || timed)
 }
 
+/// Signals whose handlers are the runtime's own, and wake nobody.
+static HARMLESS: AtomicU64 = AtomicU64::new(0);
+
+/// The handler of that signal wakes nobody.
+pub(crate) fn wakes_nobody(signal: i32) {
+    HARMLESS.fetch_or(1 << (signal - 1), Relaxed);
+}
+
 /// The signals that the program handles, but for those that its own faults
 /// raise and those that libc uses itself: their handlers may wake somebody.
 pub(crate) fn handled_signals() -> Vec<i32> {
@@ -134,7 +152,7 @@ pub(crate) fn handled_signals() -> Vec<i32> {
     ];
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let caught = field(&status, "SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
-    let caught = caught.unwrap_or(0);
+    let caught = caught.unwrap_or(0) & !HARMLESS.load(Relaxed);
     (1..=64).filter(|n| caught >> (n - 1) & 1 == 1 && !faults.contains(n)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::body::Packet;
 use super::join_state::JoinState;
-use super::join_wait::wait_or_end;
+use super::join_wait::{Waited, wait_or_end};
 use crate::error::JoinError;
 use crate::green::current;
 use crate::green::handle::GreenThread;
@@ -71,16 +71,18 @@ impl<T> JoinHandle<T> {
     /// threads, which park, and on OS threads, which block.
     ///
     /// # Errors
-    /// It panicked, or never ran, or is the calling green thread itself.
+    /// It panicked, or never ran, or is the calling green thread itself; or it
+    /// never ends (see [`OnStall`](crate::OnStall)).
     ///
     /// ```
     /// let failed = greenroom::spawn(|| panic!("no luck")).join().unwrap_err();
     /// assert_eq!(failed.to_string(), "the green thread panicked: no luck");
     /// ```
     pub fn join(self) -> Result<T, JoinError> {
-        match self.wait(None) {
+        match self.wait(None, true) {
             Waited::Done => self.take(),
             Waited::Itself => Err(JoinError::Itself),
+            Waited::Stalled => Err(JoinError::Stalled),
             Waited::TimedOut => unreachable!("there is no deadline"),
         }
     }
@@ -103,17 +105,17 @@ impl<T> JoinHandle<T> {
 
     /// As `join_timeout`, until `deadline`.
     pub(super) fn join_by(self, deadline: Nanos) -> Result<Result<T, JoinError>, Self> {
-        match self.wait(Some(deadline)) {
+        match self.wait(Some(deadline), false) {
             Waited::Done => Ok(self.take()),
             Waited::Itself => Ok(Err(JoinError::Itself)),
-            Waited::TimedOut => Err(self),
+            Waited::TimedOut | Waited::Stalled => Err(self),
         }
     }
 
     /// Waits as `join` does, at most until `deadline`, and leaves the result where
     /// it is.
     pub(super) fn wait_for_end(&mut self, deadline: Option<Nanos>) {
-        self.wait(deadline);
+        self.wait(deadline, false);
     }
 
     /// Has `who` told when `join` would return at once; false if it would now.
@@ -135,7 +137,7 @@ impl<T> JoinHandle<T> {
         unsafe { self.packet().join.give_up() };
     }
 
-    fn wait(&self, deadline: Option<Nanos>) -> Waited {
+    fn wait(&self, deadline: Option<Nanos>, may_fail: bool) -> Waited {
         let join = &self.packet().join;
         if join.is_done() {
             return Waited::Done;
@@ -144,8 +146,7 @@ impl<T> JoinHandle<T> {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.
-        let done = unsafe { wait_or_end(join, &self.thread.0, deadline) };
-        if done { Waited::Done } else { Waited::TimedOut }
+        unsafe { wait_or_end(join, &self.thread.0, deadline, may_fail) }
     }
 
     /// Whether it is the caller itself.
@@ -179,12 +180,6 @@ impl<T> JoinHandle<T> {
         }
         result.expect("a result is taken once")
     }
-}
-
-enum Waited {
-    Done,
-    TimedOut,
-    Itself,
 }
 
 impl<T> JoinHandle<T> {

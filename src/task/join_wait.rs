@@ -5,6 +5,7 @@ use crate::green::cancel::{park_or_end, raise};
 use crate::green::park::{Waiting, Wake, park};
 use crate::green::record::Record;
 use crate::green::why::{Kind, Why};
+use crate::sched::joiners::{self, Joiner};
 use crate::sys::clock::Nanos;
 
 /// That its end is waited for.
@@ -35,7 +36,18 @@ pub(super) unsafe fn wait_for(join: &JoinState, whose: &Record, deadline: Option
     }
 }
 
-/// As `wait_for`, but unwinds if the caller is killed.
+/// How a wait ended.
+pub(super) enum Waited {
+    Done,
+    TimedOut,
+    /// It would never end.
+    Stalled,
+    /// It would be for the caller's own end.
+    Itself,
+}
+
+/// As `wait_for`, but unwinds if the caller is killed, and if it `may_fail` tells
+/// when nothing can go on.
 ///
 /// # Safety
 /// As `wait_for`.
@@ -43,28 +55,32 @@ pub(super) unsafe fn wait_or_end(
     join: &JoinState,
     whose: &Record,
     deadline: Option<Nanos>,
-) -> bool {
+    may_fail: bool,
+) -> Waited {
     let why = why(whose);
     let _said = why.say();
     // SAFETY: the caller's promise.
     if !unsafe { join.wait(Waiting::current()) } {
-        return true;
+        return Waited::Done;
     }
+    let joiner = if may_fail && deadline.is_none() { joiners::enter() } else { None };
     loop {
         let wake = park_or_end(deadline);
         if join.has_come() {
-            return true;
+            return Waited::Done;
         }
-        if wake == Ok(Wake::Notified) {
+        let stalled = joiner.as_ref().is_some_and(Joiner::is_stalled);
+        if wake == Ok(Wake::Notified) && !stalled {
             continue;
         }
         // SAFETY: it waits.
         if !unsafe { join.give_up() } {
-            return true; // the result was first, and `give_up` has waited for it
+            return Waited::Done; // the result was first, and `give_up` has waited for it
         }
         match wake {
             Err(end) => raise(end),
-            Ok(_) => return false,
+            Ok(_) if stalled => return Waited::Stalled,
+            Ok(_) => return Waited::TimedOut,
         }
     }
 }

@@ -1,0 +1,125 @@
+//! Telling that nothing can go on: everybody waits for another. `sched/stall.rs`
+//! says how that is found.
+
+use super::graph::Graph;
+pub use super::graph::Waiter;
+use super::take::with_holders;
+use super::view::{ThreadDump, WaitsFor};
+use super::waits::meaning;
+use crate::green::os_waits;
+use crate::green::report::say;
+use crate::sched::stall;
+use crate::sys::lock::Lock;
+use crate::sys::tasks;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Who waits for what, when nothing can go on.
+///
+/// As text (`Display`) it is what stands on stderr.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct StallReport {
+    /// All green threads, by their numbers.
+    pub threads: Vec<ThreadDump>,
+    /// The OS threads, but for the runtime's own.
+    pub os_threads: Vec<OsThread>,
+    /// Each waits for the next one, and the last for the first.
+    pub cycles: Vec<Vec<Waiter>>,
+    /// Signals whose handlers might still wake somebody. Without any, it is
+    /// certain that nothing goes on.
+    pub signals: Vec<i32>,
+}
+
+/// An OS thread in a [`StallReport`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OsThread {
+    /// As the kernel numbers it.
+    pub id: i32,
+    /// Its name.
+    pub name: String,
+    /// What it waits for, if it waits in greenroom's own calls: join, locks,
+    /// queues. Else it waits in a lock or channel of std or libc, and whose turn
+    /// it is there nobody knows.
+    pub waits_for: Option<WaitsFor>,
+}
+
+type Callback = Arc<dyn Fn(&StallReport) + Send + Sync>;
+
+static CALLBACK: Lock<Option<Callback>> = Lock::new(None);
+
+/// Has `callback` called, beside the report on stderr, each time that nothing in
+/// the process can go on: every green thread and every OS thread waits for
+/// another. It replaces an earlier one.
+///
+/// It is called on an OS thread of its own, on which it may do anything: wake or
+/// kill somebody, write a log, end the process.
+///
+/// There are no false alarms: timers, descriptors, children, work on OS threads,
+/// and OS threads that do anything but wait at a lock or a futex without a
+/// deadline are all seen. Only the handler of a signal might still wake somebody
+/// (see [`StallReport::signals`]). On the other hand two green threads that wait
+/// for the two ends of one pipe do not count as a stall.
+///
+/// What else happens then, and whether anybody looks at all, is a setting:
+/// [`OnStall`](crate::OnStall).
+///
+/// ```
+/// use greenroom::inspect::{WaitsFor, on_stall};
+/// on_stall(|report| {
+///     let forgotten = report.threads.iter().find(|t| t.name.as_deref() == Some("forgotten"));
+///     assert_eq!(forgotten.unwrap().waits_for, [WaitsFor::Unpark]);
+///     std::process::exit(0)
+/// });
+/// let builder = greenroom::Builder::new().name("forgotten".into());
+/// builder.spawn(greenroom::park)?.join().unwrap(); // nobody unparks it
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn on_stall(callback: impl Fn(&StallReport) + Send + Sync + 'static) {
+    let callback: Callback = Arc::new(callback);
+    let before = CALLBACK.lock().replace(callback);
+    drop(before);
+}
+
+/// Before `main`: the layers below know nothing of reports.
+#[used]
+#[cfg(not(miri))]
+#[unsafe(link_section = ".init_array")]
+static HANG_UP: extern "C" fn() = hang_up;
+
+extern "C" fn hang_up() {
+    stall::told_by(tell);
+}
+
+/// On an OS thread of its own.
+fn tell() {
+    let report = report();
+    // Not by std's stderr, whose lock one of them may hold.
+    say(report.to_string().as_bytes());
+    let callback = CALLBACK.lock().clone();
+    if let Some(callback) = callback {
+        let done = catch_unwind(AssertUnwindSafe(|| callback(&report)));
+        done.unwrap_or_else(std::mem::forget); // the hook has reported it
+    }
+    stall::poke();
+}
+
+fn report() -> StallReport {
+    let (dump, holders) = with_holders();
+    let waits = os_waits::all();
+    let mut graph = Graph::default();
+    graph.add_all(&dump.threads);
+    let mut os_threads = Vec::new();
+    for (id, name) in tasks::others() {
+        let wait = waits.iter().find(|wait| wait.thread == id);
+        let waits_for = wait.map(|wait| match meaning((wait.kind, wait.what)) {
+            WaitsFor::Lock { at, .. } => WaitsFor::Lock { at, held_by: holders.of(wait) },
+            other => other,
+        });
+        graph.add(Waiter::Os(id), waits_for.as_slice());
+        os_threads.push(OsThread { id, name, waits_for });
+    }
+    let signals = tasks::handled_signals();
+    StallReport { threads: dump.threads, os_threads, cycles: graph.cycles(), signals }
+}

@@ -1,0 +1,142 @@
+//! A stall as text: the cycles first, then those in them, then the others.
+
+use super::graph::{Waiter, whom};
+use super::stall::{OsThread, StallReport};
+use super::view::{Frame, NoBacktrace, ThreadDump};
+use std::fmt::{self, Display, Formatter};
+
+/// So many threads have a paragraph of their own.
+const NAMED: usize = 40;
+/// So many calls of each are shown.
+const CALLS: usize = 6;
+
+impl Display for StallReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let count = self.threads.len();
+        writeln!(f, "greenroom: stalled: {count} green threads, and nothing can go on:")?;
+        writeln!(f, "every thread waits for another one")?;
+        if !self.signals.is_empty() {
+            let names: Vec<_> = self.signals.iter().map(|signal| name(*signal)).collect();
+            writeln!(f, "(unless the handler of a signal wakes one: {})", names.join(", "))?;
+        }
+        for cycle in &self.cycles {
+            self.write_cycle(f, cycle)?;
+        }
+        let mut threads: Vec<&ThreadDump> = self.threads.iter().collect();
+        threads.sort_by_key(|thread| !self.is_in_cycle(thread.id));
+        for thread in threads.iter().take(NAMED) {
+            self.write_thread(f, thread)?;
+        }
+        if threads.len() > NAMED {
+            writeln!(f, "\nand {} more green threads", threads.len() - NAMED)?;
+        }
+        if !self.os_threads.is_empty() {
+            writeln!(f)?;
+        }
+        self.os_threads.iter().take(NAMED).try_for_each(|thread| self.write_os(f, thread))
+    }
+}
+
+impl StallReport {
+    fn is_in_cycle(&self, id: u64) -> bool {
+        self.cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(id)))
+    }
+
+    fn thread(&self, id: u64) -> Option<&ThreadDump> {
+        let at = self.threads.binary_search_by_key(&id, |thread| thread.id).ok()?;
+        Some(&self.threads[at])
+    }
+
+    /// With its name, if it has one.
+    fn call(&self, who: Waiter) -> String {
+        match who {
+            Waiter::Green(id) => match self.thread(id).and_then(|t| t.name.as_ref()) {
+                Some(name) => format!("#{id} '{name}'"),
+                None => format!("#{id}"),
+            },
+            Waiter::Os(id) => match self.os_threads.iter().find(|thread| thread.id == id) {
+                Some(thread) => format!("OS thread {id} '{}'", thread.name),
+                None => format!("OS thread {id}"),
+            },
+        }
+    }
+
+    fn write_cycle(&self, f: &mut Formatter<'_>, cycle: &[Waiter]) -> fmt::Result {
+        let Some(first) = cycle.first() else { return Ok(()) };
+        write!(f, "deadlock: {}", self.call(*first))?;
+        match cycle {
+            [_] => return writeln!(f, " waits for itself"),
+            [_, second, rest @ ..] => {
+                write!(f, " waits for {}", self.call(*second))?;
+                for next in rest {
+                    write!(f, ", which waits for {}", self.call(*next))?;
+                }
+            }
+            [] => {}
+        }
+        writeln!(f, ", which waits for {}", self.call(*first))
+    }
+
+    fn write_thread(&self, f: &mut Formatter<'_>, thread: &ThreadDump) -> fmt::Result {
+        write!(f, "\n{} waits", self.call(Waiter::Green(thread.id)))?;
+        for (number, waits) in thread.waits_for.iter().enumerate() {
+            write!(f, "{} {waits}", if number == 0 { "" } else { "," })?;
+        }
+        // The text has the number; its name is more.
+        if let Some(whom @ Waiter::Green(id)) = whom(&thread.waits_for) {
+            match self.thread(id) {
+                Some(other) if other.name.is_some() => write!(f, " ({})", self.call(whom))?,
+                Some(_) => {}
+                None => write!(f, " (which has not started)")?,
+            }
+        }
+        match thread.spawned_at {
+            Some(place) => writeln!(f, "; spawned at {place}")?,
+            None => writeln!(f, "; made by pthread_create")?,
+        }
+        match &thread.backtrace {
+            Ok(frames) => frames.iter().take(CALLS).try_for_each(|frame| write_call(f, frame)),
+            Err(NoBacktrace::Fresh) => Ok(()),
+            Err(why) => writeln!(f, "    no backtrace: {why}"),
+        }
+    }
+
+    fn write_os(&self, f: &mut Formatter<'_>, thread: &OsThread) -> fmt::Result {
+        write!(f, "OS thread {} '{}' waits", thread.id, thread.name)?;
+        match &thread.waits_for {
+            None => return writeln!(f, " for something of std's or libc's"),
+            Some(waits) => write!(f, " {waits}")?,
+        }
+        match whom(thread.waits_for.as_slice()) {
+            Some(whom) => writeln!(f, " ({})", self.call(whom)),
+            None => writeln!(f),
+        }
+    }
+}
+
+fn write_call(f: &mut Formatter<'_>, frame: &Frame) -> fmt::Result {
+    write!(f, "    in {}", frame.function)?;
+    match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => writeln!(f, " at {}:{line}", file.display()),
+        (Some(file), None) => writeln!(f, " at {}", file.display()),
+        _ => writeln!(f),
+    }
+}
+
+/// The usual ones have names.
+fn name(signal: i32) -> String {
+    let known = [
+        (libc::SIGHUP, "SIGHUP"),
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGQUIT, "SIGQUIT"),
+        (libc::SIGUSR1, "SIGUSR1"),
+        (libc::SIGUSR2, "SIGUSR2"),
+        (libc::SIGALRM, "SIGALRM"),
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGCHLD, "SIGCHLD"),
+        (libc::SIGPROF, "SIGPROF"),
+        (libc::SIGURG, "SIGURG"),
+    ];
+    let found = known.iter().find(|(number, _)| *number == signal);
+    found.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).into())
+}
