@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ended, in_child};
+use common::{Ended, in_child, os_thread, until};
 use greenroom::inspect::{StallReport, Waiter, WaitsFor, on_stall};
 use greenroom::queue::Queue;
 use greenroom::sync::{Barrier, Mutex, ReentrantMutex, RwLock};
@@ -95,7 +95,8 @@ fn a_getter_whom_nobody_gives_anything() {
             queue.get().unwrap()
         });
         println!("expect for an item of the queue at 0x");
-        println!("expect 'main'");
+        println!("expect OS thread {} '", os_thread());
+        println!("expect waits for the end of #1");
         getter.join().unwrap();
     });
     assert_told(&ended);
@@ -146,6 +147,7 @@ fn three_that_join_each_other_round() {
         for (n, handle) in handles.into_iter().enumerate() {
             queues[(n + 2) % 3].put(handle).unwrap();
         }
+        println!("expect waits for the end of all in its scope");
         greenroom::scope(|s| drop(s.spawn(greenroom::park)));
     });
     assert_told(&ended);
@@ -170,13 +172,10 @@ fn one_that_locks_again_what_it_holds() {
 #[test]
 fn a_writer_a_reentrant_one_and_main_itself() {
     let ended = in_child(TWO, || {
-        exit_when_told(7, |report| {
+        let main = os_thread();
+        exit_when_told(7, move |report| {
             let [cycle] = &report.cycles[..] else { panic!("{report}") };
-            assert!(
-                cycle
-                    .iter()
-                    .any(|w| matches!(w, Waiter::Os(id) if *id == unsafe { libc::getpid() }))
-            );
+            assert!(cycle.contains(&Waiter::Os(main)));
             assert_eq!(cycle.len(), 3);
         });
         let table = Arc::new(RwLock::new(0));
@@ -198,7 +197,7 @@ fn a_writer_a_reentrant_one_and_main_itself() {
             assert_eq!(*table.read(), 0);
         });
         all.wait();
-        println!("expect held by the OS thread {}", std::process::id());
+        println!("expect held by the OS thread {main}");
         drop(outer.lock());
     });
     assert_told(&ended);
@@ -209,6 +208,7 @@ fn locks_of_c_and_threads_of_std() {
     let vars = [("GREENROOM_WORKERS", "2"), ("GREENROOM_THREAD_LOCALS", "own")];
     let ended = in_child(&vars, || {
         struct Lock(std::cell::UnsafeCell<libc::pthread_mutex_t>);
+        // SAFETY: a mutex is there to be shared.
         unsafe impl Sync for Lock {}
         static LOCKS: [Lock; 2] =
             [const { Lock(std::cell::UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER)) }; 2];
@@ -227,11 +227,9 @@ fn locks_of_c_and_threads_of_std() {
                 lock(1 - n);
             })
         });
-        println!("expect 'std-0', which waits for");
-        println!("expect 'std-1', which waits for");
-        two.map(|thread| thread.unwrap().join().unwrap());
+        println!("expect 'std-0' waits for #2 'std-1', which waits for #1 'std-0'");
+        two.into_iter().for_each(|thread| thread.unwrap().join().unwrap());
     });
-    // `thread::join` of the main thread waits in libc.
     assert_told(&ended);
 }
 
@@ -255,7 +253,7 @@ fn joins_fail_if_that_was_chosen() {
         queue.put(1).unwrap();
     });
     ended.assert_success();
-    assert!(ended.stderr.contains("greenroom: stalled: 4 green threads"), "{ended}");
+    assert!(ended.stderr.contains("(4 green, "), "{ended}");
 }
 
 #[test]
@@ -267,7 +265,7 @@ fn the_process_is_aborted_if_that_was_chosen() {
         });
     });
     ended.assert_signal(libc::SIGABRT);
-    ended.assert_says("greenroom: stalled: 1 green threads", 1);
+    ended.assert_says("(1 green, ", 1);
     ended.assert_says("stalled; aborting", 1);
 }
 
@@ -315,4 +313,37 @@ fn a_handler_of_a_signal_might_help() {
     });
     ended.assert_success();
     ended.assert_says("unless the handler of a signal wakes one: SIGUSR1", 1);
+}
+
+#[test]
+fn a_deadlock_while_others_run() {
+    let ended = in_child(TWO, || {
+        exit_when_told(7, |report| {
+            assert!(report.others_run);
+            let ids = report.threads.iter().map(|t| Waiter::Green(t.id)).collect::<Vec<_>>();
+            assert_eq!(report.cycles, [ids]);
+            println!("expect deadlock, while others still run");
+            eprintln!("greenroom: stalled"); // as the check has it
+        });
+        let busy = greenroom::spawn(|| until(|| false));
+        let (a, b) = (Arc::new(Mutex::new(1)), Arc::new(ReentrantMutex::new(2)));
+        let both = Arc::new(Barrier::new(2));
+        let (a2, b2, both2) = (a.clone(), b.clone(), both.clone());
+        let left = named("left", move || {
+            let _a = a.lock();
+            both.wait();
+            expect_here!();
+            drop(b.lock());
+        });
+        let right = named("right", move || {
+            let _b = b2.lock();
+            both2.wait();
+            expect_here!();
+            drop(a2.lock());
+        });
+        let (l, r) = (left.thread().id(), right.thread().id());
+        println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
+        busy.join().unwrap();
+    });
+    assert_told(&ended);
 }

@@ -232,3 +232,30 @@ fn whoever_does_not_want_to_know() {
     ended.assert_success();
     ended.assert_says("stalled", 0);
 }
+
+#[test]
+fn locks_in_good_order_and_tries_in_any() {
+    quiet(in_child(&workers("2"), || {
+        let locks = std::sync::Arc::new([const { greenroom::sync::Mutex::new(0) }; 3]);
+        let end = Instant::now() + LONG * 12;
+        let busy = (0..12).map(|n| {
+            let locks = locks.clone();
+            greenroom::spawn(move || {
+                while Instant::now() < end {
+                    let (first, then) = if n % 3 == 0 { (2, 0) } else { (n % 2, 2) };
+                    let held = locks[first].lock();
+                    if first == 2 {
+                        // Against the order: this must not wait for ever.
+                        drop(locks[then].try_lock_for(Duration::from_millis(2)));
+                    } else {
+                        *locks[then].lock() += 1;
+                    }
+                    greenroom::yield_now();
+                    drop(held);
+                    greenroom::sleep(Duration::from_micros(50));
+                }
+            })
+        });
+        greenroom::joinall(busy.collect::<Vec<_>>()).into_iter().for_each(|r| r.unwrap());
+    }));
+}

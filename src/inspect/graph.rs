@@ -25,8 +25,8 @@ pub(super) struct Graph(HashMap<Waiter, Waiter>);
 pub(super) fn whom(waits: &[WaitsFor]) -> Option<Waiter> {
     match waits {
         [WaitsFor::Join(id)] => Some(Waiter::Green(*id)),
-        [WaitsFor::Lock { held_by: Some(Holder::Green(id)), .. }] => Some(Waiter::Green(*id)),
-        [WaitsFor::Lock { held_by: Some(Holder::Os(Some(id))), .. }] => Some(Waiter::Os(*id)),
+        [WaitsFor::Lock { holder: Holder::Green(id), .. }] => Some(Waiter::Green(*id)),
+        [WaitsFor::Lock { holder: Holder::Os(Some(id)), .. }] => Some(Waiter::Os(*id as i32)),
         _ => None,
     }
 }
@@ -98,12 +98,12 @@ mod tests {
 
     #[test]
     fn only_what_is_known_leads_on() {
-        let held_by = |held_by| [WaitsFor::Lock { at: 1, held_by }];
-        assert_eq!(whom(&held_by(Some(Holder::Green(1)))), Some(Green(1)));
-        assert_eq!(whom(&held_by(Some(Holder::Os(Some(7))))), Some(Os(7)));
-        assert_eq!(whom(&held_by(Some(Holder::Os(None)))), None);
-        assert_eq!(whom(&held_by(Some(Holder::Ended))), None);
-        assert_eq!(whom(&held_by(None)), None);
+        let held_by = |holder| [WaitsFor::Lock { at: 1, holder }];
+        assert_eq!(whom(&held_by(Holder::Green(1))), Some(Green(1)));
+        assert_eq!(whom(&held_by(Holder::Os(Some(7)))), Some(Os(7)));
+        assert_eq!(whom(&held_by(Holder::Os(None))), None);
+        assert_eq!(whom(&held_by(Holder::Ended)), None);
+        assert_eq!(whom(&held_by(Holder::Unknown)), None);
         assert_eq!(whom(&[WaitsFor::Item(1)]), None);
         assert_eq!(whom(&[WaitsFor::Join(1), WaitsFor::Join(2)]), None, "either will do");
     }

@@ -74,10 +74,10 @@ impl Holders {
         }
     }
 
-    /// Who holds what `id` waits for.
-    pub(super) fn of(&self, id: u64) -> Holder {
-        let mark = self.marks.get(&id);
-        mark.map_or(Holder::Unknown, |mark| self.holder(*mark, &self.numbers(), &[]))
+    /// Who holds what each waits for, by the waiters' numbers.
+    pub(super) fn all(&self) -> HashMap<u64, Holder> {
+        let numbers = self.numbers();
+        self.marks.iter().map(|(id, mark)| (*id, self.holder(*mark, &numbers, &[]))).collect()
     }
 
     /// Likewise of what an OS thread waits for.

@@ -95,7 +95,7 @@ impl Scanner {
     }
 
     /// `None`: it has ended, or cannot be trusted.
-    fn look(&mut self, slot: Slot, owner: Owner) -> Option<Sight> {
+    pub(super) fn look(&mut self, slot: Slot, owner: Owner) -> Option<Sight> {
         let tag = slot.tag();
         let mut record = Snapshot::new();
         let address = owner.record.addr();

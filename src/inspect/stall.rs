@@ -1,16 +1,18 @@
 //! Telling that nothing can go on: everybody waits for another. `sched/stall.rs`
 //! says how that is found.
 
+use super::deadlock;
 use super::graph::Graph;
 pub use super::graph::Waiter;
 use super::take::with_holders;
 use super::view::{ThreadDump, WaitsFor};
 use super::waits::meaning;
-use crate::green::os_waits;
+use crate::green::os_waits::{self, OsWait};
 use crate::green::report::say;
+use crate::green::why::Kind;
 use crate::sched::stall;
 use crate::sys::lock::Lock;
-use crate::sys::tasks;
+use crate::sys::tasks::{self, Mark, Role};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -20,10 +22,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StallReport {
-    /// All green threads, by their numbers.
+    /// All green threads, by their numbers; or those in the cycles.
     pub threads: Vec<ThreadDump>,
     /// The OS threads, but for the runtime's own.
     pub os_threads: Vec<OsThread>,
+    /// Others still run: these here are only those that wait for each other's
+    /// locks or ends, in a cycle.
+    pub others_run: bool,
     /// Each waits for the next one, and the last for the first.
     pub cycles: Vec<Vec<Waiter>>,
     /// Signals whose handlers might still wake somebody. Without any, it is
@@ -50,8 +55,11 @@ type Callback = Arc<dyn Fn(&StallReport) + Send + Sync>;
 static CALLBACK: Lock<Option<Callback>> = Lock::new(None);
 
 /// Has `callback` called, beside the report on stderr, each time that nothing in
-/// the process can go on: every green thread and every OS thread waits for
-/// another. It replaces an earlier one.
+/// the process can go on, because every green thread and every OS thread waits for
+/// another; and when green threads wait for each other's locks or ends while
+/// others still run ([`StallReport::others_run`]), which is looked for while
+/// something happens, ever more rarely, up to once a minute. It replaces an
+/// earlier one.
 ///
 /// It is called on an OS thread of its own, on which it may do anything: wake or
 /// kill somebody, write a log, end the process.
@@ -89,20 +97,44 @@ pub fn on_stall(callback: impl Fn(&StallReport) + Send + Sync + 'static) {
 static HANG_UP: extern "C" fn() = hang_up;
 
 extern "C" fn hang_up() {
-    stall::told_by(tell);
+    stall::told_by(tell, tell_of_cycles);
 }
 
 /// On an OS thread of its own.
 fn tell() {
+    let mark = Mark::new(Role::Ours);
     let report = report();
-    // Not by std's stderr, whose lock one of them may hold.
+    say_it(&report, mark);
+    stall::poke();
+}
+
+/// Likewise: says which cycles there are that were not told of yet.
+fn tell_of_cycles() {
+    static TOLD: Lock<Vec<Vec<Waiter>>> = Lock::new(Vec::new());
+    let mark = Mark::new(Role::Ours);
+    let mut cycles = deadlock::seek();
+    let told = TOLD.lock().clone();
+    cycles.retain(|cycle| !told.contains(cycle));
+    if cycles.is_empty() {
+        return;
+    }
+    TOLD.lock().extend_from_slice(&cycles);
+    let mut threads = with_holders().0.threads;
+    threads.retain(|t| cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(t.id))));
+    let report = StallReport { threads, cycles, others_run: true, ..StallReport::default() };
+    say_it(&report, mark);
+}
+
+/// On stderr, but not by std's, whose lock one of them may hold; and to the
+/// callback, which is the user's, and no part of the runtime.
+fn say_it(report: &StallReport, mark: Mark) {
     say(report.to_string().as_bytes());
+    drop(mark);
     let callback = CALLBACK.lock().clone();
     if let Some(callback) = callback {
-        let done = catch_unwind(AssertUnwindSafe(|| callback(&report)));
+        let done = catch_unwind(AssertUnwindSafe(|| callback(report)));
         done.unwrap_or_else(std::mem::forget); // the hook has reported it
     }
-    stall::poke();
 }
 
 fn report() -> StallReport {
@@ -113,13 +145,15 @@ fn report() -> StallReport {
     let mut os_threads = Vec::new();
     for (id, name) in tasks::others() {
         let wait = waits.iter().find(|wait| wait.thread == id);
-        let waits_for = wait.map(|wait| match meaning((wait.kind, wait.what)) {
-            WaitsFor::Lock { at, .. } => WaitsFor::Lock { at, held_by: holders.of(wait) },
-            other => other,
-        });
+        let what = |wait: &OsWait| match meaning(Kind::of_number(wait.kind)?, wait.what) {
+            WaitsFor::Lock { at, .. } => Some(WaitsFor::Lock { at, holder: holders.of_os(wait) }),
+            other => Some(other),
+        };
+        let waits_for = wait.and_then(what);
         graph.add(Waiter::Os(id), waits_for.as_slice());
         os_threads.push(OsThread { id, name, waits_for });
     }
     let signals = tasks::handled_signals();
-    StallReport { threads: dump.threads, os_threads, cycles: graph.cycles(), signals }
+    let cycles = graph.cycles();
+    StallReport { threads: dump.threads, os_threads, cycles, signals, others_run: false }
 }

@@ -12,9 +12,16 @@ const CALLS: usize = 6;
 
 impl Display for StallReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let count = self.threads.len();
-        writeln!(f, "greenroom: stalled: {count} green threads, and nothing can go on:")?;
-        writeln!(f, "every thread waits for another one")?;
+        let (green, os) = (self.threads.len(), self.os_threads.len());
+        if self.others_run {
+            writeln!(f, "greenroom: deadlock, while others still run")?;
+        } else {
+            writeln!(
+                f,
+                "greenroom: stalled: nothing can go on, everybody waits for another \
+                 ({green} green, {os} OS threads)"
+            )?;
+        }
         if !self.signals.is_empty() {
             let names: Vec<_> = self.signals.iter().map(|signal| name(*signal)).collect();
             writeln!(f, "(unless the handler of a signal wakes one: {})", names.join(", "))?;

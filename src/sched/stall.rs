@@ -25,6 +25,9 @@
 //! | somebody waits for a descriptor | likewise nobody looks |
 //! | unsure: an OS thread does something else | look again after twice the time |
 //!
+//! Besides, now and then, somebody looks for cycles among those that wait while
+//! others run (`inspect/deadlock.rs`).
+//!
 //! The state that a verdict is about is known by the number of switches that all
 //! workers have made.
 
@@ -46,6 +49,9 @@ const FIRST: Nanos = 5_000_000;
 const SOON: Nanos = 500_000;
 /// The most between two looks.
 const MOST: Nanos = 10_000_000_000;
+/// How long after the start to look for cycles, and the most between two looks.
+const CYCLES_FIRST: Nanos = 100_000_000;
+const CYCLES_MOST: Nanos = 60_000_000_000;
 /// No time: there is nothing to wake up for.
 pub(super) const NEVER: Nanos = Nanos::MAX;
 
@@ -60,6 +66,9 @@ pub(super) struct Quiet {
     witness: AtomicI32,
     /// The last state that was found to be stalled.
     stalled: AtomicU64,
+    /// When to look for cycles, and how long after that again.
+    cycles_at: AtomicU64,
+    cycles_gap: AtomicU64,
 }
 
 pub(super) static QUIET: Quiet = Quiet::new();
@@ -68,10 +77,13 @@ pub(super) static QUIET: Quiet = Quiet::new();
 /// stall; has somebody look again (`poke`) when it is done.
 type Teller = fn();
 static TELLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// Likewise of cycles among those that wait, while others run.
+static CYCLES: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Says who tells of stalls. At any time, also before `main`.
-pub(crate) fn told_by(teller: Teller) {
-    TELLER.store(teller as *mut (), Release);
+/// Says who tells of stalls, and of cycles. At any time, also before `main`.
+pub(crate) fn told_by(stalls: Teller, cycles: Teller) {
+    TELLER.store(stalls as *mut (), Release);
+    CYCLES.store(cycles as *mut (), Release);
 }
 
 impl Quiet {
@@ -82,13 +94,42 @@ impl Quiet {
             gap: AtomicU64::new(FIRST),
             witness: AtomicI32::new(-1),
             stalled: AtomicU64::new(NEVER),
+            cycles_at: AtomicU64::new(0),
+            cycles_gap: AtomicU64::new(CYCLES_FIRST),
         }
     }
 
-    /// When a worker that has announced its sleep, without a timer, is to look.
+    /// When a worker that has announced its sleep is to look. `timed`: it has a
+    /// timer, and wakes anyway.
     #[inline]
-    pub(super) fn look_at(&self, me: &Shared, runtime: &Runtime, now: Nanos) -> Option<Nanos> {
-        if fds::is_awaited(self.witness.load(Relaxed)) { None } else { self.plan(me, runtime, now) }
+    pub(super) fn look_at(
+        &self,
+        me: &Shared,
+        runtime: &Runtime,
+        now: Nanos,
+        timed: bool,
+    ) -> Option<Nanos> {
+        if now >= self.cycles_at.load(Relaxed) {
+            self.seek_cycles(now);
+        }
+        let awaited = timed || fds::is_awaited(self.witness.load(Relaxed));
+        if awaited { None } else { self.plan(me, runtime, now) }
+    }
+
+    /// Has somebody look for cycles among those that wait, now and then: each
+    /// time after twice as long as before.
+    #[cold]
+    fn seek_cycles(&self, now: Nanos) {
+        let at = self.cycles_at.load(Relaxed);
+        let gap = self.cycles_gap.load(Relaxed);
+        // The first one to come does it, and not in the first moments.
+        if self.cycles_at.compare_exchange(at, now + gap, AcqRel, Relaxed).is_err() {
+            return;
+        }
+        self.cycles_gap.store((gap * 2).min(CYCLES_MOST), Relaxed);
+        if at != 0 && config::on_stall() != OnStall::Ignore {
+            start(&CYCLES);
+        }
     }
 
     #[cold]
@@ -224,16 +265,19 @@ impl Look {
     }
 }
 
-/// On a thread of its own, for the users' code may run there.
 fn tell() {
-    let teller = TELLER.load(Acquire);
-    let told = !teller.is_null() && {
+    if !start(&TELLER) {
+        report::say(b"greenroom: stalled: nothing is left that could wake any green thread\n");
+    }
+}
+
+/// Starts a teller on a thread of its own, for the users' code may run there.
+fn start(teller: &AtomicPtr<()>) -> bool {
+    let teller = teller.load(Acquire);
+    !teller.is_null() && {
         // SAFETY: set by `told_by` alone.
         let teller = unsafe { std::mem::transmute::<*mut (), Teller>(teller) };
         let _native = Native::enter();
-        thread::Builder::new().name("greenroom-stall".into()).spawn(teller).is_ok()
-    };
-    if !told {
-        report::say(b"greenroom: stalled: nothing is left that could wake any green thread\n");
+        thread::Builder::new().name("green-stall".into()).spawn(teller).is_ok()
     }
 }

@@ -263,8 +263,7 @@ impl Worker {
         let shared = self.local.shared;
         shared.wakes_at.store(deadline.unwrap_or(NEVER), Relaxed);
         shared.sleep.announce();
-        let look_at =
-            if deadline.is_none() { QUIET.look_at(shared, self.runtime, now) } else { None };
+        let look_at = QUIET.look_at(shared, self.runtime, now, deadline.is_some());
         // What came before the announcement woke nobody: look once more.
         let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
             match deadline.into_iter().chain(trim_at).chain(look_at).min() {
