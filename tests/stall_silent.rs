@@ -158,6 +158,7 @@ fn a_patched_wait_for_any_child() {
     quiet(in_child(&workers("1"), || {
         greenroom::patch_all().unwrap();
         let green = greenroom::spawn(|| {
+            #[allow(clippy::zombie_processes, reason = "C waits for it")]
             let child = Command::new("sleep").arg("0.3").spawn().unwrap();
             // SAFETY: no status is asked for.
             assert_eq!(unsafe { libc::wait(std::ptr::null_mut()) }, child.id() as i32);

@@ -145,9 +145,16 @@ impl Quiet {
         Some(self.due.load(Relaxed)).filter(|due| *due != NEVER)
     }
 
-    /// The time to look has come, and there is nothing to do.
+    /// Nothing is to be done; `at`: when to look.
+    #[inline]
+    pub(super) fn look_if_due(&self, at: Option<Nanos>, me: &Local, runtime: &Runtime) {
+        if at.is_some_and(|at| clock::now() >= at) {
+            self.look(me, runtime);
+        }
+    }
+
     #[cold]
-    pub(super) fn look(&self, me: &Local, runtime: &Runtime) {
+    fn look(&self, me: &Local, runtime: &Runtime) {
         match verdict(me, runtime) {
             Verdict::Stalled => {
                 self.due.store(NEVER, Relaxed);

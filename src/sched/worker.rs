@@ -266,10 +266,8 @@ impl Worker {
         let look_at = QUIET.look_at(shared, self.runtime, now, deadline.is_some());
         // What came before the announcement woke nobody: look once more.
         let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
-            match deadline.into_iter().chain(trim_at).chain(look_at).min() {
-                Some(at) => Until::Deadline(at),
-                None => Until::Event,
-            }
+            let first = deadline.into_iter().chain(trim_at).chain(look_at).min();
+            first.map_or(Until::Event, Until::Deadline)
         } else {
             Until::Now
         };
@@ -279,10 +277,8 @@ impl Worker {
         self.dispatch();
         // SAFETY: the owning OS thread.
         if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
-            if !search::find_work(self.local, self.runtime)
-                && look_at.is_some_and(|at| clock::now() >= at)
-            {
-                QUIET.look(self.local, self.runtime);
+            if !search::find_work(self.local, self.runtime) {
+                QUIET.look_if_due(look_at, self.local, self.runtime);
             }
         } else if for_fresh && self.runtime.has_fresh() {
             // There is something else to do here first, perhaps for long.
