@@ -94,7 +94,7 @@ fn a_getter_whom_nobody_gives_anything() {
             expect_here!();
             queue.get().unwrap()
         });
-        println!("expect for an item of the queue at 0x");
+        println!("expect for something in the queue at 0x");
         println!("expect OS thread {} '", os_thread());
         println!("expect waits for the end of #1");
         getter.join().unwrap();

@@ -100,11 +100,10 @@ extern "C" fn hang_up() {
     stall::told_by(tell, tell_of_cycles);
 }
 
-/// On an OS thread of its own.
+/// On an OS thread of its own. While that is there it counts as one that may wake
+/// others, so nothing else happens before all have been told.
 fn tell() {
-    let mark = Mark::new(Role::Ours);
-    let report = report();
-    say_it(&report, mark);
+    say_it(&report());
     stall::poke();
 }
 
@@ -122,14 +121,14 @@ fn tell_of_cycles() {
     let mut threads = with_holders().0.threads;
     threads.retain(|t| cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(t.id))));
     let report = StallReport { threads, cycles, others_run: true, ..StallReport::default() };
-    say_it(&report, mark);
+    drop(mark); // from here on it may wake others
+    say_it(&report);
 }
 
 /// On stderr, but not by std's, whose lock one of them may hold; and to the
-/// callback, which is the user's, and no part of the runtime.
-fn say_it(report: &StallReport, mark: Mark) {
+/// callback.
+fn say_it(report: &StallReport) {
     say(report.to_string().as_bytes());
-    drop(mark);
     let callback = CALLBACK.lock().clone();
     if let Some(callback) = callback {
         let done = catch_unwind(AssertUnwindSafe(|| callback(report)));
