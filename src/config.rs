@@ -237,6 +237,7 @@ pub(crate) fn offload_threads() -> usize {
 }
 
 /// What is to happen when nothing can go on. Only once settled.
+#[inline]
 pub(crate) fn on_stall() -> OnStall {
     OnStall::of_number(ON_STALL.load(Relaxed)).unwrap_or_default()
 }

@@ -15,6 +15,7 @@ use crate::sys::lock::Lock;
 use crate::sys::tasks::{self, Mark, Role};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who waits for what, when nothing can go on.
 ///
@@ -49,6 +50,9 @@ pub struct OsThread {
     /// it is there nobody knows.
     pub waits_for: Option<WaitsFor>,
 }
+
+/// Nobody waits for the report, so it may take its time.
+const TIME: Duration = Duration::from_secs(30);
 
 type Callback = Arc<dyn Fn(&StallReport) + Send + Sync>;
 
@@ -118,7 +122,7 @@ fn tell_of_cycles() {
         return;
     }
     TOLD.lock().extend_from_slice(&cycles);
-    let mut threads = with_holders().0.threads;
+    let mut threads = with_holders(TIME).0.threads;
     threads.retain(|t| cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(t.id))));
     let report = StallReport { threads, cycles, others_run: true, ..StallReport::default() };
     drop(mark); // from here on it may wake others
@@ -137,7 +141,7 @@ fn say_it(report: &StallReport) {
 }
 
 fn report() -> StallReport {
-    let (dump, holders) = with_holders();
+    let (dump, holders) = with_holders(TIME);
     let waits = os_waits::all();
     let mut graph = Graph::default();
     graph.add_all(&dump.threads);

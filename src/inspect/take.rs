@@ -47,11 +47,11 @@ pub fn dump() -> Dump {
 }
 
 fn dump_here() -> Dump {
-    with_holders().0
+    with_holders(TIME).0
 }
 
-/// And who holds what, as far as it is known.
-pub(super) fn with_holders() -> (Dump, Holders) {
+/// And who holds what, as far as it is known; `time` for stacks and descriptors.
+pub(super) fn with_holders(time: Duration) -> (Dump, Holders) {
     // On a green thread, if there are no other threads: what it reads blocks.
     let _inside = Inside::enter();
     let start = Instant::now();
@@ -60,10 +60,10 @@ pub(super) fn with_holders() -> (Dump, Holders) {
         return Default::default();
     };
     let mut names = Names::new();
-    let mut tables = Tables::read(start + TIME);
+    let mut tables = Tables::read(start + time);
     let mut threads = Vec::new();
     let mut holders = Holders::default();
-    let missed = Scanner::new(start + TIME).scan(|sight| {
+    let missed = Scanner::new(start + time).scan(|sight| {
         holders.saw(&sight);
         threads.push(thread(sight, runtime, &mut tables, &mut names));
     });

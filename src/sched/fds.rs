@@ -249,9 +249,10 @@ pub(crate) fn any_awaited() -> Option<i32> {
     table::all().map(|(fd, _)| fd).find(|fd| is_awaited(*fd))
 }
 
-/// Hands a selector's reports to those who wait; how many there were.
-pub(crate) fn dispatch(events: &Events) -> u64 {
-    let mut count = 0;
+/// Hands a selector's reports to those who wait; how many there were, and the
+/// descriptor of the last one.
+pub(crate) fn dispatch(events: &Events) -> (u64, Option<i32>) {
+    let (mut count, mut last) = (0, None);
     // Each report needs its entry, and then the one in line there; with many
     // descriptors both have left the cache.
     let mut near = events.iter().skip(4);
@@ -261,8 +262,9 @@ pub(crate) fn dispatch(events: &Events) -> u64 {
         near.next().inspect(|ready| warm_waiter(ready.key));
         hand_out(&ready);
         count += 1;
+        last = Some(ready.key as i32);
     }
-    count
+    (count, last)
 }
 
 #[inline]

@@ -18,15 +18,18 @@ static JOINING: Lock<Vec<Arc<Joining>>> = Lock::new(Vec::new());
 /// One that joins, until it is dropped.
 pub(crate) struct Joiner(Arc<Joining>);
 
-/// The calling thread is about to join; `None` if that cannot fail so.
-pub(crate) fn enter() -> Option<Joiner> {
-    if current::get().is_some() || config::on_stall() != OnStall::Error {
-        return None;
-    }
+/// Whether the calling thread's `join` may fail so.
+#[inline]
+pub(crate) fn may_fail() -> bool {
+    config::on_stall() == OnStall::Error && current::get().is_none()
+}
+
+/// The calling OS thread is about to join.
+pub(crate) fn enter() -> Joiner {
     let thread = Unparker::current();
     let joining = Arc::new(Joining { stalled: AtomicBool::new(false), thread });
     JOINING.lock().push(joining.clone());
-    Some(Joiner(joining))
+    Joiner(joining)
 }
 
 impl Joiner {

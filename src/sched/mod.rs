@@ -25,5 +25,6 @@ pub(crate) mod stall;
 mod batch;
 mod search;
 mod warm;
+mod trim;
 pub(crate) mod worker;
 pub(crate) mod start;

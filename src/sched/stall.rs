@@ -9,9 +9,9 @@
 //!
 //! **Who looks.** The last worker to go to sleep, if it sees no reason why
 //! somebody should wake it, waits for a while only, and looks when that is over.
-//! So it costs what is busy nothing, and what is idle two loads: it remembers a
-//! descriptor that somebody waited for, and while somebody still does, that is
-//! reason enough. An OS thread that begins to wait has it look (`poke`).
+//! So it costs what is busy nothing, and what is idle some loads: it remembers the
+//! last descriptor that was ready, and one that a look found, and while somebody
+//! waits for one of them, that is reason enough. An OS thread that begins to wait has it look (`poke`).
 //!
 //! **How the look is exact.** It consists of two rounds. Nobody has moved from
 //! the one to the other, as the rounds of the workers and the switches of the OS
@@ -99,21 +99,20 @@ impl Quiet {
         }
     }
 
-    /// When a worker that has announced its sleep is to look. `timed`: it has a
-    /// timer, and wakes anyway.
+    /// When a worker that has announced its sleep is to look. `wakes`: it knows that
+    /// something will wake somebody.
     #[inline]
     pub(super) fn look_at(
         &self,
         me: &Shared,
         runtime: &Runtime,
         now: Nanos,
-        timed: bool,
+        wakes: bool,
     ) -> Option<Nanos> {
         if now >= self.cycles_at.load(Relaxed) {
             self.seek_cycles(now);
         }
-        let awaited = timed || fds::is_awaited(self.witness.load(Relaxed));
-        if awaited { None } else { self.plan(me, runtime, now) }
+        if wakes { None } else { self.plan(me, runtime, now) }
     }
 
     /// Has somebody look for cycles among those that wait, now and then: each
@@ -134,7 +133,9 @@ impl Quiet {
 
     #[cold]
     fn plan(&self, me: &Shared, runtime: &Runtime, now: Nanos) -> Option<Nanos> {
-        if config::on_stall() == OnStall::Ignore || !others_rest(me, runtime) || !has_any(runtime) {
+        let awaited = fds::is_awaited(self.witness.load(Relaxed));
+        let ignored = config::on_stall() == OnStall::Ignore;
+        if awaited || ignored || !others_rest(me, runtime) || !has_any(runtime) {
             return None;
         }
         let switches = switches(runtime);

@@ -5,6 +5,7 @@ use super::local::{Local, Shared};
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
 use super::stall::{NEVER, QUIET};
+use super::trim::Trim;
 use super::{fds, rescue, search, warm};
 use crate::green::own::TICK;
 use crate::green::record::{Record, RecordRef, Suspend};
@@ -17,10 +18,6 @@ use corosensei::CoroutineResult;
 use std::io;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
-
-/// How often idle stacks are given back.
-const TRIM_EVERY: Nanos = 1_000_000_000;
 
 /// One worker's loop state.
 pub(crate) struct Worker {
@@ -36,9 +33,9 @@ pub(crate) struct Worker {
     /// When its round began, in `TICK`s. No `Cell`, like the rest: that would
     /// have all of it read again after each switch.
     tick: u32,
-    /// When to look for idle stacks, and whether to wake up for it.
-    trim_at: Nanos,
-    trimming: bool,
+    /// A descriptor that somebody here probably waits for.
+    witness: i32,
+    trim: Trim,
 }
 
 impl Worker {
@@ -51,8 +48,8 @@ impl Worker {
             batch: BATCH,
             warming: false,
             tick: 0,
-            trim_at: 0,
-            trimming: false,
+            witness: -1,
+            trim: Trim::new(),
         }
     }
 
@@ -248,9 +245,11 @@ impl Worker {
         }
     }
 
-    fn dispatch(&self) {
+    fn dispatch(&mut self) {
+        let (count, last) = fds::dispatch(&self.events);
         self.local.shared.counters.polls.add(1);
-        self.local.shared.counters.events.add(fds::dispatch(&self.events));
+        self.local.shared.counters.events.add(count);
+        self.witness = last.unwrap_or(self.witness);
     }
 
     /// Nothing is runnable here: finds something elsewhere, or sleeps.
@@ -258,12 +257,13 @@ impl Worker {
         if search::find_work(self.local, self.runtime) {
             return;
         }
-        let trim_at = self.trim(now);
+        let trim_at = self.trim.stacks(self.local, now);
         let deadline = self.local.next_deadline();
         let shared = self.local.shared;
         shared.wakes_at.store(deadline.unwrap_or(NEVER), Relaxed);
         shared.sleep.announce();
-        let look_at = QUIET.look_at(shared, self.runtime, now, deadline.is_some());
+        let wakes = deadline.is_some() || fds::is_awaited(self.witness);
+        let look_at = QUIET.look_at(shared, self.runtime, now, wakes);
         // What came before the announcement woke nobody: look once more.
         let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
             let first = deadline.into_iter().chain(trim_at).chain(look_at).min();
@@ -284,16 +284,5 @@ impl Worker {
             // There is something else to do here first, perhaps for long.
             self.runtime.wake_one();
         }
-    }
-
-    /// Gives back stacks that stood idle; says when to look again, if ever.
-    fn trim(&mut self, now: Nanos) -> Option<Nanos> {
-        if now >= self.trim_at {
-            // SAFETY: the owning OS thread; trimming does not nest.
-            let again = unsafe { self.local.stacks.with(|s| s.trim(Instant::now())) };
-            self.trim_at = again.map_or(now + TRIM_EVERY, clock::at);
-            self.trimming = again.is_some();
-        }
-        self.trimming.then_some(self.trim_at)
     }
 }

@@ -2,11 +2,12 @@
 
 use super::body::Packet;
 use super::join_state::JoinState;
-use super::join_wait::{Waited, wait_or_end};
+use super::join_wait::{wait_or_end, wait_or_fail};
 use crate::error::JoinError;
 use crate::green::current;
 use crate::green::handle::GreenThread;
 use crate::green::park::Waiting;
+use crate::sched::joiners;
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
 use std::marker::PhantomData;
@@ -79,12 +80,23 @@ impl<T> JoinHandle<T> {
     /// assert_eq!(failed.to_string(), "the green thread panicked: no luck");
     /// ```
     pub fn join(self) -> Result<T, JoinError> {
-        match self.wait(None, true) {
+        if joiners::may_fail() {
+            return self.join_or_fail();
+        }
+        match self.wait(None) {
             Waited::Done => self.take(),
             Waited::Itself => Err(JoinError::Itself),
-            Waited::Stalled => Err(JoinError::Stalled),
             Waited::TimedOut => unreachable!("there is no deadline"),
         }
+    }
+
+    /// As `join`, on an OS thread, unless nothing can go on.
+    #[cold]
+    fn join_or_fail(self) -> Result<T, JoinError> {
+        let join = &self.packet().join;
+        // SAFETY: this is the only handle, and it does not wait yet.
+        let done = join.is_done() || unsafe { wait_or_fail(join, &self.thread.0) };
+        if done { self.take() } else { Err(JoinError::Stalled) }
     }
 
     /// As `join`, but waits `timeout` at most.
@@ -105,17 +117,17 @@ impl<T> JoinHandle<T> {
 
     /// As `join_timeout`, until `deadline`.
     pub(super) fn join_by(self, deadline: Nanos) -> Result<Result<T, JoinError>, Self> {
-        match self.wait(Some(deadline), false) {
+        match self.wait(Some(deadline)) {
             Waited::Done => Ok(self.take()),
             Waited::Itself => Ok(Err(JoinError::Itself)),
-            Waited::TimedOut | Waited::Stalled => Err(self),
+            Waited::TimedOut => Err(self),
         }
     }
 
     /// Waits as `join` does, at most until `deadline`, and leaves the result where
     /// it is.
     pub(super) fn wait_for_end(&mut self, deadline: Option<Nanos>) {
-        self.wait(deadline, false);
+        self.wait(deadline);
     }
 
     /// Has `who` told when `join` would return at once; false if it would now.
@@ -137,7 +149,7 @@ impl<T> JoinHandle<T> {
         unsafe { self.packet().join.give_up() };
     }
 
-    fn wait(&self, deadline: Option<Nanos>, may_fail: bool) -> Waited {
+    fn wait(&self, deadline: Option<Nanos>) -> Waited {
         let join = &self.packet().join;
         if join.is_done() {
             return Waited::Done;
@@ -146,7 +158,8 @@ impl<T> JoinHandle<T> {
             return Waited::Itself;
         }
         // SAFETY: this is the only handle, and it does not wait yet.
-        unsafe { wait_or_end(join, &self.thread.0, deadline, may_fail) }
+        let done = unsafe { wait_or_end(join, &self.thread.0, deadline) };
+        if done { Waited::Done } else { Waited::TimedOut }
     }
 
     /// Whether it is the caller itself.
@@ -180,6 +193,12 @@ impl<T> JoinHandle<T> {
         }
         result.expect("a result is taken once")
     }
+}
+
+enum Waited {
+    Done,
+    TimedOut,
+    Itself,
 }
 
 impl<T> JoinHandle<T> {

@@ -5,7 +5,7 @@ use crate::green::cancel::{park_or_end, raise};
 use crate::green::park::{Waiting, Wake, park};
 use crate::green::record::Record;
 use crate::green::why::{Kind, Why};
-use crate::sched::joiners::{self, Joiner};
+use crate::sched::joiners;
 use crate::sys::clock::Nanos;
 
 /// That its end is waited for.
@@ -36,18 +36,7 @@ pub(super) unsafe fn wait_for(join: &JoinState, whose: &Record, deadline: Option
     }
 }
 
-/// How a wait ended.
-pub(super) enum Waited {
-    Done,
-    TimedOut,
-    /// It would never end.
-    Stalled,
-    /// It would be for the caller's own end.
-    Itself,
-}
-
-/// As `wait_for`, but unwinds if the caller is killed, and if it `may_fail` tells
-/// when nothing can go on.
+/// As `wait_for`, but unwinds if the caller is killed.
 ///
 /// # Safety
 /// As `wait_for`.
@@ -55,32 +44,61 @@ pub(super) unsafe fn wait_or_end(
     join: &JoinState,
     whose: &Record,
     deadline: Option<Nanos>,
-    may_fail: bool,
-) -> Waited {
+) -> bool {
     let why = why(whose);
     let _said = why.say();
     // SAFETY: the caller's promise.
     if !unsafe { join.wait(Waiting::current()) } {
-        return Waited::Done;
+        return true;
     }
-    let joiner = if may_fail && deadline.is_none() { joiners::enter() } else { None };
     loop {
         let wake = park_or_end(deadline);
         if join.has_come() {
-            return Waited::Done;
+            return true;
         }
-        let stalled = joiner.as_ref().is_some_and(Joiner::is_stalled);
-        if wake == Ok(Wake::Notified) && !stalled {
+        if wake == Ok(Wake::Notified) {
             continue;
         }
         // SAFETY: it waits.
         if !unsafe { join.give_up() } {
-            return Waited::Done; // the result was first, and `give_up` has waited for it
+            return true; // the result was first, and `give_up` has waited for it
         }
         match wake {
             Err(end) => raise(end),
-            Ok(_) if stalled => return Waited::Stalled,
-            Ok(_) => return Waited::TimedOut,
+            Ok(_) => return false,
+        }
+    }
+}
+
+/// As `wait_or_end`, on an OS thread, without a deadline; false if it would never
+/// end.
+///
+/// # Safety
+/// As `wait_for`.
+#[cold]
+pub(super) unsafe fn wait_or_fail(join: &JoinState, whose: &Record) -> bool {
+    let joiner = joiners::enter();
+    let why = why(whose);
+    let _said = why.say();
+    // SAFETY: the caller's promise.
+    if !unsafe { join.wait(Waiting::current()) } {
+        return true;
+    }
+    loop {
+        let wake = park_or_end(None);
+        if join.has_come() {
+            return true;
+        }
+        if wake.is_ok() && !joiner.is_stalled() {
+            continue;
+        }
+        // SAFETY: it waits.
+        if !unsafe { join.give_up() } {
+            return true; // the result was first, and `give_up` has waited for it
+        }
+        match wake {
+            Err(end) => raise(end),
+            Ok(_) => return false,
         }
     }
 }
