@@ -39,7 +39,7 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     worker.selector.wait(events, Until::Now);
     // Wakes go to its inbox, which is emptied below.
     me.shared.counters.polls.add(1);
-    me.shared.counters.events.add(fds::dispatch(events));
+    me.shared.counters.events.add(fds::dispatch(events).0);
     let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
     let Some((theirs, _claim)) = claim else {
         // It came round, and may be asleep by now: if it was just being woken,
