@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What optional features add: each builds alone, and all work together.
+# lane: build
 # limit: 600
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

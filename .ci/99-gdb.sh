@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # gdb lists green threads and walks their stacks, in a process and in core files.
+# lane: build
 # limit: 120
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
