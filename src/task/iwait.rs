@@ -84,9 +84,11 @@ impl<T> fmt::Debug for IWait<T> {
 /// not ended by then come back as handles, in their places.
 ///
 /// ```
-/// use greenroom::{joinall_timeout, park, spawn};
+/// use greenroom::{joinall_timeout, park, spawn, wait_all};
 /// use std::time::Duration;
-/// let mut joined = joinall_timeout([spawn(park), spawn(|| ())], Duration::from_millis(20));
+/// let ended = spawn(|| ());
+/// wait_all(&[&ended]);
+/// let mut joined = joinall_timeout([spawn(park), ended], Duration::from_millis(20));
 /// assert!(joined.pop().unwrap().unwrap().is_ok());
 /// let unfinished = joined.pop().unwrap().unwrap_err();
 /// unfinished.thread().unpark();
