@@ -23,7 +23,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 pub(crate) use super::rings::for_file;
-pub(crate) use super::table::entry;
+pub(crate) use super::table::{any_awaited, entry, is_awaited};
 
 /// The entry of `fd`, knowing what it describes.
 ///
@@ -236,17 +236,6 @@ pub(crate) fn all_waits() -> Vec<Waits> {
         }
     }
     found
-}
-
-/// Whether somebody waits for `fd`; a hint while green threads run.
-#[inline]
-pub(crate) fn is_awaited(fd: i32) -> bool {
-    peek(fd).is_some_and(|e| e.has_waiters(Dir::Read) || e.has_waiters(Dir::Write))
-}
-
-/// A descriptor that somebody waits for; likewise.
-pub(crate) fn any_awaited() -> Option<i32> {
-    table::all().map(|(fd, _)| fd).find(|fd| is_awaited(*fd))
 }
 
 /// Hands a selector's reports to those who wait; how many there were, and the

@@ -1,7 +1,7 @@
 //! An [`Entry`] for every descriptor number, in chunks that are made when first
 //! needed and never freed.
 
-use super::entry::Entry;
+use super::entry::{Dir, Entry};
 use crate::sys::errno::Errno;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr;
@@ -20,6 +20,17 @@ static HIGHEST: AtomicI32 = AtomicI32::new(0);
 /// Every number that has an entry, with it.
 pub(super) fn all() -> impl Iterator<Item = (i32, &'static Entry)> {
     (0..HIGHEST.load(Relaxed)).filter_map(|fd| Some((fd, peek(fd)?)))
+}
+
+/// Whether somebody waits for `fd`; a hint while green threads run.
+#[inline]
+pub(crate) fn is_awaited(fd: i32) -> bool {
+    peek(fd).is_some_and(|e| e.has_waiters(Dir::Read) || e.has_waiters(Dir::Write))
+}
+
+/// A descriptor that somebody waits for; likewise.
+pub(crate) fn any_awaited() -> Option<i32> {
+    all().map(|(fd, _)| fd).find(|fd| is_awaited(*fd))
 }
 
 /// The entry of `fd` if its chunk exists.
