@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Ended, in_child, os_thread, until};
-use greenroom::inspect::{StallReport, Waiter, WaitsFor, on_stall};
+use greenroom::inspect::{MonitorConfig, StallReport, Waiter, WaitsFor, monitor, on_stall};
 use greenroom::queue::Queue;
 use greenroom::sync::{Barrier, Mutex, ReentrantMutex, RwLock};
 use greenroom::{Builder, JoinError, JoinHandle};
@@ -348,6 +348,20 @@ fn a_deadlock_while_others_run() {
         let (l, r) = (left.thread().id(), right.thread().id());
         println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
         busy.join().unwrap();
+    });
+    assert_told(&ended);
+}
+
+#[test]
+fn a_monitor_keeps_nobody_awake() {
+    let ended = in_child(ONE, || {
+        monitor(MonitorConfig::new()).unwrap().detach();
+        exit_when_told(7, |report| assert_eq!(report.signals, []));
+        let forgotten = named("forgotten", || {
+            expect_here!();
+            greenroom::park();
+        });
+        forgotten.join().unwrap();
     });
     assert_told(&ended);
 }

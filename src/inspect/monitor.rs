@@ -14,6 +14,7 @@ use crate::green::current::Native;
 use crate::sched::runtime;
 use crate::sync::Event;
 use crate::sys::clock::{self, Nanos};
+use crate::sys::tasks::{Mark, Role};
 use crate::sys::{futex, raw};
 use std::fmt;
 use std::io;
@@ -162,6 +163,7 @@ fn run(shared: &Shared, config: MonitorConfig) {
     let mut watch = Watch::new(clock::nanos(limit), config.signal);
     let mut limits = Limits::new(&config);
     let mut next: Nanos = 0;
+    let mut mark = Mark::new(Role::Ours);
     while shared.stop.load(Acquire) == 0 {
         let start = clock::now();
         if start >= next {
@@ -170,7 +172,12 @@ fn run(shared: &Shared, config: MonitorConfig) {
             let hogs = watch.look(workers).into_iter().filter_map(report);
             let hogs: Vec<_> = hogs.collect();
             let limits = limits.look().into_iter().map(Report::Limit);
-            hogs.into_iter().chain(limits).for_each(|report| tell(shared, &config, &report));
+            let reports: Vec<_> = hogs.into_iter().chain(limits).collect();
+            if !reports.is_empty() {
+                drop(mark); // whom it tells may wake others
+                reports.iter().for_each(|report| tell(shared, &config, report));
+                mark = Mark::new(Role::Ours);
+            }
         }
         futex::wait(&shared.stop, 0, Some(next));
     }

@@ -24,6 +24,7 @@ use crate::stack::atlas;
 use crate::sys::clock;
 use crate::sys::interrupt::{self, Interrupted};
 use crate::sys::lock::Lock;
+use crate::sys::tasks;
 use crate::sys::unwind::Registers;
 use crate::sys::{futex, peek, raw};
 use std::cell::UnsafeCell;
@@ -108,7 +109,9 @@ pub(super) struct Green {
 /// # Errors
 /// The signal cannot be handled.
 pub(super) fn prepare(signal: i32) -> io::Result<()> {
-    interrupt::install(signal, look)
+    interrupt::install(signal, look)?;
+    tasks::wakes_nobody(signal);
+    Ok(())
 }
 
 /// In the handler.
