@@ -2,7 +2,7 @@
 
 mod common_net;
 
-use common_net::{all_done, alone, done, green, ms, os, patched, timed};
+use common_net::{all_done, alone, done, green, ms, os, patched, timed, until};
 use greenroom::spawn;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -168,7 +168,8 @@ fn hundreds_of_children() {
     assert!(all_done((0..10).map(wait)).into_iter().all(|ok| ok));
     let before = open();
     assert!(all_done((0..300).map(wait)).into_iter().all(|ok| ok));
-    assert_eq!(open(), before);
+    // Fewer, if those of an earlier test were still being closed.
+    until(|| open() <= before);
 }
 
 /// A thousand alive at once, more than there are descriptors for if the limit
