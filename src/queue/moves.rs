@@ -72,7 +72,8 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// Puts, using a promise of room.
     #[inline]
     fn store(&self, mut at: Inside<'_, B>, mut item: T) -> Result<(), PutError<T>> {
-        if !at.items.line.is_empty() {
+        // What lies there is older, even if it was promised: that may come back.
+        if at.len == 0 && !at.items.line.is_empty() {
             item = match Self::hand_over(&mut at, item) {
                 Ok(told) => {
                     self.handed_over(at, told);

@@ -7,8 +7,8 @@
 //!
 //! Whoever holds a promise finds an item, or a place, in the buffer. What is given
 //! back or comes goes to the first in line, so while somebody stands there nothing
-//! is free. One in line who brings a place of his own is given the item itself,
-//! which then never lies in the buffer.
+//! is free. One in line who brings a place of his own is given the item itself, if
+//! none lies in the buffer: then that never lies there, unless it comes back.
 //!
 //! The users' code (`Ord`, `Clone`) and the allocator do not run under the lock.
 //! What needs them takes the buffer `away`, under a parking mutex, the `door`;
