@@ -1,13 +1,14 @@
 //! The queues themselves: handles to what is shared.
 
 use super::error::{GetError, PutError};
+use super::order::Fifo;
 use super::shared::Shared;
 use super::waits::Room;
 use crate::sync::select::{Arm, Chosen};
 use crate::sync::waitable::{Spot, Waitable, Watch};
 use crate::sys::clock;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,7 +251,7 @@ queue!(
     /// });
     /// assert_eq!(queue.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     /// ```
-    Queue, VecDeque<T>
+    Queue, Fifo<T>
 );
 
 queue!(

@@ -135,22 +135,18 @@ impl<T, B: Order<T>> Shared<T, B> {
         Ok(())
     }
 
-    /// Returns what was handed over to one who did not want it any more.
+    /// Returns what was handed over to the `number`th in line, who does not want it
+    /// any more.
     #[cold]
-    pub(super) fn put_back(&self, item: T) {
+    pub(super) fn put_back(&self, item: T, number: u64) {
         let mut at = self.enter_by_the_door();
         if at.core.emptied {
             let joined = at.core.done(1);
             drop(at);
             return self.wake_joiners(joined.unwrap_or(0));
         }
-        match Self::hand_over(&mut at.core, item) {
-            Ok(told) => {
-                drop(at);
-                told.finish();
-            }
-            Err(item) => Away::take(self, at, For::Return).buffer.push_back_in(item),
-        }
+        // To its place, also if somebody is in line: he may not want it either.
+        Away::take(self, at, For::Return).buffer.push_back_in(item, number);
     }
 
     pub(super) fn try_get(&self) -> Result<T, GetError> {
@@ -210,7 +206,8 @@ impl<T, B: Order<T>> Shared<T, B> {
         // SAFETY: `wait` returns or unwinds when the node is out of line.
         unsafe { at.items.line.push(&node) };
         drop(at);
-        let outcome = place::wait(&Getter { of: self, came: &came }, &node, deadline);
+        let getter = Getter { of: self, came: &came, number: node.number() };
+        let outcome = place::wait(&getter, &node, deadline);
         match outcome {
             Outcome::Granted => Some(came.take().map_or_else(|| self.take_promised(), Ok)),
             Outcome::Refused => None,

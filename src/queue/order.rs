@@ -11,8 +11,10 @@ pub(super) trait Order<T>: Default {
     /// what he gets, even if he came for it later.
     const HANDS_OVER: bool;
     fn push(&mut self, item: T);
-    /// Puts in what was got, so that it is got next, if the order allows.
-    fn push_back_in(&mut self, item: T) {
+    /// Puts in what the `number`th in line was given, and did not want: before what
+    /// was put later, if the order goes by that.
+    fn push_back_in(&mut self, item: T, number: u64) {
+        let _ = number;
         self.push(item);
     }
     fn pop(&mut self) -> Option<T>;
@@ -23,30 +25,48 @@ pub(super) trait Order<T>: Default {
 }
 
 /// First in, first out.
-impl<T> Order<T> for VecDeque<T> {
+pub(super) struct Fifo<T> {
+    items: VecDeque<T>,
+    /// The numbers of those who gave back the first items; the first's is last.
+    returned: Vec<u64>,
+}
+
+impl<T> Default for Fifo<T> {
+    fn default() -> Fifo<T> {
+        Fifo { items: VecDeque::new(), returned: Vec::new() }
+    }
+}
+
+impl<T> Order<T> for Fifo<T> {
     const IS_PLAIN: bool = true;
     const HANDS_OVER: bool = true;
     #[inline]
     fn push(&mut self, item: T) {
-        self.push_back(item);
+        self.items.push_back(item);
     }
-    fn push_back_in(&mut self, item: T) {
-        self.push_front(item);
+    /// Items are handed over to those in line in the order in which these stand
+    /// there, and only while there are no others: so all others came later.
+    fn push_back_in(&mut self, item: T, number: u64) {
+        let later = self.returned.partition_point(|other| *other > number);
+        self.returned.reserve(1);
+        self.items.insert(self.returned.len() - later, item);
+        self.returned.insert(later, number);
     }
     #[inline]
     fn pop(&mut self) -> Option<T> {
-        self.pop_front()
+        self.returned.pop();
+        self.items.pop_front()
     }
     fn peek(&self) -> Option<&T> {
-        self.front()
+        self.items.front()
     }
     #[inline]
     fn len(&self) -> usize {
-        VecDeque::len(self)
+        self.items.len()
     }
     #[inline]
     fn has_room(&self) -> bool {
-        VecDeque::len(self) < self.capacity()
+        self.items.len() < self.items.capacity()
     }
 }
 

@@ -153,6 +153,8 @@ impl<T, B: Order<T>> Source for Putters<T, B> {
 pub(super) struct Getter<'a, T, B> {
     pub(super) of: &'a Shared<T, B>,
     pub(super) came: &'a Cell<Option<T>>,
+    /// Its place among all who have ever waited for an item.
+    pub(super) number: u64,
 }
 
 impl<T, B: Order<T>> Place for Getter<'_, T, B> {
@@ -166,7 +168,7 @@ impl<T, B: Order<T>> Place for Getter<'_, T, B> {
 
     fn pass_on(&self) {
         match self.came.take() {
-            Some(item) => uncancellable(|| self.of.put_back(item)),
+            Some(item) => uncancellable(|| self.of.put_back(item, self.number)),
             None => self.of.pass_on(),
         }
     }
