@@ -53,7 +53,7 @@ impl Suspect {
     /// From now on: it was marked before.
     fn new(id: u64, subject: Subject<'_>, limit: Nanos) -> Suspect {
         let (now, cpu) = (clock::now(), cpu_time(subject));
-        Suspect { id, since: now, next: now + limit, before: 0, cpu }
+        Suspect { id, since: now, next: now.saturating_add(limit), before: 0, cpu }
     }
 
     /// It is to be reported, now.
@@ -118,7 +118,8 @@ impl Watch {
             }
         }
         let now = clock::now();
-        self.giving_way.retain(|_, suspect| suspect.next + 4 * self.limit > now);
+        self.giving_way
+            .retain(|_, suspect| suspect.next.saturating_add(self.limit.saturating_mul(4)) > now);
         found
     }
 
@@ -138,7 +139,7 @@ impl Watch {
         match closely(subject, green.id) {
             Some(sighting) => Some(suspect.catch(sighting, subject.worker.index)),
             None => {
-                suspect.next = now + self.limit;
+                suspect.next = now.saturating_add(self.limit);
                 None
             }
         }
