@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::in_child;
-use greenroom::inspect::{MonitorConfig, Report, monitor};
+use common::{in_child, until};
+use greenroom::inspect::{MonitorConfig, Report, dump, dump_on_signal, monitor};
 use greenroom::{Builder, JoinHandle};
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -50,4 +51,31 @@ fn a_limit_without_an_end_is_never_reached() {
     });
     ended.assert_success();
     ended.assert_says("panicked", 0);
+}
+
+#[test]
+fn a_dump_comes_while_somebody_holds_stderr() {
+    in_child(TWO, || {
+        // SAFETY: a new descriptor, which nobody else has.
+        let file = unsafe {
+            let fd = libc::memfd_create(c"stderr".as_ptr(), libc::MFD_CLOEXEC);
+            std::fs::File::from_raw_fd(fd)
+        };
+        // SAFETY: two valid descriptors.
+        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 2) }, 2);
+        dump_on_signal(libc::SIGQUIT).unwrap();
+        let holder = Builder::new().name("holder".into()).spawn(|| {
+            let _held = std::io::stderr().lock();
+            greenroom::park();
+        });
+        let holder = holder.unwrap();
+        until(|| dump().threads.iter().any(|t| !t.waits_for.is_empty()));
+        // SAFETY: to this process.
+        assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) }, 0);
+        let written = || std::fs::read_to_string(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        until(|| written().unwrap().contains("'holder' waits"));
+        holder.thread().unpark();
+        holder.join().unwrap();
+    })
+    .assert_success();
 }

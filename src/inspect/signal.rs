@@ -7,10 +7,11 @@
 
 use super::take::dump;
 use crate::green::current::Native;
+use crate::green::report::say;
 use crate::sys::lock::Lock;
 use crate::sys::tasks::{self, Mark, Role};
 use crate::sys::{raw, real};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::process;
 use std::ptr;
@@ -92,8 +93,8 @@ fn answer(bell: OwnedFd) {
         let args = [bell as usize, count.as_mut_ptr().addr(), count.len(), 0, 0, 0];
         // SAFETY: eight bytes to write to.
         if unsafe { raw::syscall(libc::SYS_read, args) }.is_ok() {
-            let text = dump().to_string();
-            let _ = io::stderr().lock().write_all(text.as_bytes());
+            // Not by std's, whose lock somebody may hold who waits.
+            say(dump().to_string().as_bytes());
         }
     }
 }
