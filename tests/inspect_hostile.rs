@@ -21,10 +21,24 @@ fn hog(time: Duration) -> JoinHandle<()> {
     Builder::new().name("hog".into()).spawn(deed).unwrap()
 }
 
+fn handle(signal: i32, handler: usize, flags: i32) {
+    // SAFETY: all zero is an empty one.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler;
+    action.sa_flags = flags;
+    // SAFETY: a handler that counts, or none.
+    assert_eq!(unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) }, 0);
+}
+
 static CAME: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn count(_: i32) {
     CAME.fetch_add(1, SeqCst);
+}
+
+fn counting() -> usize {
+    let handler: extern "C" fn(i32) = count;
+    handler as *const () as usize
 }
 
 /// How many hogs are reported while one runs for so long.
@@ -51,6 +65,20 @@ fn a_limit_without_an_end_is_never_reached() {
     });
     ended.assert_success();
     ended.assert_says("panicked", 0);
+}
+
+#[test]
+fn a_signal_that_is_the_programs_again_is_not_sent() {
+    in_child(ONE, || {
+        let config = || MonitorConfig::new().limit(Duration::from_millis(20)).signal(libc::SIGUSR1);
+        monitor(config()).unwrap().stop();
+        handle(libc::SIGUSR1, counting(), 0);
+        assert!(reports(config(), Duration::from_millis(300)) > 0);
+        assert_eq!(CAME.load(SeqCst), 0, "the monitor's");
+        handle(libc::SIGUSR1, libc::SIG_DFL, 0); // ends the process
+        assert!(reports(config(), Duration::from_millis(300)) > 0);
+    })
+    .assert_success();
 }
 
 #[test]

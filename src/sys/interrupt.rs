@@ -76,8 +76,7 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
     let kept = Box::into_raw(Box::new(action));
     before.store(kept, Release);
     let mut ours = empty();
-    let handler: unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
-    ours.sa_sigaction = handler as *const () as usize;
+    ours.sa_sigaction = address();
     // Calls that can be taken up again are.
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
     // SAFETY: a handler that touches atomics and what `look` may.
@@ -88,11 +87,28 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
     })
 }
 
+/// Whether the program has let `on_signal` handle it since.
+fn is_installed(signal: c_int) -> bool {
+    let mut action = empty();
+    // SAFETY: asks, into one that lives here.
+    let asked = unsafe { real::sigaction(signal, ptr::null(), &mut action) };
+    asked == 0 && action.sa_sigaction == address()
+}
+
+fn address() -> usize {
+    let handler: unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
+    handler as *const () as usize
+}
+
 /// Sends `signal`, for which `install` was called, to an OS thread of this process.
 ///
 /// # Errors
-/// It is gone, or too many signals are under way.
+/// It is gone, or too many signals are under way, or the program handles the signal
+/// otherwise now: its handler does not expect ours, and by default it may end.
 pub(crate) fn send(thread: u32, signal: c_int) -> Result<(), Errno> {
+    if !is_installed(signal) {
+        return Err(Errno(libc::EBUSY));
+    }
     let process = std::process::id();
     // SAFETY: takes no arguments.
     let uid = unsafe { libc::getuid() };
