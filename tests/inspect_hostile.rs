@@ -6,7 +6,8 @@ use common::{in_child, until};
 use greenroom::inspect::{MonitorConfig, Report, dump, dump_on_signal, monitor};
 use greenroom::{Builder, JoinHandle};
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -104,6 +105,37 @@ fn a_dump_comes_while_somebody_holds_stderr() {
         until(|| written().unwrap().contains("'holder' waits"));
         holder.thread().unpark();
         holder.join().unwrap();
+    })
+    .assert_success();
+}
+
+#[test]
+fn a_handler_that_interrupts_calls_goes_on_to_do_so() {
+    in_child(ONE, || {
+        handle(libc::SIGUSR1, counting(), 0);
+        monitor(MonitorConfig::new().signal(libc::SIGUSR1)).unwrap().detach();
+        let (from, _to) = std::io::pipe().unwrap();
+        let (say, hear) = channel();
+        let done = Arc::new(AtomicBool::new(false));
+        let theirs = done.clone();
+        let reader = std::thread::spawn(move || {
+            // SAFETY: takes nothing.
+            say.send(unsafe { libc::pthread_self() }).unwrap();
+            // SAFETY: one byte to write to.
+            let got = unsafe { libc::read(from.as_raw_fd(), [0_u8].as_mut_ptr().cast(), 1) };
+            let error = std::io::Error::last_os_error();
+            theirs.store(true, SeqCst);
+            (got, error.raw_os_error())
+        });
+        let thread = hear.recv().unwrap();
+        let start = Instant::now();
+        while !done.load(SeqCst) && start.elapsed() < Duration::from_secs(5) {
+            // SAFETY: it is joined later.
+            unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(done.load(SeqCst) && CAME.load(SeqCst) > 0, "the call was taken up again");
+        assert_eq!(reader.join().unwrap(), (-1, Some(libc::EINTR)));
     })
     .assert_success();
 }

@@ -77,8 +77,11 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
     before.store(kept, Release);
     let mut ours = empty();
     ours.sa_sigaction = address();
-    // Calls that can be taken up again are.
-    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // Calls that can be taken up again are, unless that is what the program's own
+    // handler is there to prevent.
+    let had_one = ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction);
+    let restarts = if had_one { action.sa_flags & libc::SA_RESTART } else { libc::SA_RESTART };
+    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | restarts;
     // SAFETY: a handler that touches atomics and what `look` may.
     check(unsafe { real::sigaction(signal, &ours, ptr::null_mut()) }).inspect_err(|_| {
         before.store(ptr::null_mut(), Release);
