@@ -3,7 +3,7 @@
 mod common;
 
 use common::{in_child, until};
-use greenroom::inspect::{MonitorConfig, Report, dump, dump_on_signal, monitor};
+use greenroom::inspect::{MonitorConfig, Report, dump, dump_on_signal, monitor, on_stall};
 use greenroom::{Builder, JoinHandle};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
@@ -107,6 +107,16 @@ fn a_dump_comes_while_somebody_holds_stderr() {
         holder.join().unwrap();
     })
     .assert_success();
+}
+
+#[test]
+fn a_stall_is_found_while_a_monitor_looks() {
+    let ended = in_child(ONE, || {
+        on_stall(|report| std::process::exit(if report.signals.is_empty() { 7 } else { 8 }));
+        monitor(MonitorConfig::new()).unwrap().detach();
+        greenroom::spawn(greenroom::park).join().unwrap();
+    });
+    assert_eq!(ended.status.code(), Some(7), "{ended}");
 }
 
 #[test]

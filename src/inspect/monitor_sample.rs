@@ -24,7 +24,6 @@ use crate::stack::atlas;
 use crate::sys::clock;
 use crate::sys::interrupt::{self, Interrupted};
 use crate::sys::lock::Lock;
-use crate::sys::tasks;
 use crate::sys::unwind::Registers;
 use crate::sys::{futex, peek, raw};
 use std::cell::UnsafeCell;
@@ -109,9 +108,7 @@ pub(super) struct Green {
 /// # Errors
 /// The signal cannot be handled.
 pub(super) fn prepare(signal: i32) -> io::Result<()> {
-    interrupt::install(signal, look)?;
-    tasks::wakes_nobody(signal);
-    Ok(())
+    interrupt::install(signal, look)
 }
 
 /// In the handler.

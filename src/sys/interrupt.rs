@@ -8,7 +8,7 @@
 use super::errno::Errno;
 use super::lock::Lock;
 use super::unwind::Registers;
-use super::{fault, raw, real};
+use super::{fault, raw, real, tasks};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::io;
 use std::ptr;
@@ -87,7 +87,11 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
         before.store(ptr::null_mut(), Release);
         // SAFETY: from the box above, and no handler has seen it.
         drop(unsafe { Box::from_raw(kept) });
-    })
+    })?;
+    if !had_one {
+        tasks::wakes_nobody(signal);
+    }
+    Ok(())
 }
 
 /// Whether the program has let `on_signal` handle it since.
