@@ -5,6 +5,7 @@ mod common;
 use common::{in_child, until};
 use greenroom::inspect::{MonitorConfig, Report, dump, dump_on_signal, monitor, on_stall};
 use greenroom::{Builder, JoinHandle};
+use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -146,6 +147,39 @@ fn a_handler_that_interrupts_calls_goes_on_to_do_so() {
         }
         assert!(done.load(SeqCst) && CAME.load(SeqCst) > 0, "the call was taken up again");
         assert_eq!(reader.join().unwrap(), (-1, Some(libc::EINTR)));
+    })
+    .assert_success();
+}
+
+#[test]
+fn a_forks_child_can_stop_what_its_parent_started() {
+    in_child(ONE, || {
+        let monitor = monitor(MonitorConfig::new()).unwrap();
+        greenroom::spawn(|| ()).join().unwrap();
+        // SAFETY: the child does little.
+        match unsafe { libc::fork() } {
+            0 => {
+                monitor.stop();
+                let again = greenroom::inspect::monitor(MonitorConfig::new()).unwrap();
+                assert!(dump().threads.is_empty());
+                again.stop();
+                let _ = std::io::stdout().flush();
+                std::process::exit(0)
+            }
+            child => {
+                let start = Instant::now();
+                let mut status = 0;
+                // SAFETY: valid pointers.
+                while unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) } == 0 {
+                    std::thread::sleep(Duration::from_millis(10));
+                    if start.elapsed() > Duration::from_secs(10) {
+                        // SAFETY: our child.
+                        unsafe { libc::kill(child, libc::SIGKILL) };
+                    }
+                }
+                assert_eq!(status, 0);
+            }
+        }
     })
     .assert_success();
 }

@@ -19,6 +19,7 @@ use crate::sys::{futex, raw};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 use std::thread;
@@ -39,6 +40,8 @@ struct Shared {
     ended: Event,
     /// The kernel's number of its thread.
     thread: AtomicU32,
+    /// And of the process that has it, which a fork's child is not.
+    process: u32,
 }
 
 /// Looks at the workers from now on, and reports green threads that keep one from
@@ -93,6 +96,7 @@ pub fn monitor(config: MonitorConfig) -> io::Result<Monitor> {
         stop: AtomicU32::new(0),
         ended: Event::new(),
         thread: AtomicU32::new(0),
+        process: process::id(),
     });
     let theirs = shared.clone();
     // A plain OS thread, also if those that std makes are green ones.
@@ -116,7 +120,7 @@ impl Drop for Ended<'_> {
 
 impl Monitor {
     /// Stops it, and waits until it has: no report comes after that. Called by its
-    /// own `on_report`, it does not wait.
+    /// own `on_report`, it does not wait; nor in a fork's child, where it does not run.
     ///
     /// ```
     /// use greenroom::inspect::{MonitorConfig, monitor};
@@ -126,7 +130,8 @@ impl Monitor {
     pub fn stop(self) {
         let shared = self.0.clone();
         drop(self);
-        if shared.thread.load(Acquire) != raw::thread_id() {
+        let is_here = shared.process == process::id();
+        if is_here && shared.thread.load(Acquire) != raw::thread_id() {
             shared.ended.wait();
         }
     }
@@ -164,22 +169,27 @@ fn run(shared: &Shared, config: MonitorConfig) {
     let mut limits = Limits::new(&config);
     let mut next: Nanos = 0;
     let mut mark = Mark::new(Role::Ours);
-    while shared.stop.load(Acquire) == 0 {
-        let start = clock::now();
-        if start >= next {
-            next = start.saturating_add(clock::nanos(tick));
-            let workers = runtime::get().map_or(&[][..], |runtime| &runtime.workers);
-            let hogs = watch.look(workers).into_iter().filter_map(report);
-            let hogs: Vec<_> = hogs.collect();
-            let limits = limits.look().into_iter().map(Report::Limit);
-            let reports: Vec<_> = hogs.into_iter().chain(limits).collect();
-            if !reports.is_empty() {
-                drop(mark); // whom it tells may wake others
-                reports.iter().for_each(|report| tell(shared, &config, report));
-                mark = Mark::new(Role::Ours);
-            }
-        }
+    loop {
         futex::wait(&shared.stop, 0, Some(next));
+        if shared.stop.load(Acquire) != 0 {
+            return;
+        }
+        let start = clock::now();
+        if start < next {
+            continue;
+        }
+        next = start.saturating_add(clock::nanos(tick));
+        // In a fork's child there are none.
+        let runtime = runtime::get().filter(|_| !runtime::is_forked());
+        let workers = runtime.map_or(&[][..], |runtime| &runtime.workers);
+        let hogs = watch.look(workers).into_iter().filter_map(report);
+        let mut reports: Vec<_> = hogs.collect();
+        reports.extend(limits.look().into_iter().map(Report::Limit));
+        if !reports.is_empty() {
+            drop(mark); // whom it tells may wake others
+            reports.iter().for_each(|report| tell(shared, &config, report));
+            mark = Mark::new(Role::Ours);
+        }
     }
 }
 

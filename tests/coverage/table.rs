@@ -142,6 +142,7 @@ pub(crate) static TABLE: &[Group] = &[
          __h_errno_location __libc_current_sigrtmax __libc_start_main __register_atfork \
          program_invocation_short_name isatty madvise mmap",
     ),
+    at_once("loads libraries, from files, as `open` reads names; the worker waits", "dlopen"),
     at_once(
         "unwinding",
         "_Unwind_Backtrace _Unwind_DeleteException _Unwind_FindEnclosingFunction _Unwind_GetCFA \
