@@ -27,7 +27,14 @@ use std::time::Duration;
 /// assert!(*ready);
 /// ```
 pub struct Condvar {
-    line: Quick<Line>,
+    waiters: Quick<Waiters>,
+}
+
+struct Waiters {
+    line: Line,
+    /// The newest number when all were last notified: those up to there wait no
+    /// more, also those whom `notify_all` has not come to yet.
+    all: u64,
 }
 
 /// Whether a timed wait ended by its time.
@@ -44,7 +51,7 @@ impl WaitTimeoutResult {
 impl Condvar {
     /// Nobody waits.
     pub const fn new() -> Condvar {
-        Condvar { line: Quick::new(Line::new()) }
+        Condvar { waiters: Quick::new(Waiters { line: Line::new(), all: 0 }) }
     }
 
     /// Lets go of the mutex, waits to be notified, and locks it again.
@@ -105,11 +112,12 @@ impl Condvar {
         // In line before the mutex is free, so no notice in between is missed.
         // SAFETY: `wait` returns or unwinds when the node is out of line, and
         // unlocking does not unwind.
-        unsafe { self.line.lock().push(&node) };
+        unsafe { self.waiters.lock().line.push(&node) };
         drop(guard);
-        let outcome = place::wait(self, &node, deadline);
+        let at = Waits { condvar: self, number: node.number() };
+        let outcome = place::wait(&at, &node, deadline);
         // If this unwinds, another one is to be notified.
-        let notified = (outcome == Outcome::Granted).then(|| Notified(self));
+        let notified = (outcome == Outcome::Granted).then(|| Notified(at));
         let guard = mutex.lock();
         std::mem::forget(notified);
         (guard, WaitTimeoutResult(outcome == Outcome::TimedOut))
@@ -117,43 +125,68 @@ impl Condvar {
 
     /// Wakes the one that waits longest, if any does.
     pub fn notify_one(&self) {
-        self.notify(u64::MAX);
+        // Those who were all notified come first, and do not count.
+        while self.notify(true) {}
     }
 
     /// Wakes all who wait now.
     pub fn notify_all(&self) {
-        let newest = self.line.lock().newest();
-        while self.notify(newest) {}
+        {
+            let mut waiters = self.waiters.lock();
+            waiters.all = waiters.line.newest();
+        }
+        while self.notify(false) {}
     }
 
-    fn notify(&self, newest: u64) -> bool {
+    /// Wakes the next of those who were all notified; whether there was one. If
+    /// not, wakes the first of the others, if that is `wanted`.
+    fn notify(&self, wanted: bool) -> bool {
         // SAFETY: in line, so not told yet.
-        let told = self.line.lock().grant(newest, |who: Waiting| unsafe { who.wake() });
-        told.map(|told| told.finish()).is_some()
+        let wake = |who: Waiting| unsafe { who.wake() };
+        let mut waiters = self.waiters.lock();
+        let all = waiters.all;
+        let mut told = waiters.line.grant(all, wake);
+        let was_one = told.is_some();
+        if wanted && !was_one {
+            told = waiters.line.grant(u64::MAX, wake);
+        }
+        drop(waiters);
+        told.into_iter().for_each(|told| told.finish());
+        was_one
     }
+}
+
+/// One who waits.
+struct Waits<'a> {
+    condvar: &'a Condvar,
+    /// Its place among all who have ever waited.
+    number: u64,
 }
 
 /// What one was told who has not come back yet.
-struct Notified<'a>(&'a Condvar);
+struct Notified<'a>(Waits<'a>);
 
 impl Drop for Notified<'_> {
     fn drop(&mut self) {
-        self.0.notify_one();
+        self.0.pass_on();
     }
 }
 
-impl Place for Condvar {
+impl Place for Waits<'_> {
     fn why(&self) -> Why {
-        Why::at(Kind::Condition, self)
+        Why::at(Kind::Condition, self.condvar)
     }
 
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
-        unsafe { self.line.lock().leave(node) }
+        unsafe { self.condvar.waiters.lock().line.leave(node) }
     }
 
     fn pass_on(&self) {
-        self.notify_one();
+        // If all were notified, whoever came later has no reason to wake.
+        if self.number > self.condvar.waiters.lock().all {
+            self.condvar.notify_one();
+        }
     }
 }
 
