@@ -1,0 +1,82 @@
+//! Where the kernel refuses to run barriers for others (membarrier), as a sandbox
+//! may have it do: those who sleep for a lock look again, and nobody sleeps on.
+
+mod common;
+
+use common::workers;
+use greenroom::queue::Queue;
+use greenroom::sync::{Event, RwLock, Semaphore};
+use greenroom::{spawn, yield_now};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+
+/// From now on, in this thread and those that it starts.
+fn refuse_membarrier() {
+    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_IF: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut steps = [
+        step(LOAD_NUMBER, 0, 0, 0),
+        step(JUMP_IF, 0, 1, libc::SYS_membarrier as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: a valid filter, which the kernel copies.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter), 0);
+        assert_eq!(libc::syscall(libc::SYS_membarrier, 0, 0, 0), -1);
+    }
+}
+
+/// Green and plain threads meet at all of them.
+#[test]
+fn nobody_sleeps_on() {
+    workers(2, || {
+        refuse_membarrier();
+        const EACH: u64 = 3000;
+        let (queue, sum) = (Queue::bounded(3), Arc::new(AtomicU64::new(0)));
+        let (few, shared) = (Arc::new(Semaphore::new(2)), Arc::new(RwLock::new(0)));
+        let all_put = Arc::new(Event::new());
+        let put = || {
+            let (queue, few, shared) = (queue.clone(), few.clone(), shared.clone());
+            move || {
+                for item in 1..=EACH {
+                    let _one = few.access();
+                    queue.put(item).unwrap();
+                    *shared.write() += 1;
+                }
+            }
+        };
+        let get = || {
+            let (queue, sum, shared) = (queue.clone(), sum.clone(), shared.clone());
+            let all_put = all_put.clone();
+            move || {
+                while let Ok(item) = queue.get() {
+                    sum.fetch_add(item, SeqCst);
+                    assert!(*shared.read() <= 4 * EACH);
+                    queue.task_done();
+                    yield_now();
+                }
+                all_put.wait();
+            }
+        };
+        let green = [spawn(put()), spawn(put()), spawn(get()), spawn(get())];
+        let getters = [thread::spawn(get()), thread::spawn(get())];
+        let putters = [thread::spawn(put()), thread::spawn(put())];
+        let [one, other, third, fourth] = green;
+        [one, other].into_iter().for_each(|t| t.join().unwrap());
+        putters.into_iter().for_each(|t| t.join().unwrap());
+        queue.join();
+        queue.shutdown(false);
+        all_put.set();
+        [third, fourth].into_iter().for_each(|t| t.join().unwrap());
+        getters.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(sum.load(SeqCst), 4 * EACH * (EACH + 1) / 2);
+        assert_eq!(*shared.read(), 4 * EACH);
+    });
+}
