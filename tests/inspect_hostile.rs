@@ -152,6 +152,29 @@ fn a_handler_that_interrupts_calls_goes_on_to_do_so() {
 }
 
 #[test]
+fn calls_that_wait_for_a_moment_are_not_interrupted() {
+    in_child(ONE, || {
+        let config = MonitorConfig::new().limit(Duration::from_millis(4)).on_report(|_| ());
+        let monitor = monitor(config).unwrap();
+        let interrupted = greenroom::spawn(|| {
+            let start = Instant::now();
+            let mut interrupted = 0;
+            while start.elapsed() < Duration::from_secs(3) {
+                let turn = Instant::now();
+                while turn.elapsed() < Duration::from_micros(200) {}
+                // SAFETY: waits for nothing but the time.
+                let polled = unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+                interrupted += usize::from(polled < 0);
+            }
+            interrupted
+        });
+        assert_eq!(interrupted.join().unwrap(), 0);
+        monitor.stop();
+    })
+    .assert_success();
+}
+
+#[test]
 fn a_forks_child_can_stop_what_its_parent_started() {
     in_child(ONE, || {
         let monitor = monitor(MonitorConfig::new()).unwrap();

@@ -1,7 +1,8 @@
 //! Looking at what one worker runs.
 //!
 //! A worker that waits in the kernel is not interrupted: some calls would fail with
-//! EINTR, and the monitor changes nothing. Where such a thread stands the kernel
+//! EINTR, and the monitor changes nothing. One that begins to wait just then is seen
+//! to in the handler, for the usual calls (`sys/interrupt.rs`). Where such a thread stands the kernel
 //! says, but for the registers that its callers keep, so a backtrace may end early.
 
 use super::monitor_report::Doing;
@@ -178,7 +179,9 @@ impl Instruction {
 
     /// Behind a system call that only let others run, or that failed.
     fn is_try(&self, result: isize) -> bool {
-        self.before[5..] == SYSCALL && (self.before[..5] == YIELD || (-4095..0).contains(&result))
+        // Not because of our signal.
+        let failed = (-4095..0).contains(&result) && result != -(libc::EINTR as isize);
+        self.before[5..] == SYSCALL && (self.before[..5] == YIELD || failed)
     }
 
     fn is_pause(&self) -> bool {
@@ -196,7 +199,8 @@ mod tests {
         let yields = code([0xb8, 24, 0, 0, 0, 0x0f, 0x05], [0xc3, 0]);
         assert!(yields.is_try(0) && !yields.is_pause());
         let reads = code([0x31, 0xc0, 0x90, 0x90, 0x90, 0x0f, 0x05], [0xc3, 0]);
-        assert!(!reads.is_try(7) && reads.is_try(-(libc::EAGAIN as isize)));
+        assert!(!reads.is_try(7) && !reads.is_try(-(libc::EINTR as isize)));
+        assert!(reads.is_try(-(libc::EAGAIN as isize)));
         assert!(code([0, 0, 0, 0, 0, 0xf3, 0x90], [0, 0]).is_pause());
         assert!(code([0; 7], [0xf3, 0x90]).is_pause());
         assert!(!code([0; 7], [0; 2]).is_try(-11));

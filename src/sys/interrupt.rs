@@ -8,7 +8,7 @@
 use super::errno::Errno;
 use super::lock::Lock;
 use super::unwind::Registers;
-use super::{fault, raw, real, tasks};
+use super::{fault, peek, raw, real, tasks};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::io;
 use std::ptr;
@@ -149,11 +149,42 @@ unsafe extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mu
         let sent = &*info.cast::<Sent>();
         sent.code == libc::SI_QUEUE && sent.value == (&raw const OURS).addr()
     };
+    if is_ours {
+        // SAFETY: as above; the interrupted thread stands still.
+        unsafe { take_up(context.cast()) }
+    }
     // SAFETY: stored before this handler was installed, and never freed then.
     let before = unsafe { BEFORE[signal as usize].load(Acquire).as_ref() };
     if let Some(before) = before.filter(|before| !is_ours && !ignored(before, signal)) {
         // SAFETY: the arguments are those of the kernel.
         unsafe { fault::forward(before, false, signal, info, context) }
+    }
+}
+
+/// Lets a call that waits for some time begin once more, if it is that which was
+/// interrupted: the kernel itself would let it fail. Whoever sends looks whether a
+/// thread waits, so the call has only just begun; and it is none that lets signals
+/// in while it waits, so that another's might as well have come before it.
+///
+/// # Safety
+/// `context` is what the kernel passed to a handler.
+unsafe fn take_up(context: *mut ucontext_t) {
+    const FAILED: i64 = -(libc::EINTR as i64);
+    const WAITS: [i64; 4] =
+        [libc::SYS_poll, libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_epoll_wait];
+    // SAFETY: the caller's promise.
+    let all = unsafe { &mut (*context).uc_mcontext.gregs };
+    let (ip, result) = (all[libc::REG_RIP as usize], all[libc::REG_RAX as usize]);
+    // `mov eax, number` and `syscall`, which leaves the arguments as they were.
+    let mut code = [0; 7];
+    if result != FAILED || peek::copy((ip as usize).wrapping_sub(7), &mut code).is_err() {
+        return;
+    }
+    let [0xb8, number @ .., 0x0f, 0x05] = code else { return };
+    let number = i64::from(u32::from_ne_bytes(number));
+    if WAITS.contains(&number) {
+        all[libc::REG_RAX as usize] = number;
+        all[libc::REG_RIP as usize] = ip - 2;
     }
 }
 
@@ -191,8 +222,10 @@ fn check(result: c_int) -> io::Result<()> {
 
 #[cfg(all(test, not(miri), not(loom)))]
 mod tests {
+    use super::super::os_thread;
     use super::*;
     use std::sync::atomic::{AtomicU32, AtomicUsize};
+    use std::sync::mpsc::channel;
     use std::thread;
 
     static SEEN: AtomicU32 = AtomicU32::new(0);
@@ -227,6 +260,30 @@ mod tests {
         assert_eq!(OTHERS.load(Relaxed), 1, "it had a handler before");
         let gone = thread::spawn(raw::thread_id).join().unwrap();
         assert_eq!(send(gone, signal), Err(Errno(libc::ESRCH)));
+        // SAFETY: waits for nothing but the time.
+        waits_on(signal, libc::SYS_poll, || unsafe { libc::poll(ptr::null_mut(), 0, 300) });
+        let time = libc::timespec { tv_sec: 0, tv_nsec: 300_000_000 };
+        // SAFETY: as above.
+        waits_on(signal, libc::SYS_clock_nanosleep, move || unsafe {
+            libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &time, ptr::null_mut())
+        });
+    }
+
+    /// A thread that waits by `call` notices nothing of a signal of ours.
+    fn waits_on(signal: c_int, number: i64, call: impl FnOnce() -> c_int + Send + 'static) {
+        let (say, hear) = channel();
+        let waiter = thread::spawn(move || {
+            say.send(raw::thread_id()).unwrap();
+            call()
+        });
+        let thread = hear.recv().unwrap();
+        while os_thread::waits(thread).and_then(|at| at.call) != Some(number) {
+            thread::yield_now();
+        }
+        let before = SEEN.load(Acquire);
+        send(thread, signal).unwrap();
+        assert_eq!(waiter.join().unwrap(), 0);
+        assert_eq!(SEEN.load(Acquire), before + 1);
     }
 
     #[test]
