@@ -198,7 +198,8 @@ fn closely(subject: Subject<'_>, id: u64) -> Option<Sighting> {
         long += u32::from(green.found.same_run);
         by_itself += u32::from(green.found.gives_way_itself);
         let stack = walk(&glance);
-        if !stack.is_empty() {
+        // In the middle of a switch a walk ends early.
+        if seen.as_ref().map_or(0, |seen: &Sighting| seen.stack.len()) < stack.len() {
             seen = Some(Sighting { green, doing: Doing::GivingWay, stack });
         }
         if hits >= HITS {
