@@ -120,6 +120,24 @@ fn a_stall_is_found_while_a_monitor_looks() {
     assert_eq!(ended.status.code(), Some(7), "{ended}");
 }
 
+/// Nothing else would wake them, but it does.
+#[test]
+fn who_is_told_by_a_monitor_may_end_what_would_be_a_stall() {
+    let ended = in_child(ONE, || {
+        on_stall(|_| std::process::exit(8));
+        let (put, crowd) = channel::<greenroom::GreenThread>();
+        let config = MonitorConfig::new().limit(Duration::from_millis(400)).max_green_threads(9);
+        let watch = monitor(config.on_report(move |_| crowd.iter().for_each(|one| one.unpark())));
+        let threads: Vec<_> = (0..20).map(|_| greenroom::spawn(greenroom::park)).collect();
+        threads.iter().for_each(|one| put.send(one.thread().clone()).unwrap());
+        drop(put);
+        greenroom::joinall(threads);
+        watch.unwrap().stop();
+    });
+    ended.assert_success();
+    assert!(!ended.stderr.contains("stalled"), "{ended}");
+}
+
 #[test]
 fn a_handler_that_interrupts_calls_goes_on_to_do_so() {
     in_child(ONE, || {

@@ -168,7 +168,7 @@ fn run(shared: &Shared, config: MonitorConfig) {
     let mut watch = Watch::new(clock::nanos(limit), config.signal);
     let mut limits = Limits::new(&config);
     let mut next: Nanos = 0;
-    let mut mark = Mark::new(Role::Ours);
+    let _mark = (!config.may_wake).then(|| Mark::new(Role::Ours));
     loop {
         futex::wait(&shared.stop, 0, Some(next));
         if shared.stop.load(Acquire) != 0 {
@@ -185,11 +185,7 @@ fn run(shared: &Shared, config: MonitorConfig) {
         let hogs = watch.look(workers).into_iter().filter_map(report);
         let mut reports: Vec<_> = hogs.collect();
         reports.extend(limits.look().into_iter().map(Report::Limit));
-        if !reports.is_empty() {
-            drop(mark); // whom it tells may wake others
-            reports.iter().for_each(|report| tell(shared, &config, report));
-            mark = Mark::new(Role::Ours);
-        }
+        reports.iter().for_each(|report| tell(shared, &config, report));
     }
 }
 

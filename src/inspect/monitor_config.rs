@@ -33,6 +33,8 @@ pub struct MonitorConfig {
     pub(super) max_stacks: Option<usize>,
     pub(super) max_memory: Option<u64>,
     pub(super) on_report: OnReport,
+    /// Whoever is told may wake others.
+    pub(super) may_wake: bool,
 }
 
 impl MonitorConfig {
@@ -46,6 +48,7 @@ impl MonitorConfig {
             max_stacks: None,
             max_memory: None,
             on_report: Box::new(|report| warn(report.to_string().trim_end().to_owned())),
+            may_wake: false,
         }
     }
 
@@ -88,9 +91,12 @@ impl MonitorConfig {
     }
 
     /// Who is told, instead of that. It runs on the monitor's OS thread, which
-    /// looks at nothing meanwhile. Should it panic, the monitor goes on.
+    /// looks at nothing meanwhile. Should it panic, the monitor goes on. Since it may
+    /// wake others, no stall is reported ([`on_stall`](super::on_stall)) while the
+    /// monitor is on.
     pub fn on_report(mut self, f: impl Fn(&Report) + Send + 'static) -> MonitorConfig {
         self.on_report = Box::new(f);
+        self.may_wake = true;
         self
     }
 }

@@ -72,7 +72,8 @@ static CALLBACK: Lock<Option<Callback>> = Lock::new(None);
 /// and OS threads that do anything but wait at a lock or a futex without a
 /// deadline are all seen. Only the handler of a signal might still wake somebody
 /// (see [`StallReport::signals`]). On the other hand two green threads that wait
-/// for the two ends of one pipe do not count as a stall.
+/// for the two ends of one pipe do not count as a stall, nor does anything while a
+/// [monitor](super::monitor) is on that tells the program, which may help then.
 ///
 /// What else happens then, and whether anybody looks at all, is a setting:
 /// [`OnStall`](crate::OnStall).
