@@ -5,6 +5,8 @@ use crate::green::links::tests::count;
 use crate::green::record::Birth;
 use crate::task::body;
 use crate::{park, spawn, timeout, uncancellable};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 fn until(mut condition: impl FnMut() -> bool) {
@@ -69,7 +71,15 @@ fn miri_killing_against_ending() {
 
 #[test]
 fn a_killed_killer_has_left() {
-    let victim = spawn(|| uncancellable(park));
+    let shielded = Arc::new(AtomicBool::new(false));
+    let theirs = shielded.clone();
+    let victim = spawn(move || {
+        uncancellable(|| {
+            theirs.store(true, Relaxed);
+            park();
+        })
+    });
+    until(|| shielded.load(Relaxed)); // one that has not begun would never do
     let thread = victim.thread().clone();
     let killer = spawn(move || thread.kill());
     until(|| count(&victim.thread().0) == 1);
