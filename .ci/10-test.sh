@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests, as the README has them run.
-# limit: 600
+# limit: 900
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -13,10 +13,10 @@ for feature in $features; do
   cargo clippy --lib --features "$feature" -- -D warnings
 done
 
-cargo clippy --all-targets --all-features -- -D warnings
+tests=(--test inspect_stats --test log_warnings --test spans)
+cargo clippy --lib "${tests[@]}" --all-features -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 for mode in shared own; do
-  GREENROOM_THREAD_LOCALS=$mode ran_some cargo test --all-features \
-    --test inspect_stats --test log_warnings --test spans
+  GREENROOM_THREAD_LOCALS=$mode ran_some cargo test --all-features "${tests[@]}"
 done
 ran_some cargo test --all-features --doc inspect
