@@ -172,12 +172,12 @@ fn os_threads_of_green_threads() {
     });
 }
 
-/// Thousands of OS threads come and go, each with green threads of its own.
+/// Hundreds of OS threads come and go, each with green threads of its own.
 #[test]
 fn short_lived_os_threads() {
     workers(2, || {
         let done = Arc::new(AtomicUsize::new(0));
-        for _ in 0..2000 {
+        for _ in 0..500 {
             let done = done.clone();
             let os = std::thread::spawn(move || {
                 let count = done.clone();
@@ -186,7 +186,7 @@ fn short_lived_os_threads() {
             });
             os.join().unwrap();
         }
-        until(|| done.load(SeqCst) == 4000);
+        until(|| done.load(SeqCst) == 1000);
     });
 }
 
