@@ -11,6 +11,7 @@ stress=${STRESS_EXAMPLE:-million}
 arguments() {
   case $1 in
     ten_thousand) echo 10000 ;;
+    top) echo 3 ;;
   esac
 }
 
