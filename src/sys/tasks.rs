@@ -5,10 +5,14 @@
 //! this process without a deadline, in which all locks, channels, joins and
 //! parkers end. (A signal may interrupt it; its handler may wake others.)
 //!
-//! One look at a thread says little, since it may have gone on at once. Two looks
-//! that find it waiting with the same number of switches prove that it waited
-//! from the one to the other. So if a whole second round of looks agrees with
-//! the first, then at the moment between the two *all* of them waited.
+//! One look at a thread says little, since it may have gone on at once. A look
+//! sees first that it waits, *then* how often it has left its core. If a second
+//! look finds it waiting, and then the same number, it waited from the end of the
+//! first look to the second: had it run, it had to leave its core once more to be
+//! found waiting, before the number was read again. (In the other order it could
+//! run from before the second number until it waits once more.) So if a whole
+//! second round of looks agrees with the first, then at the moment between the two
+//! *all* of them waited.
 
 use super::lock::Lock;
 use std::fs;
@@ -67,15 +71,17 @@ pub(crate) fn all_waiting() -> Option<Vec<Task>> {
     let role = |id: i32| ours.iter().find(|(other, _)| *other == id).map(|(_, role)| *role);
     let mut found = Vec::new();
     for id in ids.iter().copied().filter(|id| *id != me() && role(*id) != Some(Role::Ours)) {
-        let switches = switches(id)?;
-        let call = fs::read_to_string(format!("/proc/self/task/{id}/syscall")).ok()?;
-        if !waits_for_others(&call, role(id) == Some(Role::Idle), &ids) {
-            return None;
-        }
-        found.push(Task { id, switches });
+        found.push(look(id, role(id) == Some(Role::Idle), &ids)?);
     }
     found.sort_by_key(|task| task.id);
     Some(found)
+}
+
+/// See the module's head; `timed` and `ids` as in `waits_for_others`.
+fn look(id: i32, timed: bool, ids: &[i32]) -> Option<Task> {
+    let call = fs::read_to_string(format!("/proc/self/task/{id}/syscall")).ok()?;
+    waits_for_others(&call, timed, ids).then_some(())?;
+    Some(Task { id, switches: switches(id)? })
 }
 
 /// All threads but the runtime's own and the caller, with their names.
@@ -156,9 +162,13 @@ pub(crate) fn handled_signals() -> Vec<i32> {
     (1..=64).filter(|n| caught >> (n - 1) & 1 == 1 && !faults.contains(n)).collect()
 }
 
-#[cfg(all(test, not(any(loom, miri))))]
+#[cfg(all(test, not(miri), not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn what_counts_as_waiting_for_others() {
@@ -176,6 +186,50 @@ mod tests {
         assert!(!waits(""));
         let idle = "202 0x7f00 0x80 0xffffffff 0x7ffd 0x0 0x0 0x7ffc 0x7f8c\n";
         assert!(waits_for_others(idle, true, &[]) && !waits(idle));
+    }
+
+    /// It runs often, for about as long as a look takes.
+    #[test]
+    fn who_runs_between_two_looks_is_seen_to_run() {
+        static RUNS: AtomicBool = AtomicBool::new(false);
+        static OVER: AtomicBool = AtomicBool::new(false);
+        let spin = |start: Instant, micros| while start.elapsed().as_micros() < micros {};
+        let (say, hear) = channel();
+        let runner = thread::spawn(move || {
+            say.send(me()).unwrap();
+            for turn in 0.. {
+                thread::park();
+                RUNS.store(true, SeqCst);
+                spin(Instant::now(), turn * 7 % 60);
+                RUNS.store(false, SeqCst);
+                if OVER.load(SeqCst) {
+                    return;
+                }
+            }
+        });
+        let (id, run) = (hear.recv().unwrap(), runner.thread().clone());
+        let waker = thread::spawn(move || {
+            for turn in 0.. {
+                run.unpark();
+                spin(Instant::now(), turn * 11 % 130);
+                if OVER.load(SeqCst) {
+                    return run.unpark();
+                }
+            }
+        });
+        let (mut same, start) = (0, Instant::now());
+        while same < 100 || start.elapsed() < Duration::from_secs(2) {
+            let first = look(id, false, &[]);
+            let ran = RUNS.load(SeqCst);
+            if first.is_some() && look(id, false, &[]) == first {
+                assert!(!ran, "after {same}");
+                same += 1;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "only {same}");
+        }
+        OVER.store(true, SeqCst);
+        waker.join().unwrap();
+        runner.join().unwrap();
     }
 
     #[test]
