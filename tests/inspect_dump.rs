@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{until, workers};
-use greenroom::inspect::{Dump, Holder, NoBacktrace, ThreadDump, ThreadState, WaitsFor, dump};
+use common::{in_child, until, workers};
+use greenroom::inspect::{
+    Dump, Holder, NoBacktrace, ThreadDump, ThreadState, WaitsFor, dump, stats,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
@@ -199,6 +201,42 @@ fn a_dump_from_a_green_thread_finds_itself_waiting() {
         let frames = it.backtrace.as_ref().unwrap();
         assert!(frames.iter().any(|f| is_of(f, "dump", "src/inspect/take.rs")), "{dump}");
     });
+}
+
+/// They may be what somebody looks for.
+#[test]
+fn jobs_that_keep_all_threads_do_not_keep_a_dump() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_OFFLOAD_THREADS", "1")];
+    in_child(&vars, || {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let stuck = greenroom::spawn(move || greenroom::offload(move || wait.recv().is_err()));
+        let id = stuck.thread().id();
+        until(|| stats().offload.threads == 1);
+        let dump =
+            greenroom::spawn(move || dump_when(|d| only(d, id).waits_for == [WaitsFor::Job]));
+        assert_eq!(dump.join().unwrap().threads.len(), 2);
+        drop(go);
+        assert!(stuck.join().unwrap());
+    })
+    .assert_success();
+}
+
+/// Two that wait in a hook, on one worker, would end the process.
+#[test]
+fn a_panic_hook_may_dump() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_THREAD_LOCALS", "shared")];
+    in_child(&vars, || {
+        static SEEN: AtomicU32 = AtomicU32::new(0);
+        std::panic::set_hook(Box::new(|_| {
+            let me = greenroom::current().unwrap().id();
+            assert_eq!(only(&dump(), me).state, ThreadState::Running);
+            SEEN.fetch_add(1, SeqCst);
+        }));
+        let two = [0, 1].map(|_| greenroom::spawn(|| -> () { panic!("to be dumped") }));
+        greenroom::joinall(two).into_iter().for_each(|r| assert!(r.is_err()));
+        assert_eq!(SEEN.load(SeqCst), 2);
+    })
+    .assert_success();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::view::{Dump, Frame, ThreadDump, ThreadState, WaitsFor, WorkerDump};
 use super::waits::Tables;
 use crate::green::current::{self, Inside};
 use crate::green::own::TICK;
-use crate::offload::everyone::offload;
+use crate::offload::everyone::{Apart, try_apart};
 use crate::sched::local::Shared;
 use crate::sched::runtime::{self, Runtime};
 use crate::sys::clock::{self, Nanos};
@@ -27,8 +27,10 @@ const TIME: Duration = Duration::from_millis(1500);
 /// No green thread and no worker is stopped for it, or even asked, so it works
 /// also when one of them computes for ever; then those are not of the same
 /// moment, as each is looked at in turn. What could not be seen is said in its
-/// place. On a green thread the work is done on a thread of
-/// [`offload`](crate::offload), and the caller parks.
+/// place. For a green thread an OS thread does the work, one that is kept for this,
+/// and the caller parks; where its calls are not caught, as in a panic hook or in
+/// [`native`](crate::patch::native), it does the work itself. Neither a kill nor a
+/// [`timeout`](crate::timeout) ends it.
 ///
 /// Naming the functions needs debug information in the program; the first dump
 /// reads it, which may take some time. In release builds `debug =
@@ -43,7 +45,11 @@ const TIME: Duration = Duration::from_millis(1500);
 /// # sleeper.thread().unpark();
 /// ```
 pub fn dump() -> Dump {
-    if current::get().is_some() { offload(dump_here) } else { dump_here() }
+    if current::patched().is_none() {
+        return dump_here();
+    }
+    // Not by `offload`: those who keep all its threads may be what is looked for.
+    try_apart(Apart::Dumps, dump_here).unwrap_or_else(dump_here)
 }
 
 fn dump_here() -> Dump {
@@ -52,7 +58,7 @@ fn dump_here() -> Dump {
 
 /// And who holds what, as far as it is known; `time` for stacks and descriptors.
 pub(super) fn with_holders(time: Duration) -> (Dump, Holders) {
-    // On a green thread, if there are no other threads: what it reads blocks.
+    // Should it be on a green thread: what it reads blocks.
     let _inside = Inside::enter();
     let start = Instant::now();
     // In a fork's child there are no workers, and locks may be held for ever.

@@ -91,7 +91,7 @@ fn result<T>(joined: Result<T, JoinError>) -> T {
 }
 
 /// Which threads apart: calls of one sort do not keep out those of another
-/// that they wait for.
+/// that they wait for, or that tell why they wait.
 #[derive(Clone, Copy)]
 pub(crate) enum Apart {
     /// Those who open a FIFO to write.
@@ -100,6 +100,8 @@ pub(crate) enum Apart {
     Terminals,
     /// Those who wait for any child.
     Children,
+    /// Those who look what the others wait for.
+    Dumps,
     Others,
 }
 
