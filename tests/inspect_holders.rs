@@ -5,8 +5,10 @@ mod common;
 use common::{in_child, until, workers};
 use greenroom::inspect::{Holder, WaitsFor, dump};
 use greenroom::queue::Queue;
-use greenroom::sync::{ReentrantMutex, RwLock};
+use greenroom::sync::{Mutex, ReentrantMutex, RwLock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// What `id` waits for, once it does.
 #[track_caller]
@@ -65,6 +67,58 @@ fn what_is_not_known_is_said_to_be_unknown() {
         assert!(dump().to_string().contains("held by nobody knows whom"));
         drop(held);
         writer.join().unwrap();
+    });
+}
+
+#[test]
+fn one_that_forgot_its_guard_has_ended() {
+    workers(1, || {
+        let mutex = Arc::new(Mutex::new(()));
+        let theirs = mutex.clone();
+        let gone = greenroom::spawn(move || std::mem::forget(theirs.lock()));
+        let _memory_of_it = gone.thread().clone(); // which nobody else gets
+        gone.join().unwrap();
+        let theirs = mutex.clone();
+        let waiter = greenroom::spawn(move || drop(theirs.lock()));
+        assert_eq!(holder_of(waiter.thread().id()), Holder::Ended);
+        waiter.kill();
+    });
+}
+
+/// Who is seen to hold a lock may be gone before a dump comes to him.
+#[test]
+fn who_ends_after_giving_a_lock_up_has_not_forgotten_it() {
+    workers(2, || {
+        let mutex = Arc::new(Mutex::new(()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let makers = (0..2).map(|_| {
+            let (mutex, stop) = (mutex.clone(), stop.clone());
+            greenroom::spawn(move || {
+                while !stop.load(SeqCst) {
+                    let some = (0..9).map(|_| {
+                        let mutex = mutex.clone();
+                        greenroom::spawn(move || {
+                            let held = mutex.lock();
+                            greenroom::yield_now();
+                            drop(held);
+                        })
+                    });
+                    greenroom::joinall(some.collect::<Vec<_>>());
+                }
+            })
+        });
+        let makers: Vec<_> = makers.collect();
+        let (mut seen, start) = (0, Instant::now());
+        until(|| {
+            let waits = dump().threads.into_iter().flat_map(|thread| thread.waits_for);
+            for waits in waits.filter(|waits| matches!(waits, WaitsFor::Lock { .. })) {
+                assert!(!matches!(waits, WaitsFor::Lock { holder: Holder::Ended, .. }), "{waits}");
+                seen += 1;
+            }
+            seen > 1000 && start.elapsed() > Duration::from_secs(2)
+        });
+        stop.store(true, SeqCst);
+        greenroom::joinall(makers).into_iter().for_each(|r| r.unwrap());
     });
 }
 

@@ -66,7 +66,7 @@ fn ask_all() -> (HashMap<u64, Saying>, Holders) {
             continue;
         }
         // SAFETY: the tag names it still, so it was alive when it was copied.
-        holders.note(owner.id, owner.record.addr(), unsafe { record.block() });
+        holders.note(owner.id, unsafe { record.block() });
         let mut copy = [0; Why::LEN];
         if record.why() == 0 || peek::copy(record.why(), &mut copy).is_err() {
             continue;

@@ -5,14 +5,18 @@
 //! own thread-locals. What is not known is said to be unknown: who reads, and who
 //! holds the locks of std, each one word that says only that it is held.
 //!
-//! A mark is copied right after its waiter was seen. While the waiter and the one
-//! that is named stay as they are, he holds it.
+//! A mark is read right after its waiter was seen, and whom it means is asked at
+//! once, and then whether it still stands there: a holder takes his mark away, and
+//! gives the lock up, before he ends. While the waiter and the one that is named
+//! stay as they are, he holds it.
 
 use super::scan::Sight;
 use super::view::{Holder, ThreadDump, WaitsFor};
 use crate::green::locals;
 use crate::green::os_waits::{self, OsWait};
+use crate::green::snapshot::Snapshot;
 use crate::green::why::Kind;
+use crate::stack::{Owner, atlas};
 use crate::sync::{mutex, reentrant, turns};
 use crate::sys::tls::Block;
 use crate::sys::{peek, pthread};
@@ -24,27 +28,26 @@ const KERNEL_MOST: u32 = 1 << 22;
 /// What a lock says of its holder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    /// See `current::mark`.
-    Thread(usize),
     Green(u64),
+    /// A green thread that has ended with it.
+    Ended,
     /// As libc numbers threads.
     Libc(u32),
-    Os,
+    /// See `current::mark`; 0 where it does not say which.
+    Os(usize),
 }
 
 /// What is known so far.
 #[derive(Default)]
 pub(super) struct Holders {
-    records: HashMap<usize, u64>,
     /// Where the green threads have libc's numbers.
     numbers: Vec<(u64, usize)>,
     marks: HashMap<u64, Mark>,
 }
 
 impl Holders {
-    /// Green thread `id` has that record, and its thread-locals there.
-    pub(super) fn note(&mut self, id: u64, record: usize, block: Option<Block>) {
-        self.records.insert(record, id);
+    /// Green thread `id` has its thread-locals there.
+    pub(super) fn note(&mut self, id: u64, block: Option<Block>) {
         let at = block.and_then(|block| locals::number_at(block.address()));
         self.numbers.extend(at.map(|at| (id, at)));
     }
@@ -57,7 +60,7 @@ impl Holders {
     }
 
     pub(super) fn saw(&mut self, sight: &Sight) {
-        self.note(sight.owner.id, sight.owner.record.addr(), sight.block);
+        self.note(sight.owner.id, sight.block);
         self.waits(sight.owner.id, sight.said);
     }
 
@@ -67,8 +70,8 @@ impl Holders {
         for thread in threads {
             let Some(mark) = self.marks.get(&thread.id) else { continue };
             for waits in &mut thread.waits_for {
-                if let WaitsFor::Lock { holder, .. } = waits {
-                    *holder = self.holder(*mark, &numbers, &waiting);
+                if let WaitsFor::Lock { holder: told, .. } = waits {
+                    *told = holder(*mark, &numbers, &waiting);
                 }
             }
         }
@@ -77,14 +80,14 @@ impl Holders {
     /// Who holds what each waits for, by the waiters' numbers.
     pub(super) fn all(&self) -> HashMap<u64, Holder> {
         let numbers = self.numbers();
-        self.marks.iter().map(|(id, mark)| (*id, self.holder(*mark, &numbers, &[]))).collect()
+        self.marks.iter().map(|(id, mark)| (*id, holder(*mark, &numbers, &[]))).collect()
     }
 
     /// Likewise of what an OS thread waits for.
     pub(super) fn of_os(&self, wait: &OsWait) -> Holder {
         let mark = Kind::of_number(wait.kind).and_then(|kind| look(kind, wait.what));
         let waiting = os_waits::all();
-        mark.map_or(Holder::Unknown, |mark| self.holder(mark, &self.numbers(), &waiting))
+        mark.map_or(Holder::Unknown, |mark| holder(mark, &self.numbers(), &waiting))
     }
 
     /// Whether what `id` waits for is held as it was noted.
@@ -101,22 +104,17 @@ impl Holders {
         }
         self.numbers.iter().filter_map(|(id, at)| Some((number(*at)?, *id))).collect()
     }
+}
 
-    fn holder(&self, mark: Mark, numbers: &HashMap<u32, u64>, waiting: &[OsWait]) -> Holder {
-        match mark {
-            Mark::Thread(odd) if odd % 2 == 1 => {
-                let it = waiting.iter().find(|wait| wait.mark == odd);
-                Holder::Os(it.map(|wait| wait.thread as u32))
-            }
-            Mark::Thread(record) => {
-                self.records.get(&record).map_or(Holder::Ended, |id| Holder::Green(*id))
-            }
-            Mark::Green(id) => Holder::Green(id),
-            Mark::Libc(number) if number < KERNEL_MOST => Holder::Os(Some(number)),
-            Mark::Libc(number) => {
-                numbers.get(&number).map_or(Holder::Unknown, |id| Holder::Green(*id))
-            }
-            Mark::Os => Holder::Os(None),
+fn holder(mark: Mark, numbers: &HashMap<u32, u64>, waiting: &[OsWait]) -> Holder {
+    match mark {
+        Mark::Green(id) => Holder::Green(id),
+        Mark::Ended => Holder::Ended,
+        Mark::Libc(number) if number < KERNEL_MOST => Holder::Os(Some(number)),
+        Mark::Libc(number) => numbers.get(&number).map_or(Holder::Unknown, |id| Holder::Green(*id)),
+        Mark::Os(mark) => {
+            let it = waiting.iter().find(|wait| wait.mark == mark);
+            Holder::Os(it.map(|wait| wait.thread as u32))
         }
     }
 }
@@ -133,14 +131,32 @@ fn word(address: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes)).filter(|word| *word != 0)
 }
 
+/// Whom the mark at `address` means; `None`: nobody is noted there, or not any more.
+fn thread(address: usize) -> Option<Mark> {
+    let mark = word(address)?;
+    if mark % 2 == 1 {
+        return Some(Mark::Os(mark as usize));
+    }
+    let whose = owner_of(mark as usize).map_or(Mark::Ended, |owner| Mark::Green(owner.id));
+    (word(address) == Some(mark)).then_some(whose)
+}
+
+/// The green thread whose record lies there, if it is alive.
+fn owner_of(record: usize) -> Option<Owner> {
+    let mut copy = Snapshot::new();
+    peek::copy(record, copy.bytes()).ok()?;
+    let owner = atlas::containing(copy.tag())?.tag().owner()?;
+    (owner.record.addr() == record).then_some(owner)
+}
+
 /// `None`: nobody is noted there.
 fn look(kind: Kind, what: u64) -> Option<Mark> {
     let at = what as usize;
     Some(match kind {
-        Kind::Mutex => Mark::Thread(word(at + mutex::HOLDER_AT)? as usize),
-        Kind::Turn => Mark::Thread(word(at + turns::WRITER_AT)? as usize),
+        Kind::Mutex => thread(at + mutex::HOLDER_AT)?,
+        Kind::Turn => thread(at + turns::WRITER_AT)?,
         Kind::Reentrant => {
-            reentrant::who(word(at + reentrant::OWNER_AT)?)?.map_or(Mark::Os, Mark::Green)
+            reentrant::who(word(at + reentrant::OWNER_AT)?)?.map_or(Mark::Os(0), Mark::Green)
         }
         Kind::CMutex => Mark::Libc(number(at + pthread::OWNER)?),
         Kind::CLock => Mark::Libc(number(at + pthread::WRITER)?),

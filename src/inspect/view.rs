@@ -152,7 +152,8 @@ pub enum Holder {
     Unknown,
     /// The green thread with this number.
     Green(u64),
-    /// A green thread that has ended: it forgot its guard.
+    /// A green thread that has ended: it forgot its guard. Of one whose memory
+    /// another green thread has by now, that one is named instead.
     Ended,
     /// An OS thread, with the kernel's number of it if that is known.
     Os(Option<u32>),
