@@ -104,6 +104,35 @@ fn a_forked_child_does_not_ring_for_its_parent() {
     .assert_success();
 }
 
+/// As a server does that forks its workers first.
+#[test]
+fn a_forked_child_may_ask_for_its_own() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        let written = stderr_to_file();
+        dump_on_signal(libc::SIGUSR1).unwrap();
+        // SAFETY: nothing else goes on here that the child could miss.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let ours = stderr_to_file();
+            let parked = greenroom::spawn(greenroom::park);
+            dump_on_signal(libc::SIGUSR1).unwrap();
+            raise(libc::SIGUSR1);
+            until(|| ours().contains(" green threads: "));
+            parked.thread().unpark();
+            parked.join().unwrap();
+            std::process::exit(7);
+        }
+        let mut status = 0;
+        // SAFETY: our own child.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 7), "{status:x}");
+        assert_eq!(written(), "");
+        raise(libc::SIGUSR1);
+        until(|| written().contains(" green threads: "));
+    })
+    .assert_success();
+}
+
 #[test]
 fn what_is_no_signal_is_an_error() {
     in_child(&[], || {

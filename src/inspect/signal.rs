@@ -3,7 +3,7 @@
 //! The handler may come in the middle of anything, so it only counts up an
 //! eventfd, by a system call of our own; an OS thread waits for that and does
 //! the rest. A forked child shares the eventfd, but not the thread: its handler
-//! does nothing.
+//! does nothing until it asks for dumps itself, and has both of its own.
 
 use super::take::dump;
 use crate::green::current::Native;
@@ -18,16 +18,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
 use std::thread;
 
-/// What the handler writes to; -1 before the first.
-static BELL: AtomicI32 = AtomicI32::new(-1);
-
-/// The process that has the thread.
+/// The process that has the thread; 0 before the first.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
+/// What the handler writes to, there.
+static BELL: AtomicI32 = AtomicI32::new(-1);
+
 extern "C" fn ring(_signal: i32) {
-    let bell = BELL.load(Acquire);
-    if bell >= 0 && process::id() == PROCESS.load(Relaxed) {
-        let one = 1_u64;
+    // Acquire: the bell is that of this process.
+    if process::id() == PROCESS.load(Acquire) {
+        let (bell, one) = (BELL.load(Relaxed), 1_u64);
         let args = [bell as usize, (&raw const one).addr(), size_of::<u64>(), 0, 0, 0];
         // SAFETY: eight bytes to read. Fails only if the counter is full, and
         // then it is read soon.
@@ -40,7 +40,8 @@ extern "C" fn ring(_signal: i32) {
 /// a dump is made give one more, all together.
 ///
 /// The dump is made on an OS thread of its own, so it comes also when every
-/// worker is busy.
+/// worker is busy. In a forked child the signal does nothing, unless that calls
+/// this as well.
 ///
 /// # Errors
 /// `signum` is no signal or cannot be handled; no descriptors, threads or memory
@@ -54,9 +55,9 @@ pub fn dump_on_signal(signum: i32) -> io::Result<()> {
     static STARTING: Lock<()> = Lock::new(());
     {
         let _starting = STARTING.lock();
-        if BELL.load(Acquire) < 0 {
-            PROCESS.store(process::id(), Relaxed);
-            BELL.store(hang_bell()?, Release);
+        if PROCESS.load(Relaxed) != process::id() {
+            BELL.store(hang_bell()?, Relaxed);
+            PROCESS.store(process::id(), Release);
         }
     }
     // SAFETY: all zero is an empty one.
