@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ended, in_child, os_thread, until};
+use common::{Ended, in_child, os_thread, set_limit, until};
 use greenroom::inspect::{MonitorConfig, StallReport, Waiter, WaitsFor, monitor, on_stall};
 use greenroom::queue::Queue;
 use greenroom::sync::{Barrier, Mutex, ReentrantMutex, RwLock};
@@ -257,6 +257,26 @@ fn joins_fail_if_that_was_chosen() {
     });
     ended.assert_success();
     assert!(ended.stderr.contains("(4 green, "), "{ended}");
+}
+
+/// There is no memory for the thread on which it would be told.
+#[test]
+fn joins_fail_also_if_nobody_can_be_told() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_ON_STALL", "error")];
+    let ended = in_child(&vars, || {
+        let stuck = greenroom::spawn(greenroom::park);
+        until(|| greenroom::inspect::stats().alive() == 1);
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        set_limit(libc::RLIMIT_AS, pages * 4096 + (1 << 20));
+        // Stacks of threads that have ended may be used again.
+        let one = || thread::Builder::new().spawn(thread::park);
+        let _all: Vec<_> = std::iter::from_fn(|| one().ok()).collect();
+        let joined = stuck.join();
+        assert!(matches!(joined, Err(JoinError::Stalled)), "{joined:?}");
+    });
+    ended.assert_success();
+    ended.assert_says("greenroom: stalled: nothing is left", 1);
 }
 
 #[test]

@@ -11,7 +11,8 @@
 //! somebody should wake it, waits for a while only, and looks when that is over.
 //! So it costs what is busy nothing, and what is idle some loads: it remembers the
 //! last descriptor that was ready, and one that a look found, and while somebody
-//! waits for one of them, that is reason enough. An OS thread that begins to wait has it look (`poke`).
+//! waits for one of them, that is reason enough. An OS thread that begins to wait
+//! has it look (`poke`).
 //!
 //! **How the look is exact.** It consists of two rounds. Nobody has moved from
 //! the one to the other, as the rounds of the workers and the switches of the OS
@@ -21,7 +22,7 @@
 //! | verdict | then |
 //! |---|---|
 //! | stalled | it is reported, on a thread of its own; nobody looks again before a green thread has run, or that thread is done |
-//! | still stalled then | the process is aborted, or joins fail, if that was chosen and no signal could help |
+//! | still stalled then, or there is no thread to tell it | the process is aborted, or joins fail, if that was chosen and no signal could help |
 //! | somebody waits for a descriptor | likewise nobody looks |
 //! | unsure: an OS thread does something else | look again after twice the time |
 //!
@@ -276,6 +277,7 @@ impl Look {
 fn tell() {
     if !start(&TELLER) {
         report::say(b"greenroom: stalled: nothing is left that could wake any green thread\n");
+        act(); // nobody else is told, who might help
     }
 }
 
