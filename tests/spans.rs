@@ -20,8 +20,8 @@ static EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Spans that are open.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps that; calls itself at each exit.
-struct Keeps(fn());
+/// Keeps that; calls the one at each exit, the other at each close.
+struct Keeps(fn(), fn());
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Keeps {
     fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
@@ -40,11 +40,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Keeps {
 
     fn on_close(&self, _: Id, _: Context<'_, S>) {
         OPEN.fetch_sub(1, SeqCst);
+        (self.1)();
     }
 }
 
 fn subscribe(at_exit: fn()) {
-    let subscriber = Registry::default().with(Keeps(at_exit));
+    subscribe_to(at_exit, || ());
+}
+
+fn subscribe_to(at_exit: fn(), at_close: fn()) {
+    let subscriber = Registry::default().with(Keeps(at_exit, at_close));
     tracing::subscriber::set_global_default(subscriber).unwrap();
 }
 
@@ -258,4 +263,33 @@ fn a_subscriber_may_panic() {
     });
     ended.assert_success();
     ended.assert_says("lost my file", 1);
+}
+
+/// Also at the end of a green thread, which has its span alone by then: of one that
+/// was killed before it began, of one that was killed later, and of one with a
+/// result, which is not lost.
+#[test]
+fn a_subscriber_may_panic_when_a_thread_ends() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_THREAD_LOCALS", "shared")];
+    let ended = in_child(&vars, || {
+        subscribe_to(|| (), || panic!("lost my file"));
+        follow();
+        let in_request = |deed: fn() -> u32| info_span!("request").in_scope(|| spawn(deed));
+        let maker = spawn(move || {
+            let fresh = in_request(|| 1);
+            fresh.thread().request_kill();
+            assert!(fresh.join().unwrap_err().is_killed());
+            let parked = in_request(|| {
+                greenroom::park();
+                2
+            });
+            yield_now();
+            parked.thread().request_kill();
+            assert!(parked.join().unwrap_err().is_killed());
+            assert_eq!(in_request(|| 3).join().unwrap(), 3);
+        });
+        maker.join().unwrap();
+    });
+    ended.assert_success();
+    ended.assert_says("lost my file", 3);
 }

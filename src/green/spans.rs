@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tracing::dispatcher::{self, Dispatch};
+use tracing::span::EnteredSpan;
 use tracing::{Id, Span};
 
 static FOLLOWS: AtomicBool = AtomicBool::new(false);
@@ -39,6 +40,21 @@ pub(super) fn to_take_along() -> Option<Span> {
         return None;
     }
     quietly(Span::current).filter(|span| !span.is_none())
+}
+
+/// In a span that was taken along, until this is dropped.
+pub(super) struct Within(Option<EnteredSpan>);
+
+impl Within {
+    pub(super) fn enter(span: Span) -> Option<Within> {
+        quietly(|| Within(Some(span.entered())))
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        quietly(|| drop(self.0.take()));
+    }
 }
 
 /// Calls what is the subscriber's, and may panic.

@@ -132,7 +132,7 @@ fn finish(table: *const Table) {
     // SAFETY: made by `Box::into_raw`, and nobody's any more.
     let table = unsafe { Box::from_raw(table.cast_mut()) };
     #[cfg(feature = "tracing")]
-    let _ = spans::quietly(|| table.span.take());
+    let _ = spans::quietly(|| drop(table.span.take()));
     drop(table);
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn within_span<T>(record: &Record, f: impl FnOnce() -> T) -> T {
     let _entered = unsafe { record.own.table.get().as_ref() }
         .filter(|table| !ptr::eq(*table, &ENDED.0))
         .and_then(|table| table.span.take())
-        .and_then(|span| spans::quietly(|| span.entered()));
+        .and_then(spans::Within::enter);
     #[cfg(not(feature = "tracing"))]
     let _ = record;
     f()
