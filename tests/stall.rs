@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Ended, in_child, os_thread, set_limit, until};
-use greenroom::inspect::{MonitorConfig, StallReport, Waiter, WaitsFor, monitor, on_stall};
+use greenroom::inspect::{
+    MonitorConfig, StallReport, Waiter, WaitsFor, dump_on_signal, monitor, on_stall,
+};
 use greenroom::queue::Queue;
 use greenroom::sync::{Barrier, Mutex, ReentrantMutex, RwLock};
 use greenroom::{Builder, JoinError, JoinHandle};
@@ -336,6 +338,23 @@ fn a_handler_of_a_signal_might_help() {
     });
     ended.assert_success();
     ended.assert_says("unless the handler of a signal wakes one: SIGUSR1", 1);
+}
+
+/// That it gave dumps before does not mean that its handler wakes nobody now.
+#[test]
+fn a_signal_may_get_another_handler() {
+    let ended = in_child(ONE, || {
+        extern "C" fn handle(_: i32) {}
+        let handler: extern "C" fn(i32) = handle;
+        dump_on_signal(libc::SIGUSR1).unwrap();
+        dump_on_signal(libc::SIGUSR2).unwrap();
+        // SAFETY: a handler that does nothing.
+        unsafe { libc::signal(libc::SIGUSR1, handler as *const () as usize) };
+        exit_when_told(7, |report| assert_eq!(report.signals, [libc::SIGUSR1]));
+        println!("expect unless the handler of a signal wakes one: SIGUSR1)");
+        greenroom::spawn(greenroom::park).join().unwrap();
+    });
+    assert_told(&ended);
 }
 
 #[test]

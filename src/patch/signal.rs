@@ -14,7 +14,7 @@
 use super::family::is_any_patched;
 use super::gate::Shim;
 use crate::green::current;
-use crate::sys::real;
+use crate::sys::{real, tasks};
 use libc::{SIG_DFL, SIG_ERR, SIG_IGN, c_int, c_void, sighandler_t, siginfo_t};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
@@ -119,6 +119,9 @@ pub(super) unsafe extern "C" fn sigaction(
 ) -> c_int {
     // SAFETY: the caller's promise; null or valid.
     let wanted = unsafe { new.as_ref() }.copied();
+    if wanted.is_some() {
+        tasks::may_wake(signal);
+    }
     if !is_any_patched() {
         // SAFETY: as above.
         return unsafe { real::sigaction(signal, new, old) };
@@ -150,6 +153,7 @@ fn set(
     handler: sighandler_t,
     libcs: impl Fn(c_int, sighandler_t) -> sighandler_t,
 ) -> sighandler_t {
+    tasks::may_wake(signal);
     if !is_any_patched() {
         return libcs(signal, handler);
     }

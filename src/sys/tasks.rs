@@ -142,6 +142,13 @@ pub(crate) fn wakes_nobody(signal: i32) {
     HARMLESS.fetch_or(1 << (signal - 1), Relaxed);
 }
 
+/// The program handles it otherwise from now on.
+pub(crate) fn may_wake(signal: i32) {
+    if (1..=64).contains(&signal) {
+        HARMLESS.fetch_and(!(1 << (signal - 1)), Relaxed);
+    }
+}
+
 /// The signals that the program handles, but for those that its own faults
 /// raise and those that libc uses itself: their handlers may wake somebody.
 pub(crate) fn handled_signals() -> Vec<i32> {
