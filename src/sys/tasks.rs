@@ -127,10 +127,14 @@ fn waits_for_others(call: &str, timed: bool, ids: &[i32]) -> bool {
         return false;
     };
     let op = op as i32;
-    let waits = matches!(op & libc::FUTEX_CMD_MASK, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
+    let command = op & libc::FUTEX_CMD_MASK;
+    let waits = matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
     // `pthread_join` waits for the kernel to clear the number of a thread, and
-    // so at a word that might be shared with other processes.
-    let here = op & libc::FUTEX_PRIVATE_FLAG != 0 || ids.contains(&(value as i32));
+    // so at a word that might be shared with other processes. A lock that really
+    // is shared is not waited for in that way, but maybe with a 2 that is the
+    // number of a thread in a container.
+    let joins = command == libc::FUTEX_WAIT_BITSET && ids.contains(&(value as i32));
+    let here = op & libc::FUTEX_PRIVATE_FLAG != 0 || joins;
     waits && here && (timeout == 0 || timed)
 }
 
@@ -185,6 +189,7 @@ mod tests {
         assert!(waits("202 0x7f00 0x189 0xffffffff 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"));
         assert!(waits("202 0x7f00 0x109 0x4d 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"));
         assert!(!waits("202 0x7f00 0x109 0x4e 0x0 0x0 0xffffffff 0x7ffc 0x7f8c\n"), "shared");
+        assert!(!waits("202 0x7f00 0x0 0x4d 0x0 0x0 0x0 0x7ffc 0x7f8c\n"), "a shared lock");
         assert!(!waits("202 0x7f00 0x189 0x0 0x7ffd 0x0 0xffffffff 0x7ffc 0x7f8c\n"), "deadline");
         assert!(!waits("202 0x7f00 0x81 0x1 0x0 0x0 0x0 0x7ffc 0x7f8c\n"), "it wakes");
         assert!(!waits("0 0x3 0x55 0x2000 0x0 0x0 0x0 0x7ffc 0x7f8c\n"), "it reads");
