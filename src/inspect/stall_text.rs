@@ -40,7 +40,11 @@ impl Display for StallReport {
         if !self.os_threads.is_empty() {
             writeln!(f)?;
         }
-        self.os_threads.iter().take(NAMED).try_for_each(|thread| self.write_os(f, thread))
+        self.os_threads.iter().take(NAMED).try_for_each(|thread| self.write_os(f, thread))?;
+        match self.os_threads.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more OS threads"),
+        }
     }
 }
 
@@ -146,4 +150,23 @@ fn name(signal: i32) -> String {
     ];
     let found = known.iter().find(|(number, _)| *number == signal);
     found.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).into())
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_it_is_said_how_many_are_left_out() {
+        let os_thread = |id| OsThread { id, name: "one".into(), waits_for: None };
+        let of = |count| StallReport {
+            os_threads: (1..=count).map(os_thread).collect(),
+            ..StallReport::default()
+        };
+        let all = of(NAMED as i32).to_string();
+        assert_eq!((all.matches("'one' waits").count(), all.contains(" more ")), (NAMED, false));
+        let some = of(NAMED as i32 + 7).to_string();
+        assert_eq!(some.matches("'one' waits").count(), NAMED);
+        assert!(some.ends_with("\nand 7 more OS threads\n"), "{some}");
+    }
 }
