@@ -315,6 +315,29 @@ fn a_callback_may_end_the_stall() {
     ended.assert_says("greenroom: stalled", 2);
 }
 
+/// Its own end, which comes with the last use of it, may fail.
+#[test]
+fn a_callback_may_replace_itself() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_ON_STALL", "error")];
+    let ended = in_child(&vars, || {
+        struct Fails;
+        impl Drop for Fails {
+            fn drop(&mut self) {
+                panic!("no end");
+            }
+        }
+        let fails = Fails;
+        on_stall(move |_| {
+            let _mine = &fails;
+            on_stall(|_| ());
+        });
+        let joined = greenroom::spawn(greenroom::park).join();
+        assert!(matches!(joined, Err(JoinError::Stalled)), "{joined:?}");
+    });
+    ended.assert_success();
+    ended.assert_says("no end", 1);
+}
+
 #[test]
 fn a_handler_of_a_signal_might_help() {
     let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_ON_STALL", "abort")];

@@ -136,7 +136,8 @@ fn say_it(report: &StallReport) {
     say(report.to_string().as_bytes());
     let callback = CALLBACK.lock().clone();
     if let Some(callback) = callback {
-        let done = catch_unwind(AssertUnwindSafe(|| callback(report)));
+        // Its end may be the callback's, too, if that was replaced meanwhile.
+        let done = catch_unwind(AssertUnwindSafe(move || callback(report)));
         done.unwrap_or_else(std::mem::forget); // the hook has reported it
     }
 }
