@@ -117,12 +117,15 @@ fn tell_of_cycles() {
     static TOLD: Lock<Vec<Vec<Waiter>>> = Lock::new(Vec::new());
     let mark = Mark::new(Role::Ours);
     let mut cycles = deadlock::seek();
-    let told = TOLD.lock().clone();
-    cycles.retain(|cycle| !told.contains(cycle));
+    {
+        // At once: another one may seek as well, if this one took long.
+        let mut told = TOLD.lock();
+        cycles.retain(|cycle| !told.contains(cycle));
+        told.extend_from_slice(&cycles);
+    }
     if cycles.is_empty() {
         return;
     }
-    TOLD.lock().extend_from_slice(&cycles);
     let mut threads = with_holders(TIME).0.threads;
     threads.retain(|t| cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(t.id))));
     let report = StallReport { threads, cycles, others_run: true, ..StallReport::default() };
