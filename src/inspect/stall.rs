@@ -61,9 +61,9 @@ static CALLBACK: Lock<Option<Callback>> = Lock::new(None);
 /// Has `callback` called, beside the report on stderr, each time that nothing in
 /// the process can go on, because every green thread and every OS thread waits for
 /// another; and when green threads wait for each other's locks or ends while
-/// others still run ([`StallReport::others_run`]), which is looked for while
-/// something happens, ever more rarely, up to once a minute. It replaces an
-/// earlier one.
+/// others still run ([`StallReport::others_run`]), which is looked for now and then
+/// when a worker has nothing to do, ever more rarely, up to once a minute. It
+/// replaces an earlier one.
 ///
 /// It is called on an OS thread of its own, on which it may do anything: wake or
 /// kill somebody, write a log, end the process.

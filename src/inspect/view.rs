@@ -44,7 +44,7 @@ pub struct WorkerDump {
 pub struct ThreadDump {
     /// As [`GreenThread::id`](crate::GreenThread::id).
     pub id: u64,
-    /// Its name, if it has one.
+    /// Its name, if it has one; of a long one the first 256 bytes.
     pub name: Option<String>,
     /// What it does.
     pub state: ThreadState,
