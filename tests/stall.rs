@@ -36,11 +36,17 @@ fn exit_when_told(code: i32, check: impl Fn(&StallReport) + Send + Sync + 'stati
     });
 }
 
-/// The process ended with 7, and what it expected to stand in the report does.
 #[track_caller]
 fn assert_told(ended: &Ended) {
+    assert_told_of("greenroom: stalled", ended);
+}
+
+/// The process ended with 7, having reported that once, and what it expected to
+/// stand in the report does.
+#[track_caller]
+fn assert_told_of(what: &str, ended: &Ended) {
     assert_eq!(ended.status.code(), Some(7), "{ended}");
-    ended.assert_says("greenroom: stalled", 1);
+    ended.assert_says(what, 1);
     let expected: Vec<_> =
         ended.stdout.lines().filter_map(|line| line.split_once("expect ")).collect();
     assert!(!expected.is_empty(), "{ended}");
@@ -54,30 +60,40 @@ fn named<T: Send + 'static>(name: &str, f: impl FnOnce() -> T + Send + 'static) 
     handle.unwrap()
 }
 
+/// Two that lock the same two in different orders. The one that is joined, and the
+/// other one's number.
+fn cross() -> (JoinHandle<()>, u64) {
+    let (a, b) = (Arc::new(Mutex::new(1)), Arc::new(ReentrantMutex::new(2)));
+    let both = Arc::new(Barrier::new(2));
+    let (a2, b2, both2) = (a.clone(), b.clone(), both.clone());
+    let left = named("left", move || {
+        let _a = a.lock();
+        both.wait();
+        expect_here!();
+        drop(b.lock());
+    });
+    let right = named("right", move || {
+        let _b = b2.lock();
+        both2.wait();
+        expect_here!();
+        drop(a2.lock());
+    });
+    let (l, r) = (left.thread().id(), right.thread().id());
+    println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
+    (left, r)
+}
+
+fn assert_one_cycle_of_all(report: &StallReport) {
+    let ids = report.threads.iter().map(|t| Waiter::Green(t.id)).collect::<Vec<_>>();
+    assert_eq!(report.cycles, [ids]);
+}
+
 #[test]
 fn two_locks_in_different_orders() {
     let ended = in_child(TWO, || {
-        exit_when_told(7, |report| {
-            let ids = report.threads.iter().map(|t| Waiter::Green(t.id)).collect::<Vec<_>>();
-            assert_eq!(report.cycles, [ids]);
-        });
-        let (a, b) = (Arc::new(Mutex::new(1)), Arc::new(Mutex::new(2)));
-        let both = Arc::new(Barrier::new(2));
-        let (a2, b2, both2) = (a.clone(), b.clone(), both.clone());
-        let left = named("left", move || {
-            let _a = a.lock();
-            both.wait();
-            expect_here!();
-            drop(b.lock());
-        });
-        let right = named("right", move || {
-            let _b = b2.lock();
-            both2.wait();
-            expect_here!();
-            drop(a2.lock());
-        });
-        let (l, r) = (left.thread().id(), right.thread().id());
-        println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
+        exit_when_told(7, assert_one_cycle_of_all);
+        let (left, r) = cross();
+        let l = left.thread().id();
         println!("expect held by #{l} (#{l} 'left')");
         println!("expect held by #{r} (#{r} 'right')");
         println!("expect waits for the end of #{l} (#{l} 'left')");
@@ -385,33 +401,14 @@ fn a_deadlock_while_others_run() {
     let ended = in_child(TWO, || {
         on_stall(|report| {
             assert!(report.others_run);
-            let ids = report.threads.iter().map(|t| Waiter::Green(t.id)).collect::<Vec<_>>();
-            assert_eq!(report.cycles, [ids]);
-            println!("expect deadlock, while others still run");
-            eprintln!("greenroom: stalled"); // as the check has it
+            assert_one_cycle_of_all(report);
             exit(7)
         });
         let busy = greenroom::spawn(|| until(|| false));
-        let (a, b) = (Arc::new(Mutex::new(1)), Arc::new(ReentrantMutex::new(2)));
-        let both = Arc::new(Barrier::new(2));
-        let (a2, b2, both2) = (a.clone(), b.clone(), both.clone());
-        let left = named("left", move || {
-            let _a = a.lock();
-            both.wait();
-            expect_here!();
-            drop(b.lock());
-        });
-        let right = named("right", move || {
-            let _b = b2.lock();
-            both2.wait();
-            expect_here!();
-            drop(a2.lock());
-        });
-        let (l, r) = (left.thread().id(), right.thread().id());
-        println!("expect deadlock: #{l} 'left' waits for #{r} 'right', which waits for #{l}");
+        cross();
         busy.join().unwrap();
     });
-    assert_told(&ended);
+    assert_told_of("greenroom: deadlock, while others still run", &ended);
 }
 
 #[test]
