@@ -10,6 +10,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
@@ -210,5 +211,44 @@ fn threads_of_std_have_their_names_and_are_told_apart() {
         assert!(outermost.file.as_ref().unwrap().ends_with(file!()), "{dump}");
         drop(send);
         assert!(thread.join().unwrap());
+    });
+}
+
+/// What it waited for when the tables were read is not what it waits for now.
+#[test]
+fn who_says_what_it_waits_for_waits_for_nothing_else() {
+    workers(2, || {
+        greenroom::patch_all().unwrap();
+        static LOCK: greenroom::sync::Mutex<()> = greenroom::sync::Mutex::new(());
+        static STOP: AtomicBool = AtomicBool::new(false);
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let reader = greenroom::spawn(move || {
+            while far.read(&mut [0]).unwrap() > 0 {
+                drop(LOCK.lock());
+            }
+        });
+        let writer = greenroom::spawn(move || {
+            while !STOP.load(SeqCst) {
+                let held = LOCK.lock();
+                near.write_all(b"x").unwrap();
+                greenroom::sleep(Duration::from_micros(200));
+                drop(held);
+                greenroom::sleep(Duration::from_micros(200));
+            }
+        });
+        let (id, mut seen) = (reader.thread().id(), [0; 2]);
+        until(|| {
+            for thread in dump().threads.iter().filter(|t| t.id == id) {
+                match thread.waits_for[..] {
+                    [WaitsFor::Descriptor { .. }] => seen[0] += 1,
+                    [WaitsFor::Lock { .. }] => seen[1] += 1,
+                    ref waits => assert!(waits.len() < 2, "{waits:?}"),
+                }
+            }
+            seen.into_iter().all(|times| times > 100)
+        });
+        STOP.store(true, SeqCst);
+        writer.join().unwrap();
+        reader.join().unwrap();
     });
 }

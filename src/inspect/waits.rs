@@ -41,14 +41,15 @@ impl Tables {
 
     /// What `record` waits for, which has `said` that.
     pub(super) fn of(&mut self, record: usize, said: Option<(Kind, u64)>) -> Vec<WaitsFor> {
+        // Who says it stands in no table; or in that of addresses, with one of C's
+        // locks. What they had when they were read was another wait.
+        if let Some((kind, what)) = said {
+            return vec![meaning(kind, what)];
+        }
         let fds = self.descriptors.remove(&record).unwrap_or_default();
         let mut found: Vec<_> =
             fds.into_iter().map(|(fd, write)| self.descriptor(fd, write)).collect();
-        // C's locks say themselves what they are.
-        let is_known = matches!(said, Some((Kind::CMutex | Kind::CLock, _)));
-        let address = self.addresses.get(&record).filter(|_| !is_known);
-        found.extend(address.map(|at| WaitsFor::Address(*at)));
-        found.extend(said.map(|(kind, what)| meaning(kind, what)));
+        found.extend(self.addresses.get(&record).map(|at| WaitsFor::Address(*at)));
         found
     }
 
