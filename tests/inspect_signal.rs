@@ -4,6 +4,7 @@ mod common;
 
 use common::{in_child, until};
 use greenroom::inspect::{dump, dump_on_signal};
+use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -55,6 +56,43 @@ fn it_comes_while_every_worker_computes() {
         greenroom::joinall(hogs);
         parked.thread().unpark();
         parked.join().unwrap();
+    })
+    .assert_success();
+}
+
+/// Where that takes little at a time, and does not block.
+#[test]
+fn it_comes_whole() {
+    in_child(&[("GREENROOM_WORKERS", "1")], || {
+        #[inline(never)]
+        fn down(depth: u32) {
+            if depth == 0 {
+                greenroom::park()
+            } else {
+                down(depth - 1)
+            }
+            std::hint::black_box(depth);
+        }
+        let (mut from, to) = std::io::pipe().unwrap();
+        // SAFETY: a descriptor of ours.
+        unsafe {
+            assert!(libc::fcntl(to.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) >= 4096);
+            assert_eq!(libc::fcntl(to.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK), 0);
+            assert_eq!(libc::dup2(to.as_raw_fd(), 2), 2);
+        }
+        dump_on_signal(libc::SIGQUIT).unwrap();
+        let all: Vec<_> = (0..40).map(|n| greenroom::spawn(move || down(n / 2 % 11))).collect();
+        until(|| dump().threads.iter().filter(|t| !t.waits_for.is_empty()).count() == all.len());
+        let expected = dump().to_string();
+        assert!(expected.len() > 3 * 4096);
+        raise(libc::SIGQUIT);
+        let (mut lines, mut some) = (0, [0; 1000]);
+        while lines < expected.lines().count() {
+            let read = from.read(&mut some).unwrap();
+            lines += some[..read].iter().filter(|byte| **byte == b'\n').count();
+        }
+        all.iter().for_each(|one| one.thread().unpark());
+        greenroom::joinall(all);
     })
     .assert_success();
 }
