@@ -13,6 +13,7 @@ use crate::green::why::Kind;
 use crate::sched::stall;
 use crate::sys::lock::Lock;
 use crate::sys::tasks::{self, Mark, Role};
+use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,20 +115,20 @@ fn tell() {
 
 /// Likewise: says which cycles there are that were not told of yet.
 fn tell_of_cycles() {
-    static TOLD: Lock<Vec<Vec<Waiter>>> = Lock::new(Vec::new());
+    static TOLD: Lock<BTreeSet<Vec<Waiter>>> = Lock::new(BTreeSet::new());
     let mark = Mark::new(Role::Ours);
     let mut cycles = deadlock::seek();
     {
         // At once: another one may seek as well, if this one took long.
         let mut told = TOLD.lock();
-        cycles.retain(|cycle| !told.contains(cycle));
-        told.extend_from_slice(&cycles);
+        cycles.retain(|cycle| told.insert(cycle.clone()));
     }
     if cycles.is_empty() {
         return;
     }
+    let in_cycles: HashSet<_> = cycles.iter().flatten().copied().collect();
     let mut threads = with_holders(TIME).0.threads;
-    threads.retain(|t| cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(t.id))));
+    threads.retain(|t| in_cycles.contains(&Waiter::Green(t.id)));
     let report = StallReport { threads, cycles, others_run: true, ..StallReport::default() };
     drop(mark); // from here on it may wake others
     say_it(&report);

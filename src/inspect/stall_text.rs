@@ -1,11 +1,13 @@
-//! A stall as text: the cycles first, then those in them, then the others.
+//! A stall as text: the cycles first, then those in them, then the others; of many,
+//! some.
 
 use super::graph::{Waiter, whom};
 use super::stall::{OsThread, StallReport};
 use super::view::{Frame, NoBacktrace, ThreadDump};
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 
-/// So many threads have a paragraph of their own.
+/// So many cycles have a line of their own, and so many threads a paragraph.
 const NAMED: usize = 40;
 /// So many calls of each are shown.
 const CALLS: usize = 6;
@@ -26,33 +28,35 @@ impl Display for StallReport {
             let names: Vec<_> = self.signals.iter().map(|signal| name(*signal)).collect();
             writeln!(f, "(unless the handler of a signal wakes one: {})", names.join(", "))?;
         }
-        for cycle in &self.cycles {
-            self.write_cycle(f, cycle)?;
-        }
-        let mut threads: Vec<&ThreadDump> = self.threads.iter().collect();
-        threads.sort_by_key(|thread| !self.is_in_cycle(thread.id));
-        for thread in threads.iter().take(NAMED) {
+        self.cycles.iter().take(NAMED).try_for_each(|cycle| self.write_cycle(f, cycle))?;
+        write_more(f, self.cycles.len(), "deadlocks")?;
+        let in_cycles: HashSet<&Waiter> = self.cycles.iter().flatten().collect();
+        let is_in = |thread: &&ThreadDump| in_cycles.contains(&Waiter::Green(thread.id));
+        let (first, then): (Vec<_>, Vec<_>) = self.threads.iter().partition(is_in);
+        for thread in first.into_iter().chain(then).take(NAMED) {
             self.write_thread(f, thread)?;
         }
-        if threads.len() > NAMED {
-            writeln!(f, "\nand {} more green threads", threads.len() - NAMED)?;
+        if green > NAMED {
+            writeln!(f)?;
         }
-        if !self.os_threads.is_empty() {
+        write_more(f, green, "green threads")?;
+        if os > 0 {
             writeln!(f)?;
         }
         self.os_threads.iter().take(NAMED).try_for_each(|thread| self.write_os(f, thread))?;
-        match self.os_threads.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => writeln!(f, "and {more} more OS threads"),
-        }
+        write_more(f, os, "OS threads")
+    }
+}
+
+/// How many are not named.
+fn write_more(f: &mut Formatter<'_>, all: usize, what: &str) -> fmt::Result {
+    match all.saturating_sub(NAMED) {
+        0 => Ok(()),
+        more => writeln!(f, "and {more} more {what}"),
     }
 }
 
 impl StallReport {
-    fn is_in_cycle(&self, id: u64) -> bool {
-        self.cycles.iter().any(|cycle| cycle.contains(&Waiter::Green(id)))
-    }
-
     fn thread(&self, id: u64) -> Option<&ThreadDump> {
         let at = self.threads.binary_search_by_key(&id, |thread| thread.id).ok()?;
         Some(&self.threads[at])
@@ -154,7 +158,9 @@ fn name(signal: i32) -> String {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::view::{ThreadState, WaitsFor};
     use super::*;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn of_many_it_is_said_how_many_are_left_out() {
@@ -168,5 +174,36 @@ mod tests {
         let some = of(NAMED as i32 + 7).to_string();
         assert_eq!(some.matches("'one' waits").count(), NAMED);
         assert!(some.ends_with("\nand 7 more OS threads\n"), "{some}");
+    }
+
+    /// However many there are, they are few to look at, and soon put together.
+    #[test]
+    fn many_deadlocks_are_told_at_once() {
+        let waits = |id| ThreadDump {
+            id,
+            name: None,
+            state: ThreadState::Waiting,
+            age: None,
+            in_state: None,
+            spawned_at: None,
+            parent: None,
+            worker: None,
+            waits_for: vec![WaitsFor::Join(id ^ 1)],
+            deadline: None,
+            stack_size: 0,
+            stack_touched: None,
+            backtrace: Err(NoBacktrace::NoTime),
+        };
+        // Of three in a row, the latter two wait for each other.
+        let cycles = (0..30_000).map(|n| vec![Waiter::Green(n * 4 + 2), Waiter::Green(n * 4 + 3)]);
+        let threads = (0..120_000).filter(|id| id % 4 > 0).map(waits).collect();
+        let report = StallReport { threads, cycles: cycles.collect(), ..StallReport::default() };
+        let start = Instant::now();
+        let text = report.to_string();
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert_eq!(text.matches("\ndeadlock: #").count(), NAMED);
+        assert!(text.contains("\nand 29960 more deadlocks\n"), "{text}");
+        assert!(text.ends_with("\nand 89960 more green threads\n"), "{text}");
+        assert!(text.contains("\n#2 waits") && !text.contains("\n#1 waits"), "{text}");
     }
 }
