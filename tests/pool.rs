@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Counted, Random, in_child, until, workers};
+use common::{Counted, Random, in_child, slow, until, workers};
 use greenroom::{JoinError, Pool, PoolFull, park, sleep, spawn, yield_now};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
@@ -250,6 +251,64 @@ fn a_closed_one_ends_in_good_order() {
         assert_eq!(told.recv().unwrap(), 1);
         assert!(late.join().unwrap().is_err(), "it waited for a place, and came too late");
         assert_eq!(pool.free_count(), 1);
+    });
+}
+
+/// Closed while what is inherited is cloned: what was to run comes back.
+#[test]
+fn who_comes_as_it_closes_is_sent_back() {
+    greenroom::green_local! {
+        #[inherit]
+        static COPIED: RefCell<slow::Copied> = RefCell::default();
+    }
+    workers(1, || {
+        let pool = Pool::new(1);
+        let copied = slow::Copied::default();
+        let (begun, go, theirs) = (copied.begun.clone(), copied.go.clone(), pool.clone());
+        let comes = spawn(move || {
+            COPIED.set(copied);
+            let PoolFull(f) = theirs.try_spawn(|| 7).unwrap_err();
+            f()
+        });
+        until(|| begun.load(SeqCst) == 1);
+        pool.close();
+        go.set();
+        assert_eq!(comes.join().unwrap(), 7);
+        assert_eq!((pool.free_count(), pool.len()), (1, 0));
+    });
+}
+
+/// Whoever comes as it closes is let in and runs, or is sent back; and nobody runs
+/// any more once it was closed and joined.
+#[test]
+fn who_is_let_in_runs() {
+    workers(2, || {
+        let mut let_in = 0;
+        for round in 0..500 {
+            let (pool, ran) = (Pool::new(2), Arc::new(AtomicUsize::new(0)));
+            let (theirs, count) = (pool.clone(), ran.clone());
+            let comes = std::thread::spawn(move || {
+                let mut handles = Vec::new();
+                while handles.len() < 100 {
+                    let count = count.clone();
+                    match theirs.try_spawn(move || count.fetch_add(1, SeqCst)) {
+                        Ok(handle) => handles.push(handle),
+                        Err(_) if theirs.free_count() == 2 => break,
+                        Err(_) => std::hint::spin_loop(),
+                    }
+                }
+                handles
+            });
+            (0..round * 20).for_each(|_| std::hint::spin_loop());
+            pool.close();
+            pool.join().unwrap();
+            let before = ran.load(SeqCst);
+            let handles = comes.join().unwrap();
+            assert_eq!((handles.len(), ran.load(SeqCst)), (before, before));
+            let_in += before;
+            assert!(handles.into_iter().all(|handle| handle.join().is_ok()));
+        }
+        assert!(let_in > 0);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use super::into::{Entry, spawn_into};
 use super::join::JoinHandle;
-use super::member::Members;
+use super::member::{Leave, Members};
 use crate::error::JoinError;
 use crate::green::cancel::is_end;
 use crate::sync::Outcome;
@@ -89,7 +89,8 @@ where
         let Some(item) = self.item.take() else { return Fed::Over };
         let f = self.f.clone();
         if has_place {
-            let entry = Entry { holds: true, epoch: Some(self.epoch), by: self.by };
+            let leave = Leave::Epoch(self.epoch);
+            let entry = Entry { holds: true, leave, by: self.by };
             return Fed::Spawned(spawn_into(&self.members, entry, move || f(item)));
         }
         match catch_unwind(AssertUnwindSafe(|| f(item))) {

@@ -3,7 +3,7 @@
 use super::failure::GroupError;
 use super::into::{Entry, spawn_into};
 use super::join::JoinHandle;
-use super::member::Members;
+use super::member::{Leave, Members};
 use crate::green::handle::GreenThread;
 use crate::sys::clock;
 use std::fmt;
@@ -42,7 +42,7 @@ impl Group {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let entry = Entry { holds: false, epoch: None, by: Location::caller() };
+        let entry = Entry { holds: false, leave: Leave::Open, by: Location::caller() };
         spawn_into(&self.0, entry, f)
     }
 

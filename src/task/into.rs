@@ -2,15 +2,13 @@
 
 use super::body;
 use super::join::JoinHandle;
-use super::member::{Barred, Member, Members};
-use super::spawn::{refuse, refuse_quietly};
-use crate::config;
+use super::member::{Barred, Leave, Member, Members};
+use super::spawn::{refuse, refuse_quietly, usual_class};
 use crate::error::JoinError;
 use crate::green::handle::GreenThread;
 use crate::green::record::Birth;
 use crate::green::storage::Inherited;
 use crate::sched::start;
-use crate::stack::SizeClass;
 use crate::sync::permits::Permits;
 use std::io;
 use std::panic::{Location, resume_unwind};
@@ -20,8 +18,7 @@ use std::sync::Arc;
 pub(super) struct Entry {
     /// It has one of the pool's places already.
     pub(super) holds: bool,
-    /// Not after a kill that came later than this.
-    pub(super) epoch: Option<u64>,
+    pub(super) leave: Leave,
     pub(super) by: &'static Location<'static>,
 }
 
@@ -42,20 +39,60 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    // It runs the users' `Clone`, which may panic.
-    let place = Held(members.places.as_ref().filter(|_| entry.holds));
+    let inherited = inherit(members, entry.holds);
+    spawn_heir(members, entry, inherited, f)
+}
+
+/// As `spawn_into`, of one that has a place; if it is not let in, that goes back.
+///
+/// # Errors
+/// The pool is closed: `f` comes back.
+pub(super) fn try_spawn_into<F, T>(
+    members: &Arc<Members>,
+    by: &'static Location<'static>,
+    f: F,
+) -> Result<JoinHandle<T>, F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let inherited = inherit(members, true);
+    if !members.expect() {
+        drop(Held(members.places.as_ref()));
+        return Err(f);
+    }
+    let entry = Entry { holds: true, leave: Leave::Expected, by };
+    Ok(spawn_heir(members, entry, inherited, f))
+}
+
+/// Runs the users' `Clone`, which may panic.
+fn inherit(members: &Members, holds: bool) -> Inherited {
+    let place = Held(members.places.as_ref().filter(|_| holds));
     let inherited = Inherited::capture();
     std::mem::forget(place);
+    inherited
+}
+
+fn spawn_heir<F, T>(
+    members: &Arc<Members>,
+    entry: Entry,
+    inherited: Inherited,
+    f: F,
+) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     // Before the stack size is asked for: the first start settles it.
     let runtime = start::runtime(entry.by);
-    let class = SizeClass::for_size(config::stack_size()).unwrap_or(SizeClass::DEFAULT);
+    let birth = Birth::new(None, usual_class(), entry.by);
     let member = Member::new(members.clone(), entry.holds);
-    let (thread, handle) = match body::new_beside(f, Birth::new(None, class, entry.by), member) {
+    let (thread, handle) = match body::new_beside(f, birth, member) {
         Ok(new) => new,
         Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<F>()),
     };
     inherited.give_to(&thread);
-    match (members.enter(&thread, entry.epoch), runtime) {
+    match (members.enter(&thread, entry.leave), runtime) {
         (Ok(()), Ok(runtime)) => runtime.submit(thread),
         (Ok(()), Err(why)) => refuse(thread, why),
         (Err(Barred::Closed), _) => refuse_quietly(thread, io::Error::other("the pool is closed")),

@@ -14,6 +14,9 @@
 //!
 //! A kill raises `epoch` as it collects its victims. A map enters its members
 //! with the epoch in which it began: each is a victim, or is not let in.
+//!
+//! Who is `expected` was let in already, and is counted in the list until he enters:
+//! so whoever closes the pool and then finds it empty knows that nobody comes.
 
 use super::beside::Beside;
 use super::failure::{Failure, GroupError};
@@ -104,6 +107,17 @@ impl Member {
     }
 }
 
+/// By what leave a member comes in.
+#[derive(Clone, Copy)]
+pub(super) enum Leave {
+    /// Unless it is closed.
+    Open,
+    /// Unless it was killed after this: a map that has begun goes on.
+    Epoch(u64),
+    /// Anyhow: by `Members::expect`, once.
+    Expected,
+}
+
 /// Why a member was not let in.
 pub(super) enum Barred {
     /// The group is closed.
@@ -117,15 +131,14 @@ impl Members {
         Arc::new(Members { list: Quick::new(Roll::new()), places })
     }
 
-    /// Lets in a fresh one that was made with a place here, unless there was a
-    /// kill since `epoch`.
-    pub(super) fn enter(&self, thread: &Record, epoch: Option<u64>) -> Result<(), Barred> {
+    /// Lets in a fresh one that was made with a place here.
+    pub(super) fn enter(&self, thread: &Record, leave: Leave) -> Result<(), Barred> {
         let Some(member) = Member::of_record(thread) else { return Ok(()) };
         let mut list = self.list.lock();
-        match epoch {
-            // A map that has begun goes on.
-            Some(epoch) if epoch != list.epoch => return Err(Barred::Killed),
-            None if list.closed => return Err(Barred::Closed),
+        match leave {
+            Leave::Open if list.closed => return Err(Barred::Closed),
+            Leave::Epoch(epoch) if epoch != list.epoch => return Err(Barred::Killed),
+            Leave::Expected => list.expected -= 1,
             _ => {}
         }
         // SAFETY: it lies with its record, and is struck before that ends.
@@ -137,6 +150,14 @@ impl Members {
     pub(super) fn has_current(&self) -> bool {
         let member = current::get().and_then(Member::of_record);
         member.is_some_and(|member| ptr::eq(&*member.of, self))
+    }
+
+    /// Lets in one that is yet to be made, and enters at once; false if it is closed.
+    pub(super) fn expect(&self) -> bool {
+        let mut list = self.list.lock();
+        let open = !list.closed;
+        list.expected += usize::from(open);
+        open
     }
 
     /// # Panics

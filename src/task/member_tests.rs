@@ -11,7 +11,7 @@ fn member(of: &Arc<Members>) -> [RecordRef; 2] {
     assert!(of.places.as_ref().is_none_or(Permits::try_acquire));
     let place = Member::new(of.clone(), true);
     let (thread, handle) = body::new_beside(|| vec![1], Birth::usual(None), place).unwrap();
-    assert!(of.enter(&thread, None).is_ok());
+    assert!(of.enter(&thread, Leave::Open).is_ok());
     [thread, handle]
 }
 
@@ -57,11 +57,12 @@ fn miri_a_discarded_one_keeps_its_place_in_the_pool() {
 #[test]
 fn who_is_barred() {
     let all = Members::new(None);
-    let epoch = all.epoch();
-    let enters = |epoch| {
+    let open = Leave::Open;
+    let map = Leave::Epoch(all.epoch());
+    let enters = |leave| {
         let place = Member::new(all.clone(), false);
         let (thread, handle) = body::new_beside(|| (), Birth::usual(None), place).unwrap();
-        let entered = all.enter(&thread, epoch);
+        let entered = all.enter(&thread, leave);
         if entered.is_ok() {
             ends(&[thread, handle]);
         } else {
@@ -70,11 +71,15 @@ fn who_is_barred() {
         }
         entered
     };
-    assert!(enters(None).is_ok() && enters(Some(epoch)).is_ok());
+    assert!(enters(open).is_ok() && enters(map).is_ok());
+    assert!(all.expect());
     all.close();
-    assert!(matches!(enters(None), Err(Barred::Closed)));
-    assert!(enters(Some(epoch)).is_ok(), "a map goes on");
+    assert!(matches!(enters(open), Err(Barred::Closed)));
+    assert!(enters(map).is_ok(), "a map goes on");
+    assert!(!all.expect());
+    assert!(!all.wait(Some(0)), "one is yet to enter");
+    assert!(enters(Leave::Expected).is_ok() && all.wait(Some(0)));
     assert!(all.victims().is_empty());
-    assert!(matches!(enters(Some(epoch)), Err(Barred::Killed)));
+    assert!(matches!(enters(map), Err(Barred::Killed)));
     assert!(all.failures().is_ok(), "those that were not let in did not fail");
 }

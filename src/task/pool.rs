@@ -3,9 +3,9 @@
 use super::failure::GroupError;
 use super::feed::{Fed, Feed};
 use super::imap::{IMap, IMapUnordered};
-use super::into::{Entry, result, spawn_into};
+use super::into::{Entry, result, spawn_into, try_spawn_into};
 use super::join::JoinHandle;
-use super::member::{Member, Members};
+use super::member::{Leave, Member, Members};
 use crate::error::PoolFull;
 use crate::sync::Outcome;
 use crate::sync::permits::{MOST, Permits};
@@ -59,7 +59,7 @@ impl Pool {
         let by = Location::caller();
         let holds = self.places().try_acquire()
             || !self.0.is_closed() && self.places().acquire(None) == Outcome::Granted;
-        spawn_into(&self.0, Entry { holds, epoch: None, by }, f)
+        spawn_into(&self.0, Entry { holds, leave: Leave::Open, by }, f)
     }
 
     /// As `spawn`, if there is a place now.
@@ -75,8 +75,7 @@ impl Pool {
         if self.0.is_closed() || !self.places().try_acquire() {
             return Err(PoolFull(f));
         }
-        let entry = Entry { holds: true, epoch: None, by: Location::caller() };
-        Ok(spawn_into(&self.0, entry, f))
+        try_spawn_into(&self.0, Location::caller(), f).map_err(PoolFull)
     }
 
     /// Runs `f` in the pool, and waits for its result; in a member of this pool,
@@ -128,7 +127,7 @@ impl Pool {
             }
             callback(f());
         };
-        spawn_into(&self.0, Entry { holds, epoch: None, by }, job)
+        spawn_into(&self.0, Entry { holds, leave: Leave::Open, by }, job)
     }
 
     /// Runs `f` on each item, as many at once as there are places, and waits for

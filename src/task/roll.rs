@@ -15,6 +15,8 @@ pub(super) struct Roll {
     first: *const Place,
     last: *const Place,
     spawned: usize,
+    /// How many were let in, and are yet to enter.
+    pub(super) expected: usize,
     /// Those that were made elsewhere, by their ids.
     added: BTreeMap<u64, Added>,
     pub(super) failed: GroupError,
@@ -60,6 +62,7 @@ impl Roll {
             first: ptr::null(),
             last: ptr::null(),
             spawned: 0,
+            expected: 0,
             added: BTreeMap::new(),
             failed: GroupError::none(),
             joiners: Line::new(),
@@ -69,7 +72,7 @@ impl Roll {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.spawned + self.added.len()
+        self.spawned + self.expected + self.added.len()
     }
 
     /// # Safety
