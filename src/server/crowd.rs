@@ -29,8 +29,9 @@ pub(super) struct Crowd {
     /// Room for handlers; closed by a stop.
     room: Permits,
     inside: Lock<Inside>,
-    /// Set whenever one leaves and so few are left that a stop may be done.
-    left: Event,
+    /// Set whenever one leaves and a stop may be done: one that a handler calls
+    /// (1), or another (0). Each is cleared only by those who wait for the same.
+    left: [Event; 2],
 }
 
 #[derive(Default)]
@@ -76,7 +77,7 @@ impl Crowd {
         Crowd {
             room: Permits::new(most, most),
             inside: Lock::new(Inside::default()),
-            left: Event::new(),
+            left: [Event::new(), Event::new()],
         }
     }
 
@@ -102,17 +103,16 @@ impl Crowd {
 
     /// He is gone, with all that he had. True if he was the last servant.
     pub(super) fn go(&self, role: Role) -> bool {
-        let (empty, servants) = {
+        let (left, servants) = {
             let mut inside = self.inside.lock();
             *inside.of(role) -= 1;
-            (inside.left(true) == 0, inside.servants)
+            ([false, true].map(|by_handler| inside.left(by_handler)), inside.servants)
         };
         if role == Role::Handler {
             self.room.release();
         }
-        if empty {
-            self.left.set();
-        }
+        let ends = self.left.iter().zip(left).filter(|(_, left)| *left == 0);
+        ends.for_each(|(event, _)| event.set());
         role == Role::Servant && servants == 0
     }
 
@@ -171,7 +171,7 @@ impl Crowd {
             at
         });
         if at.is_some() {
-            self.left.set(); // another may have waited for this one alone
+            self.left[1].set(); // another may have waited for this one alone
         }
         Stopper { crowd: self, at }
     }
@@ -240,19 +240,28 @@ impl Stopper<'_> {
     /// Waits until nobody is inside; for a handler, but those that stop the server,
     /// too. At most until `deadline`; how many are left.
     pub(super) fn wait(&self, deadline: Nanos) -> usize {
-        let event = &self.crowd.left;
-        loop {
-            event.clear();
-            if self.left() == 0 {
-                // Another may have found somebody, and not wait yet.
-                event.set();
-                return 0;
-            }
+        while !self.is_done() {
             let time = Duration::from_nanos(deadline.saturating_sub(clock::now()));
-            if !event.wait_timeout(time) {
+            if !self.event().wait_timeout(time) {
                 return self.left();
             }
         }
+        0
+    }
+
+    fn event(&self) -> &Event {
+        &self.crowd.left[usize::from(self.is_handler())]
+    }
+
+    /// Whether nobody is left; if somebody is, the event will be set.
+    fn is_done(&self) -> bool {
+        self.event().clear();
+        let done = self.left() == 0;
+        if done {
+            // Another may have found somebody, and not wait yet.
+            self.event().set();
+        }
+        done
     }
 
     /// Waits for those that are ended, of whom there were `left`, until none goes

@@ -21,6 +21,38 @@ fn passes_are_counted() {
     assert!(crowd.await_room() && !crowd.await_room());
 }
 
+/// What one stop waits for is not what another does: neither takes the other's
+/// notice.
+#[test]
+fn stops_of_both_sorts_at_once() {
+    let crowd = Arc::new(Crowd::new(2));
+    assert!(crowd.has_room() && crowd.has_room());
+    crowd.come(Role::Handler);
+    crowd.come(Role::Handler);
+    let theirs = crowd.clone();
+    let handler = crate::spawn(move || {
+        let at = theirs.begin(None).unwrap();
+        let stopper = theirs.stopper();
+        assert!(!stopper.is_done());
+        // Before it waits, the last other one leaves, and another stop looks.
+        theirs.go(Role::Handler);
+        std::thread::scope(|s| {
+            let left = s.spawn(|| theirs.stopper().wait(clock::now())).join();
+            assert_eq!(left.unwrap(), 1);
+        });
+        assert!(stopper.event().wait_timeout(Duration::from_secs(10)));
+        assert_eq!(stopper.wait(clock::now()), 0);
+        drop(stopper);
+        theirs.end(at);
+    });
+    handler.join().unwrap();
+    let stopper = crowd.stopper();
+    assert!(!stopper.is_done());
+    crowd.go(Role::Handler);
+    assert!(stopper.event().wait_timeout(Duration::ZERO));
+    assert_eq!(stopper.wait(clock::now()), 0);
+}
+
 #[test]
 fn places_are_used_again() {
     let crowd = Crowd::new(100);
