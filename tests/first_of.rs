@@ -311,6 +311,29 @@ fn the_last_item_is_had_though_another_looks_at_it() {
     });
 }
 
+/// Nor does it seem to be gone.
+#[test]
+fn an_item_that_another_looks_at_is_there() {
+    workers(1, || {
+        spawn(|| {
+            let queue = Queue::new();
+            let theirs = queue.clone();
+            let looks = spawn(move || theirs.peek());
+            yield_now(); // it waits
+            queue.put(1).unwrap();
+            let had = select! {
+                it = get(queue) => it,
+                default => Err(GetError::Empty),
+            };
+            assert_eq!(had, Ok(1));
+            assert!(select! { _ = get(queue) => false, default => true });
+            assert_eq!(looks.join().unwrap(), Ok(1));
+        })
+        .join()
+        .unwrap();
+    });
+}
+
 /// Selecting and plain getters and putters, green and not, on a few queues with
 /// little room: each item arrives once, whatever deadlines pass.
 #[test]

@@ -219,7 +219,7 @@ impl<T, B: Order<T>> Shared<T, B> {
     /// give a promise back.
     #[cold]
     fn nothing_left(at: Inside<'_, B>) -> Result<(), GetError> {
-        if at.lookers == 0 || at.len == 0 {
+        if !at.may_come_back() {
             return Err(if at.shut { GetError::Shutdown } else { GetError::Empty });
         }
         drop(at);

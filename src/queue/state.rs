@@ -126,6 +126,11 @@ impl<B: Default> Core<B> {
         }
     }
 
+    /// Whether one who looks may be about to give a promise back.
+    pub(super) fn may_come_back(&self) -> bool {
+        self.lookers > 0 && self.len > 0
+    }
+
     /// An item has left its place.
     #[inline]
     pub(super) fn give_room(&mut self) -> Told {

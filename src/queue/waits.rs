@@ -68,6 +68,10 @@ impl<T, B: Order<T>> Source for Shared<T, B> {
         if core.items.take() { Some(Outcome::Granted) } else { refused }
     }
 
+    fn may_come_back(&self) -> bool {
+        self.core.lock().may_come_back()
+    }
+
     /// # Safety
     /// As `Source` says.
     unsafe fn enter(&self, node: &Node) -> Option<Outcome> {

@@ -24,6 +24,12 @@ pub(crate) trait Source: Place {
     /// What can be had without waiting.
     fn try_now(&self) -> Option<Outcome>;
 
+    /// Whether what `try_now` did not find may be there all the same: for a moment
+    /// it may be held by one who only looks at it.
+    fn may_come_back(&self) -> bool {
+        false
+    }
+
     /// Puts `node` in line, unless it need not wait.
     ///
     /// # Safety

@@ -16,7 +16,7 @@ use super::place::Source;
 use crate::green::cancel::{park_or_end, raise};
 use crate::green::choice::Choice;
 use crate::green::limit::End;
-use crate::green::park::{Part, Waiting, Wake};
+use crate::green::park::{Part, Waiting, Wake, give_way};
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::{self, Nanos};
 use crate::time::Interval;
@@ -90,6 +90,11 @@ impl<'a> Arm<'a> {
         self.chosen.is_some()
     }
 
+    /// See `Source::may_come_back`.
+    fn may_come_back(&self) -> bool {
+        matches!(&self.what, What::Source(source) if source.may_come_back())
+    }
+
     /// Makes what will stand in line.
     fn prepare(&mut self, choice: &Choice, number: u32) {
         match &self.what {
@@ -124,13 +129,25 @@ impl Interval {
 /// Chooses one that can be done now; false if none can. With `fair`, not always
 /// the first of several.
 pub fn try_first(arms: &mut [&mut Arm<'_>], fair: bool) -> bool {
+    loop {
+        if try_each(arms, fair) {
+            return true;
+        }
+        if !arms.iter().any(|arm| arm.may_come_back()) {
+            return false;
+        }
+        give_way();
+    }
+}
+
+fn try_each(arms: &mut [&mut Arm<'_>], fair: bool) -> bool {
     let (before, from) = arms.split_at_mut(if fair { turn(arms.len()) } else { 0 });
     from.iter_mut().chain(before).any(|arm| arm.try_now())
 }
 
 /// As `try_first`, but waits until one can be done.
 pub fn first(arms: &mut [&mut Arm<'_>], fair: bool) {
-    if !try_first(arms, fair) {
+    if !try_each(arms, fair) {
         wait(arms);
     }
 }
