@@ -7,7 +7,10 @@ mod common;
 use common::{until, workers};
 use greenroom::queue::Queue;
 use greenroom::sync::Event;
-use greenroom::{Group, Pool, iwait, joinall, park, scope, select, spawn, wait_any, yield_now};
+use greenroom::{
+    Generator, Greenlet, Group, Pool, iwait, joinall, park, scope, select, spawn, wait_any,
+    yield_now,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -124,6 +127,27 @@ fn scopes() {
                 })
             }));
             assert!(failed.is_err());
+        });
+    });
+}
+
+#[test]
+fn generators_and_greenlets() {
+    workers(1, || {
+        together(|| {
+            let main = Greenlet::current();
+            let text = String::from("its own");
+            let endless = Greenlet::new(move |mut n: usize| {
+                loop {
+                    n = main.switch(n + text.len());
+                }
+            });
+            assert_eq!((endless.switch(1), endless.switch(2)), (8, 9));
+            drop(endless);
+            let texts = Generator::<(), String, ()>::new(|co, ()| {
+                (0..9).for_each(|n: u8| co.yield_(n.to_string()));
+            });
+            assert_eq!(texts.take(2).collect::<Vec<_>>(), ["0", "1"]);
         });
     });
 }

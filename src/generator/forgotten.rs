@@ -21,6 +21,7 @@ use super::co::Closed;
 use super::fiber::{Ask, Ended, Fiber};
 use super::load::{Exit, Load};
 use super::room;
+use crate::green::current::Inside;
 use crate::green::scopes::Outside;
 use corosensei::{CoroutineResult, Yielder};
 use std::any::Any;
@@ -37,13 +38,21 @@ const PATIENCE: u32 = 1000;
 thread_local! {
     /// Those that are being ended, by where their stacks begin: with shared
     /// thread-locals by several green threads at a time.
-    static ENDING: RefCell<BTreeMap<usize, Ending>> = const { RefCell::new(BTreeMap::new()) };
+    static ENDING: RefCell<All> = const { RefCell::new(BTreeMap::new()) };
 }
+
+type All = BTreeMap<usize, Ending>;
 
 struct Ending {
     bottom: usize,
     yielder: *const Yielder<Load, Ask>,
     times: u32,
+}
+
+/// With them, unless they are gone; inside the runtime, as the hubs.
+fn with_ending<R>(f: impl FnOnce(&mut All) -> R) -> Option<R> {
+    let _inside = Inside::enter();
+    ENDING.try_with(|all| f(&mut all.borrow_mut())).ok()
 }
 
 /// Says that the caller switches to itself. Does not return if it was to end, and
@@ -52,13 +61,12 @@ struct Ending {
 pub(super) fn count() {
     let here = 0_u8;
     let here = (&raw const here).addr();
-    let find = |all: &RefCell<BTreeMap<usize, Ending>>| {
-        let mut all = all.borrow_mut();
+    let find = |all: &mut All| {
         let (base, it) = all.range_mut(here..).next().filter(|(_, it)| it.bottom <= here)?;
         it.times += 1;
         (it.times > PATIENCE).then_some((*base, it.yielder))
     };
-    let Ok(Some((base, yielder))) = ENDING.try_with(find) else { return };
+    let Some(Some((base, yielder))) = with_ending(find) else { return };
     loop {
         // SAFETY: this is its stack, so it runs. It is not resumed again.
         unsafe { &*yielder }.suspend(Ask { to: None, load: Load::close(base) });
@@ -101,14 +109,14 @@ impl Fiber {
         let outside = Outside::here();
         if started {
             let ending = Ending { bottom, yielder, times: 0 };
-            let _ = ENDING.try_with(|all| all.borrow_mut().insert(base, ending));
+            with_ending(|all| all.insert(base, ending));
             // SAFETY: this thread's, on the suspended stack.
             unsafe { scopes.enter() };
         }
         let result = coroutine.resume(Load::close(base));
         drop(outside);
         if started {
-            let _ = ENDING.try_with(|all| all.borrow_mut().remove(&base));
+            with_ending(|all| all.remove(&base));
         }
         match result {
             CoroutineResult::Yield(_) => {

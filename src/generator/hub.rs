@@ -14,13 +14,23 @@
 use super::fiber::{Ask, Ended, Fiber, is_exit};
 use super::home::Home;
 use super::load::{From, Kind, Load};
+use crate::green::current::Inside;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 thread_local! {
     /// With shared thread-locals those of all green threads of a worker.
-    static HUBS: RefCell<BTreeMap<Home, Weak<Hub>>> = const { RefCell::new(BTreeMap::new()) };
+    static HUBS: RefCell<Hubs> = const { RefCell::new(BTreeMap::new()) };
+}
+
+type Hubs = BTreeMap<Home, Weak<Hub>>;
+
+/// With those of this OS thread, unless they are gone. An allocator that let others
+/// run would have them find this borrowed.
+fn with_hubs<R>(f: impl FnOnce(&mut Hubs) -> R) -> Option<R> {
+    let _inside = Inside::enter();
+    HUBS.try_with(|hubs| f(&mut hubs.borrow_mut())).ok()
 }
 
 /// See the module's head. Lives as long as a handle to one of its greenlets.
@@ -36,18 +46,14 @@ impl Hub {
     /// The calling thread's.
     pub(super) fn here() -> Rc<Hub> {
         let home = Home::settle();
-        let expects = Cell::new(Kind::of::<()>());
-        let new = || Rc::new(Hub { home, current: RefCell::new(None), expects });
-        let find = |hubs: &RefCell<BTreeMap<Home, Weak<Hub>>>| {
-            hubs.borrow().get(&home).and_then(Weak::upgrade)
-        };
         // In a thread that is about to end each asks for himself.
-        if let Ok(Some(hub)) = HUBS.try_with(find) {
+        if let Some(Some(hub)) = with_hubs(|hubs| hubs.get(&home).and_then(Weak::upgrade)) {
             return hub;
         }
-        let hub = new();
+        let expects = Cell::new(Kind::of::<()>());
+        let hub = Rc::new(Hub { home, current: RefCell::new(None), expects });
         let weak = Rc::downgrade(&hub);
-        let _ = HUBS.try_with(|hubs| hubs.borrow_mut().insert(home, weak));
+        with_hubs(|hubs| hubs.insert(home, weak));
         hub
     }
 
@@ -167,6 +173,6 @@ pub(super) fn living(mut fiber: Option<Rc<Fiber>>) -> Option<Rc<Fiber>> {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        let _ = HUBS.try_with(|hubs| hubs.borrow_mut().remove(&self.home));
+        with_hubs(|hubs| hubs.remove(&self.home));
     }
 }
