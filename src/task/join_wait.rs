@@ -2,6 +2,7 @@
 
 use super::join_state::JoinState;
 use crate::green::cancel::{park_or_end, raise};
+use crate::green::limit::End;
 use crate::green::park::{Waiting, Wake, park};
 use crate::green::record::Record;
 use crate::green::why::{Kind, Why};
@@ -18,22 +19,8 @@ fn why(whose: &Record) -> Why {
 /// # Safety
 /// The caller has the right to join, and does not wait yet.
 pub(super) unsafe fn wait_for(join: &JoinState, whose: &Record, deadline: Option<Nanos>) -> bool {
-    let why = why(whose);
-    let _said = why.say();
     // SAFETY: the caller's promise.
-    if !unsafe { join.wait(Waiting::current()) } {
-        return true;
-    }
-    loop {
-        let wake = park(deadline);
-        if join.has_come() {
-            return true;
-        }
-        // SAFETY: it waits.
-        if wake == Wake::TimedOut && unsafe { join.give_up() } {
-            return false;
-        }
-    }
+    unsafe { wait(join, whose, || Ok(park(deadline))) }
 }
 
 /// As `wait_for`, but unwinds if the caller is killed.
@@ -45,29 +32,8 @@ pub(super) unsafe fn wait_or_end(
     whose: &Record,
     deadline: Option<Nanos>,
 ) -> bool {
-    let why = why(whose);
-    let _said = why.say();
     // SAFETY: the caller's promise.
-    if !unsafe { join.wait(Waiting::current()) } {
-        return true;
-    }
-    loop {
-        let wake = park_or_end(deadline);
-        if join.has_come() {
-            return true;
-        }
-        if wake == Ok(Wake::Notified) {
-            continue;
-        }
-        // SAFETY: it waits.
-        if !unsafe { join.give_up() } {
-            return true; // the result was first, and `give_up` has waited for it
-        }
-        match wake {
-            Err(end) => raise(end),
-            Ok(_) => return false,
-        }
-    }
+    unsafe { wait(join, whose, || park_or_end(deadline)) }
 }
 
 /// As `wait_or_end`, on an OS thread, without a deadline; false if it would never
@@ -78,6 +44,20 @@ pub(super) unsafe fn wait_or_end(
 #[cold]
 pub(super) unsafe fn wait_or_fail(join: &JoinState, whose: &Record) -> bool {
     let joiner = joiners::enter();
+    let park = || {
+        park_or_end(None)?;
+        Ok(if joiner.is_stalled() { Wake::TimedOut } else { Wake::Notified })
+    };
+    // SAFETY: the caller's promise.
+    unsafe { wait(join, whose, park) }
+}
+
+/// Waits by means of `park`, whose error unwinds the caller.
+///
+/// # Safety
+/// As `wait_for`.
+#[inline(always)] // parking is, too
+unsafe fn wait(join: &JoinState, whose: &Record, park: impl Fn() -> Result<Wake, End>) -> bool {
     let why = why(whose);
     let _said = why.say();
     // SAFETY: the caller's promise.
@@ -85,11 +65,11 @@ pub(super) unsafe fn wait_or_fail(join: &JoinState, whose: &Record) -> bool {
         return true;
     }
     loop {
-        let wake = park_or_end(None);
+        let wake = park();
         if join.has_come() {
             return true;
         }
-        if wake.is_ok() && !joiner.is_stalled() {
+        if wake == Ok(Wake::Notified) {
             continue;
         }
         // SAFETY: it waits.
