@@ -7,7 +7,6 @@
 //! | `wait`: clears `over`, sets `starving`, and waits unless the number has changed | the servant whose attempt failed |
 //! | `given_back`: counts, then sets `over` if somebody is `starving` | who ends |
 //! | `end`: sets `over` for good | a stop, after its mark |
-//!
 //! | `owe`, `begun`: there is something for a handler; it has begun | its pass |
 //! | `lack`: it could not begin, for there was no stack for it | its pass |
 //! | `sit_out`: waits a while if one could not; for some time after that, until nobody is owed | a servant, before each attempt |
