@@ -132,11 +132,8 @@ type Others = Rc<RefCell<Vec<Generator<(), (), ()>>>>;
 
 /// Resumes any of `others`, which is not among them meanwhile.
 fn resume_any(others: &Others, random: &mut Random) {
-    let len = others.borrow().len();
-    if len == 0 {
-        return;
-    }
-    let mut one = others.borrow_mut().swap_remove(random.below(len as u64) as usize);
+    let one = random.take(&mut others.borrow_mut());
+    let Some(mut one) = one else { return };
     one.resume(());
     if !one.is_done() {
         others.borrow_mut().push(one);

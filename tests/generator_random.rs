@@ -120,13 +120,11 @@ impl Place<'_> {
     }
 
     fn resume_kept(&self, random: &mut Random) {
-        let len = self.kept.borrow().len() as u64;
-        if len > 0 {
-            let mut one = self.kept.borrow_mut().swap_remove(random.below(len) as usize);
-            resume(&mut one);
-            if random.below(4) > 0 {
-                self.kept.borrow_mut().push(one);
-            }
+        let one = random.take(&mut self.kept.borrow_mut());
+        let Some(mut one) = one else { return };
+        resume(&mut one);
+        if random.below(4) > 0 {
+            self.kept.borrow_mut().push(one);
         }
     }
 }

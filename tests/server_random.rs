@@ -6,7 +6,7 @@
 mod servers;
 mod common;
 
-use common::{in_child, until};
+use common::{Random, in_child, until};
 use greenroom::Pool;
 use greenroom::net::{TcpStream, UdpSocket};
 use greenroom::server::{DatagramServer, StreamServer};
@@ -23,19 +23,8 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Numbers that only look random, the same for each run.
-#[derive(Clone, Copy)]
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % sides
-    }
-
-    fn micros(&mut self, most: u64) -> Duration {
-        Duration::from_micros(self.throw(most))
-    }
+fn micros(random: &mut Random, most: u64) -> Duration {
+    Duration::from_micros(random.below(most))
 }
 
 /// One server, and what has become of the requests to it.
@@ -52,47 +41,47 @@ struct World {
 fn handle(world: &World, stream: TcpStream) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
-    let mut dice = Dice(line.bytes().map(u64::from).sum::<u64>() << 7);
-    if dice.throw(3) == 0 {
-        greenroom::sleep(dice.micros(800));
+    let mut random = Random::new(line.bytes().map(u64::from).sum());
+    if random.below(3) == 0 {
+        greenroom::sleep(micros(&mut random, 800));
     }
     (&stream).write_all(line.as_bytes())?;
     world.answered.lock().unwrap().insert(line.trim_end().to_owned());
-    match dice.throw(12) {
+    match random.below(12) {
         0 => panic!("a handler's own"),
         1 => greenroom::park(),
         2 => drop((&stream).write_all(&[b'\n'; 300_000])),
         3 => drop(greenroom::spawn(move || stream.peer_addr().is_ok())),
         4 => drop(std::net::TcpStream::from(stream)),
-        5 => drop(world.server.get().map(|server| server.stop(dice.micros(3000)))),
+        5 => drop(world.server.get().map(|server| server.stop(micros(&mut random, 3000)))),
         6 => drop(stream.try_clone()?.read(&mut [0; 9])?),
         7 => {
             let _ = catch_unwind(AssertUnwindSafe(|| (&stream).read(&mut [0; 9]).is_ok()));
-            until(|| world.over.load(SeqCst) || dice.throw(3) == 0);
+            until(|| world.over.load(SeqCst) || random.below(3) == 0);
         }
-        8 => greenroom::timeout(dice.micros(2000), greenroom::park).unwrap_or_default(),
+        8 => greenroom::timeout(micros(&mut random, 2000), greenroom::park).unwrap_or_default(),
         _ => {}
     }
     Ok(())
 }
 
 /// Asks once, and goes in one of several ways; at least some read the answer.
-fn ask(world: &World, address: SocketAddr, name: String, dice: &mut Dice) -> io::Result<()> {
+fn ask(world: &World, address: SocketAddr, name: String, random: &mut Random) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
-    let reads = dice.throw(4) != 0;
+    let reads = random.below(4) != 0;
     writeln!(stream, "{name}")?;
-    if dice.throw(4) == 0 {
+    if random.below(4) == 0 {
         stream.write_all(b"more")?; // which nobody reads
     }
     if !reads {
-        return match dice.throw(3) {
+        return match random.below(3) {
             0 => reset(&stream),
             1 => stream.shutdown(Shutdown::Both),
             _ => Ok(()),
         };
     }
-    if dice.throw(3) == 0 {
-        greenroom::sleep(dice.micros(2000));
+    if random.below(3) == 0 {
+        greenroom::sleep(micros(random, 2000));
     }
     let mut line = String::new();
     let read = BufReader::new(&stream).read_line(&mut line);
@@ -122,49 +111,49 @@ fn reset(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// One life of a server.
-fn life(mut dice: Dice) {
+fn life(mut random: Random) {
     greenroom::spawn(|| ()).join().unwrap();
     let before = open_fds();
     let world = Arc::new(World::default());
     let theirs = world.clone();
     let handler = move |stream: TcpStream, _: SocketAddr| handle(&theirs, stream);
-    let mut server = match dice.throw(3) {
+    let mut server = match random.below(3) {
         0 => StreamServer::bind_per_worker("127.0.0.1:0", handler).unwrap(),
         _ => StreamServer::bind("127.0.0.1:0", handler).unwrap(),
     };
-    if dice.throw(3) == 0 {
-        server = server.max_connections(1 + dice.throw(6) as usize);
+    if random.below(3) == 0 {
+        server = server.max_connections(1 + random.below(6) as usize);
     }
-    if dice.throw(4) == 0 {
-        server = server.pool(Pool::new(1 + dice.throw(6) as usize));
+    if random.below(4) == 0 {
+        server = server.pool(Pool::new(1 + random.below(6) as usize));
     }
-    if dice.throw(3) == 0 {
+    if random.below(3) == 0 {
         server = server.end_input_on_stop();
     }
     let server = world.server.get_or_init(|| server);
     let address = server.local_addr().unwrap();
-    if dice.throw(8) != 0 {
+    if random.below(8) != 0 {
         server.start().unwrap();
     }
     let clients = (0..30).map(|n| {
-        let (world, mut dice) = (world.clone(), Dice(dice.throw(1 << 30)));
+        let (world, mut random) = (world.clone(), Random::new(random.below(1 << 30)));
         greenroom::spawn(move || {
-            greenroom::sleep(dice.micros(1500));
-            drop(ask(&world, address, format!("client {n}"), &mut dice));
+            greenroom::sleep(micros(&mut random, 1500));
+            drop(ask(&world, address, format!("client {n}"), &mut random));
         })
     });
     let clients: Vec<_> = clients.collect();
-    let stoppers = (0..dice.throw(3)).map(|n| {
-        let (world, mut dice) = (world.clone(), Dice(dice.throw(1 << 30)));
+    let stoppers = (0..random.below(3)).map(|n| {
+        let (world, mut random) = (world.clone(), Random::new(random.below(1 << 30)));
         let stop = move || {
-            std::thread::sleep(dice.micros(if n == 0 { 500 } else { 3000 }));
-            world.server.get().unwrap().stop(dice.micros(4000));
+            std::thread::sleep(micros(&mut random, if n == 0 { 500 } else { 3000 }));
+            world.server.get().unwrap().stop(micros(&mut random, 4000));
         };
         std::thread::spawn(stop)
     });
     let stoppers: Vec<_> = stoppers.collect();
-    std::thread::sleep(dice.micros(4000));
-    let stopped = server.stop(dice.micros(4000));
+    std::thread::sleep(micros(&mut random, 4000));
+    let stopped = server.stop(micros(&mut random, 4000));
     world.over.store(true, SeqCst);
     let again = server.stop(MINUTE);
     assert_eq!((again.left, server.connections()), (0, 0), "{stopped:?}");
@@ -181,7 +170,7 @@ fn connections() {
                 let own = info.payload_as_str() == Some("a handler's own");
                 (!own).then(|| eprintln!("{info}"));
             }));
-            (0..80).for_each(|round| life(Dice(round * 77)));
+            (0..80).for_each(|round| life(Random::new(round)));
         });
         ended.assert_success();
         ended.assert_says("panicked", 0);
@@ -195,16 +184,17 @@ fn datagrams() {
         in_child(&[("GREENROOM_WORKERS", workers)], || {
             greenroom::spawn(|| ()).join().unwrap();
             for round in 0..80 {
-                let (before, mut dice) = (open_fds(), Dice(round * 91));
+                let (before, mut random) = (open_fds(), Random::new(round));
                 let handled = Arc::new(AtomicUsize::new(0));
-                let (theirs, most) = (handled.clone(), dice.throw(4) as usize);
+                let (theirs, most) = (handled.clone(), random.below(4) as usize);
                 let server = DatagramServer::bind("127.0.0.1:0", move |datagram| {
                     theirs.fetch_add(1, SeqCst);
-                    let mut dice = Dice(datagram.data().iter().copied().map(u64::from).sum());
-                    match dice.throw(5) {
+                    let mut random =
+                        Random::new(datagram.data().iter().copied().map(u64::from).sum());
+                    match random.below(5) {
                         0 => greenroom::park(),
                         1 => drop(datagram.socket().recv_from(&mut [0; 8])),
-                        2 => greenroom::sleep(dice.micros(2000)),
+                        2 => greenroom::sleep(micros(&mut random, 2000)),
                         _ => drop(datagram.reply(b"yes")),
                     }
                 });
@@ -215,11 +205,11 @@ fn datagrams() {
                 let client = UdpSocket::bind("127.0.0.1:0").unwrap();
                 client.connect(server.local_addr().unwrap()).unwrap();
                 server.start().unwrap();
-                for n in 0..dice.throw(30) {
+                for n in 0..random.below(30) {
                     let _ = client.send(&[n as u8; 3]);
                 }
-                std::thread::sleep(dice.micros(1000));
-                server.stop(dice.micros(2000));
+                std::thread::sleep(micros(&mut random, 1000));
+                server.stop(micros(&mut random, 2000));
                 assert_eq!((server.stop(MINUTE).left, server.handlers()), (0, 0));
                 let count = handled.load(SeqCst);
                 drop(client);

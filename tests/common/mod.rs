@@ -266,4 +266,10 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 11) % n
     }
+
+    /// Takes any of them out; `None`: there are none.
+    pub(crate) fn take<T>(&mut self, all: &mut Vec<T>) -> Option<T> {
+        let at = self.below(all.len().max(1) as u64) as usize;
+        (!all.is_empty()).then(|| all.swap_remove(at))
+    }
 }
