@@ -61,13 +61,14 @@ fn work(pool: Pool, seed: u64, depth: u32) -> impl Fn(u64) -> Counted + Send + S
 
 fn use_it(pool: &Pool, random: &mut Random) {
     let f = work(pool.clone(), random.below(1 << 20), 2);
-    let (n, how) = (random.below(12), random.below(6));
+    let (n, how) = (random.below(12), random.below(7));
     let deed = || match how {
         0 => drop(pool.map(0..n, f)),
         1 => pool.imap(0..n, f).for_each(drop),
         2 => pool.imap_unordered(0..n, f).take(3).for_each(drop),
         3 => drop(pool.apply_async(move || f(n), drop)),
         4 => drop(pool.apply(move || f(n))),
+        5 => drop(pool.try_spawn(move || f(n))),
         _ => drop(pool.spawn(move || f(n))),
     };
     catch(|| match n % 3 {
