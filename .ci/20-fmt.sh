@@ -7,4 +7,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cargo fmt --all --check
 # Packages of their own, which cargo fmt misses.
-rustfmt --edition 2024 --check tests/linking/*.rs tests/crates/tests/*.rs
+find tests/{linking,crates,clients,others} -name '*.rs' -not -path '*/target/*' \
+  -exec rustfmt --edition 2024 --check {} +

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Each test in the thread-local mode in which the first step did not run it: what
-# patches had its own there, the rest shared them.
+# Each test in the thread-local mode in which the first step did not run it. There,
+# what patches had its own, and the rest shared them. One file may do both, as may
+# one test: so all run with their own here, and those that name the patch share them
+# as well.
 # limit: 600
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 . .ci/ran.sh
 
-shared=(--test=examples --examples) own=(--lib)
+own=(--lib --examples) shared=(--examples)
 for file in tests/*.rs; do
   name=$(basename "$file" .rs)
   case $name in
     # What the linker does is the same in both modes; the others run no code of ours.
-    examples | linking | tidy | coverage) continue ;;
+    linking | tidy | coverage) continue ;;
   esac
+  own+=(--test="$name")
   if grep -qrE 'patch|common_net' "$file" $([[ -d tests/$name ]] && echo "tests/$name"); then
     shared+=(--test="$name")
-  else
-    own+=(--test="$name")
   fi
 done
 

@@ -82,8 +82,10 @@ fi
 if asked 20-fmt; then
   printf '\nfn  planted( ) {}\n' >>src/lib.rs
   expect 20-fmt.sh 'fn  planted'
-  printf '\nfn  planted( ) {}\n' >>tests/linking/inert.rs
-  expect 20-fmt.sh 'fn  planted'
+  for apart in linking/inert clients/tests/tokio crates/src/lib others/src/lib; do
+    printf '\nfn  planted( ) {}\n' >>"tests/$apart.rs"
+    expect 20-fmt.sh 'fn  planted'
+  done
 fi
 
 if asked 30-clippy; then
@@ -113,6 +115,12 @@ fi
 if asked 65-thread-locals; then
   plant_test 'assert!(std::env::var("GREENROOM_THREAD_LOCALS").as_deref() != Ok("own"), "planted defect");'
   expect 65-thread-locals.sh 'planted defect'
+  # What names the patch may use it, or not: it is run in both modes.
+  for mode in own shared; do
+    plant_test "// No patch.
+    assert!(std::env::var(\"GREENROOM_THREAD_LOCALS\").as_deref() != Ok(\"$mode\"), \"planted defect\");"
+    expect 65-thread-locals.sh 'planted defect'
+  done
 fi
 
 if asked 66-features; then
@@ -188,6 +196,11 @@ fi
 if asked 98-instructions; then
   sed -i 's/^yield .*/yield 100/' benches/instructions.bounds
   expect 98-instructions.sh 'yield .*TOO MANY'
+fi
+
+if asked 99-gdb; then
+  printf '\nraise RuntimeError("planted defect")\n' >>examples/gdb/greenroom.py
+  expect 99-gdb.sh 'planted defect'
 fi
 
 if asked run; then
