@@ -427,28 +427,30 @@ fn a_duplicate_of_an_inherited_listener_blocks() {
 
 #[test]
 fn a_closed_duplicate_leaves_nothing_to_its_number() {
-    init();
-    let l = unknown_listener();
-    let l2 = l.try_clone().unwrap();
-    let number = l.as_raw_fd();
-    drop(l);
-    let mut p = [0; 2];
-    unsafe {
-        assert_eq!(pipe(p.as_mut_ptr()), 0);
-        if p[0] != number {
-            assert_eq!(syscall(SYS_dup2, p[0], number) as i32, number);
+    apart("a_closed_duplicate_leaves_nothing_to_its_number", || {
+        init();
+        let l = unknown_listener();
+        let l2 = l.try_clone().unwrap();
+        let number = l.as_raw_fd();
+        drop(l);
+        let mut p = [0; 2];
+        unsafe {
+            assert_eq!(pipe(p.as_mut_ptr()), 0);
+            if p[0] != number {
+                assert_eq!(syscall(SYS_dup2, p[0], number) as i32, number);
+            }
         }
-    }
-    let addr = l2.local_addr().unwrap();
-    beside(move || {
-        nap(100);
-        std::mem::forget(TcpStream::connect(addr).unwrap());
+        let addr = l2.local_addr().unwrap();
+        beside(move || {
+            nap(100);
+            std::mem::forget(TcpStream::connect(addr).unwrap());
+        });
+        assert!(on_green(move || l2.accept().is_ok()).unwrap());
+        unsafe {
+            assert_eq!(fcntl(number, F_SETFL, O_NONBLOCK), 0);
+            assert_ne!(fcntl(number, F_GETFL) & O_NONBLOCK, 0, "the pipe is non-blocking");
+        }
     });
-    assert!(on_green(move || l2.accept().is_ok()).unwrap());
-    unsafe {
-        assert_eq!(fcntl(number, F_SETFL, O_NONBLOCK), 0);
-        assert_ne!(fcntl(number, F_GETFL) & O_NONBLOCK, 0, "the pipe is non-blocking");
-    }
 }
 
 #[test]
@@ -520,22 +522,24 @@ fn one_who_was_woken_reads_no_later_file() {
 
 #[test]
 fn a_number_closed_behind_our_back() {
-    both(|| {
-        let (a, _b) = tcp_pair();
-        let (a2, b2) = tcp_pair();
-        warm(&a2, &b2);
-        let n = a2.into_raw_fd();
-        unsafe { syscall(SYS_close, n) };
-        let (mut d, mut c) = UnixStream::pair().unwrap();
-        eprintln!("{n} {} {}", c.as_raw_fd(), d.as_raw_fd());
-        let _ = &a;
-        beside(move || {
-            nap(100);
-            d.write_all(b"x").unwrap();
-            nap(500);
+    apart("a_number_closed_behind_our_back", || {
+        both(|| {
+            let (a, _b) = tcp_pair();
+            let (a2, b2) = tcp_pair();
+            warm(&a2, &b2);
+            let n = a2.into_raw_fd();
+            unsafe { syscall(SYS_close, n) };
+            let (mut d, mut c) = UnixStream::pair().unwrap();
+            eprintln!("{n} {} {}", c.as_raw_fd(), d.as_raw_fd());
+            let _ = &a;
+            beside(move || {
+                nap(100);
+                d.write_all(b"x").unwrap();
+                nap(500);
+            });
+            let mut x = [0; 1];
+            c.read(&mut x).map_err(|e| e.raw_os_error())
         });
-        let mut x = [0; 1];
-        c.read(&mut x).map_err(|e| e.raw_os_error())
     });
 }
 
@@ -611,29 +615,26 @@ fn a_forked_child_accepts_as_before() {
 
 #[test]
 fn a_child_forked_before_the_start_keeps_its_own_table() {
-    const NAME: &str = "a_child_forked_before_the_start_keeps_its_own_table";
-    if std::env::var_os("HOSTILE_NET_CHILD").is_none() {
-        assert!(child(NAME, |_| {}).wait().unwrap().success());
-        return;
-    }
-    init();
-    let pid = unsafe { fork() };
-    if pid != 0 {
-        let mut status = 0;
-        unsafe { waitpid(pid, &mut status, 0) };
-        assert_eq!(status, 0, "its reader was not told of the close");
-        return;
-    }
-    let (a, _b) = UnixStream::pair().unwrap();
-    let fd = a.into_raw_fd();
-    let reader = greenroom::spawn(move || {
-        let mut x = [0u8; 1];
-        unsafe { read(fd, x.as_mut_ptr().cast(), 1) < 0 && errno() == EBADF }
+    apart("a_child_forked_before_the_start_keeps_its_own_table", || {
+        init();
+        let pid = unsafe { fork() };
+        if pid != 0 {
+            let mut status = 0;
+            unsafe { waitpid(pid, &mut status, 0) };
+            assert_eq!(status, 0, "its reader was not told of the close");
+            return;
+        }
+        let (a, _b) = UnixStream::pair().unwrap();
+        let fd = a.into_raw_fd();
+        let reader = greenroom::spawn(move || {
+            let mut x = [0u8; 1];
+            unsafe { read(fd, x.as_mut_ptr().cast(), 1) < 0 && errno() == EBADF }
+        });
+        nap(100);
+        unsafe { close(fd) };
+        let told = reader.join_timeout(PATIENCE).is_ok_and(|told| told.unwrap_or(false));
+        unsafe { _exit(if told { 0 } else { 1 }) }
     });
-    nap(100);
-    unsafe { close(fd) };
-    let told = reader.join_timeout(PATIENCE).is_ok_and(|told| told.unwrap_or(false));
-    unsafe { _exit(if told { 0 } else { 1 }) }
 }
 
 #[test]
@@ -666,6 +667,15 @@ fn child(test: &str, prepare: impl FnOnce(&mut std::process::Command)) -> std::p
     c.args(["--exact", test, "--nocapture"]).env("HOSTILE_NET_CHILD", "1");
     prepare(&mut c);
     c.spawn().unwrap()
+}
+
+/// Runs `deed` in a process where no other test takes, or has, the numbers that it
+/// uses again.
+fn apart(test: &str, deed: impl FnOnce()) {
+    match std::env::var_os("HOSTILE_NET_CHILD") {
+        Some(_) => deed(),
+        None => assert!(child(test, |_| {}).wait().unwrap().success()),
+    }
 }
 
 #[test]
@@ -760,22 +770,24 @@ fn cancelling_a_read_recv_poll_accept() {
 
 #[test]
 fn cancelling_a_close() {
-    init();
-    extern "C" fn closes(fd: *mut c_void) -> *mut c_void {
-        unsafe {
-            // The request is pending when `close` is called.
-            let end = Instant::now() + Duration::from_millis(300);
-            while Instant::now() < end {}
-            close(fd as i32);
+    apart("cancelling_a_close", || {
+        init();
+        extern "C" fn closes(fd: *mut c_void) -> *mut c_void {
+            unsafe {
+                // The request is pending when `close` is called.
+                let end = Instant::now() + Duration::from_millis(300);
+                while Instant::now() < end {}
+                close(fd as i32);
+            }
+            std::ptr::null_mut()
         }
-        std::ptr::null_mut()
-    }
-    let s = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let fd = s.into_raw_fd();
-    cancelled(closes, fd as usize);
-    assert_eq!(
-        on_os(move || unsafe { close(fd) }).map(|_| ()),
-        Some(()),
-        "its lock is held for ever"
-    );
+        let s = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let fd = s.into_raw_fd();
+        cancelled(closes, fd as usize);
+        assert_eq!(
+            on_os(move || unsafe { close(fd) }).map(|_| ()),
+            Some(()),
+            "its lock is held for ever"
+        );
+    });
 }
