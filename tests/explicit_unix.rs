@@ -5,36 +5,14 @@
 mod common_net;
 
 use common_net::c;
-use common_net::{about, all_done, alone, done, green, ms, on_both, os_thread, timed, unpatched};
+use common_net::{Place, about, all_done, alone, done, fresh, green, ms, on_both, os_thread};
+use common_net::{timed, unpatched};
 use greenroom::io::{pipe, wait_readable, wait_writable};
 use greenroom::net::{TcpListener, UnixDatagram, UnixListener, UnixStream};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
-
-/// A name that nobody else uses.
-fn fresh() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    format!("greenroom-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
-}
-
-/// A path in the file system, gone again when dropped.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Place {
-        Place(std::env::temp_dir().join(fresh()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 #[test]
 fn streams() {

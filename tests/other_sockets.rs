@@ -4,22 +4,15 @@
 mod common_net;
 
 use common_net::c::{self, unix_pair};
-use common_net::{all_done, done, green, ms, os, os_thread, patched, pattern, settle};
+use common_net::{Place, all_done, done, green, ms, os, os_thread, patched, pattern, settle};
 use libc::{MSG_WAITALL, SCM_RIGHTS, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, c_int};
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
-
-fn socket_path(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("greenroom-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
-    path
-}
 
 #[test]
 fn udp_goes_both_ways() {
@@ -114,8 +107,8 @@ fn shutting_down_wakes_readers_of_datagrams() {
 fn sending_datagrams_waits_for_a_slow_reader() {
     patched(1);
     for connected in [false, true] {
-        let path = socket_path("slow");
-        let reader = UnixDatagram::bind(&path).unwrap();
+        let place = Place::new();
+        let (path, reader) = (place.0.clone(), UnixDatagram::bind(&place.0).unwrap());
         let received = greenroom::spawn(move || {
             let mut buf = [0; 8];
             (0..200)
@@ -146,12 +139,12 @@ fn sending_datagrams_waits_for_a_slow_reader() {
 #[test]
 fn unix_streams_echo_and_connect_to_a_full_listener() {
     patched(1);
-    let path = socket_path("listener");
-    let listener = UnixListener::bind(&path).unwrap();
+    let place = Place::new();
+    let listener = UnixListener::bind(&place.0).unwrap();
     assert_eq!(c!(libc::listen(listener.as_raw_fd(), 1)), 0);
     let clients: Vec<_> = (0..20u8)
         .map(|i| {
-            let path = path.clone();
+            let path = place.0.clone();
             greenroom::spawn(move || {
                 let mut stream = UnixStream::connect(path).unwrap();
                 stream.write_all(&[i; 10]).unwrap();

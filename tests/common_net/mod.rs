@@ -12,7 +12,9 @@ pub(crate) mod many;
 use greenroom::{Config, JoinHandle};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::abort;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -135,6 +137,27 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (there, _) = listener.accept().unwrap();
     (here, there)
+}
+
+/// A name that nobody else uses.
+pub(crate) fn fresh() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("greenroom-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
+}
+
+/// A path in the file system, gone again when dropped.
+pub(crate) struct Place(pub(crate) PathBuf);
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        Place(std::env::temp_dir().join(fresh()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Sends back what comes, until the end.
