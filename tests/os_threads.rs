@@ -172,21 +172,25 @@ fn os_threads_of_green_threads() {
     });
 }
 
-/// Hundreds of OS threads come and go, each with green threads of its own.
+/// Thousands of OS threads come and go, each with green threads of its own; some at
+/// a time, since each waits for wake-ups, which take long where others keep the cores.
 #[test]
 fn short_lived_os_threads() {
     workers(2, || {
         let done = Arc::new(AtomicUsize::new(0));
-        for _ in 0..500 {
-            let done = done.clone();
-            let os = std::thread::spawn(move || {
-                let count = done.clone();
+        let short_lived = || {
+            let (done, count) = (done.clone(), done.clone());
+            std::thread::spawn(move || {
                 drop(spawn(move || count.fetch_add(1, SeqCst)));
                 spawn(move || done.fetch_add(1, SeqCst)).join().unwrap();
-            });
-            os.join().unwrap();
-        }
-        until(|| done.load(SeqCst) == 1000);
+            })
+        };
+        std::thread::scope(|s| {
+            for _ in 0..8 {
+                s.spawn(|| (0..250).for_each(|_| short_lived().join().unwrap()));
+            }
+        });
+        until(|| done.load(SeqCst) == 4000);
     });
 }
 
