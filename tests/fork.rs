@@ -8,8 +8,10 @@ use common_net::{alone, done, green, ms, os, os_thread, patched, tcp_pair};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::thread;
 
 /// Forks; the child exits with what `f` says, and dies if that takes long.
@@ -84,6 +86,9 @@ fn a_forked_child_works() {
     green(run);
 }
 
+/// Where the child says that it has found nobody.
+static SAYS: AtomicI32 = AtomicI32::new(-1);
+
 /// The child of a process whose green threads accept on the listener that both
 /// have: there, too, `accept` blocks.
 fn accepts(fd: i32) -> i32 {
@@ -95,6 +100,10 @@ fn accepts(fd: i32) -> i32 {
         return 2;
     }
     c::set_nonblocking(fd, false);
+    // Now its parent's thread connects.
+    if c::write(SAYS.load(SeqCst), b"x") != 1 {
+        return 6;
+    }
     let accepted = c::accept(fd);
     if accepted < 0 || c::is_nonblocking(accepted as i32) {
         return 3;
@@ -118,8 +127,11 @@ fn a_forked_child_accepts() {
     common_net::settle();
     drop(TcpStream::connect(address).unwrap());
     assert_eq!(c::close(done(accepting) as i32), 0);
+    let (mut says, theirs) = UnixStream::pair().unwrap();
+    SAYS.store(theirs.as_raw_fd(), SeqCst);
     let connecting = os_thread(move || {
-        thread::sleep(ms(100));
+        says.read_exact(&mut [0]).unwrap();
+        common_net::settle(); // it waits
         TcpStream::connect(address).unwrap()
     });
     assert_eq!(in_fork(accepts, fd), 0);
