@@ -26,6 +26,14 @@ fn getters<const N: usize>(queue: &Queue<i32>) -> [JoinHandle<Result<i32, GetErr
     getters
 }
 
+/// It stands in line for two.
+fn getter_of_two(queue: &Queue<i32>) -> JoinHandle<[Result<i32, GetError>; 2]> {
+    let queue = queue.clone();
+    let getter = spawn(move || [queue.get(), queue.get()]);
+    all_wait();
+    getter
+}
+
 /// One who looks takes nothing, so the getter behind him gets what came first.
 #[test]
 fn nobody_is_handed_what_comes_later_than_what_is_looked_at() {
@@ -35,9 +43,7 @@ fn nobody_is_handed_what_comes_later_than_what_is_looked_at() {
             let theirs = queue.clone();
             let looker = spawn(move || theirs.peek());
             all_wait();
-            let theirs = queue.clone();
-            let getter = spawn(move || [theirs.get(), theirs.get()]);
-            all_wait();
+            let getter = getter_of_two(&queue);
             queue.put(1).unwrap();
             queue.put(2).unwrap();
             assert_eq!(looker.join().unwrap(), Ok(1));
@@ -59,9 +65,7 @@ fn nobody_is_handed_what_comes_later_than_what_is_promised() {
                 }
             });
             all_wait();
-            let theirs = queue.clone();
-            let getter = spawn(move || [theirs.get(), theirs.get()]);
-            all_wait();
+            let getter = getter_of_two(&queue);
             queue.put(1).unwrap();
             queue.put(2).unwrap();
             chooser.thread().kill();

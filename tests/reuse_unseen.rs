@@ -6,37 +6,51 @@ use common::{until, workers};
 use greenroom::{spawn, yield_now};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// `fclose` tells nobody, nor does who makes an eventfd: it is read as what it
-/// is, and the first read parks already.
+/// Green threads have run for as long as they like, and the worker is free.
+fn the_worker_is_free() {
+    (0..20).for_each(|_| yield_now());
+    let other = spawn(|| 7);
+    until(|| other.is_finished());
+}
+
+/// An eventfd has the number that `closed` has used and closed, and its first read
+/// parks.
+fn an_eventfd_after(closed: fn() -> RawFd) {
+    greenroom::patch_all().unwrap();
+    let (made, make) = std::sync::mpsc::channel();
+    let read = spawn(move || {
+        let fd = closed();
+        // SAFETY: the descriptor is nobody else's.
+        let mut event = unsafe {
+            assert_eq!(libc::eventfd(0, libc::EFD_CLOEXEC), fd, "the lowest free number");
+            File::from_raw_fd(fd)
+        };
+        made.send(event.try_clone().unwrap()).unwrap();
+        let mut count = [0; 8];
+        event.read(&mut count).map(|_| u64::from_ne_bytes(count))
+    });
+    let mut event = make.recv().unwrap();
+    the_worker_is_free();
+    assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
+    assert_eq!(read.join().unwrap().unwrap(), 5);
+}
+
+/// `fclose` tells nobody, nor does who makes an eventfd: it is read as what it is.
 #[test]
 fn an_eventfd_after_a_socket_that_fclose_closed() {
     workers(1, || {
-        greenroom::patch_all().unwrap();
-        let (made, make) = std::sync::mpsc::channel();
-        let read = spawn(move || {
+        an_eventfd_after(|| {
             let (mut here, mut there) = UnixStream::pair().unwrap();
             there.write_all(b"x").unwrap();
             here.read_exact(&mut [0]).unwrap();
             let fd = here.into_raw_fd();
-            // SAFETY: the descriptors are nobody else's.
-            let mut event = unsafe {
-                assert_eq!(libc::fclose(libc::fdopen(fd, c"r".as_ptr())), 0);
-                assert_eq!(libc::eventfd(0, libc::EFD_CLOEXEC), fd, "the lowest free number");
-                File::from_raw_fd(fd)
-            };
-            made.send(event.try_clone().unwrap()).unwrap();
-            let mut count = [0; 8];
-            event.read(&mut count).map(|_| u64::from_ne_bytes(count))
-        });
-        let mut event = make.recv().unwrap();
-        (0..20).for_each(|_| yield_now());
-        let other = spawn(|| 7);
-        until(|| other.is_finished()); // the worker is free
-        assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
-        assert_eq!(read.join().unwrap().unwrap(), 5);
+            // SAFETY: the descriptor is nobody else's.
+            assert_eq!(unsafe { libc::fclose(libc::fdopen(fd, c"r".as_ptr())) }, 0);
+            fd
+        })
     });
 }
 
@@ -63,9 +77,7 @@ fn a_terminal_after_a_file_that_fclose_closed() {
             let mut line = [0; 8];
             terminal.read(&mut line).map(|n| line[..n].to_vec())
         });
-        (0..20).for_each(|_| yield_now());
-        let other = spawn(|| 7);
-        until(|| other.is_finished()); // the worker is free
+        the_worker_is_free();
         // SAFETY: bytes that live here.
         assert_eq!(unsafe { libc::write(master, c"hey\n".as_ptr().cast(), 4) }, 4);
         assert_eq!(read.join().unwrap().unwrap(), b"hey\n");
@@ -76,27 +88,13 @@ fn a_terminal_after_a_file_that_fclose_closed() {
 #[test]
 fn an_eventfd_after_a_directory_that_closedir_closed() {
     workers(1, || {
-        greenroom::patch_all().unwrap();
-        let (made, make) = std::sync::mpsc::channel();
-        let read = spawn(move || {
-            // SAFETY: the descriptors are nobody else's.
-            let mut event = unsafe {
-                let directory = libc::opendir(c".".as_ptr());
-                let fd = libc::dirfd(directory);
-                assert_eq!(libc::read(fd, [0_u8; 8].as_mut_ptr().cast(), 8), -1);
-                assert_eq!(libc::closedir(directory), 0);
-                assert_eq!(libc::eventfd(0, libc::EFD_CLOEXEC), fd, "the lowest free number");
-                File::from_raw_fd(fd)
-            };
-            made.send(event.try_clone().unwrap()).unwrap();
-            let mut count = [0; 8];
-            event.read(&mut count).map(|_| u64::from_ne_bytes(count))
-        });
-        let mut event = make.recv().unwrap();
-        (0..20).for_each(|_| yield_now());
-        let other = spawn(|| 7);
-        until(|| other.is_finished()); // the worker is free
-        assert_eq!(event.write(&5_u64.to_ne_bytes()).unwrap(), 8);
-        assert_eq!(read.join().unwrap().unwrap(), 5);
+        // SAFETY: the directory is nobody else's.
+        an_eventfd_after(|| unsafe {
+            let directory = libc::opendir(c".".as_ptr());
+            let fd = libc::dirfd(directory);
+            assert_eq!(libc::read(fd, [0_u8; 8].as_mut_ptr().cast(), 8), -1);
+            assert_eq!(libc::closedir(directory), 0);
+            fd
+        })
     });
 }

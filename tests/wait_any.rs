@@ -69,6 +69,15 @@ impl Things {
             _ => assert_eq!(self.heap.try_get(), Ok(1)),
         }
     }
+
+    /// Nobody who was cut short took any, or waits.
+    fn assert_all_untouched(&self) {
+        for number in 1..8 {
+            self.make_ready(number);
+        }
+        until(|| self.green.is_finished());
+        (0..8).for_each(|number| self.assert_untouched(number));
+    }
 }
 
 /// Each sort wakes a waiter, on a green thread and an OS thread.
@@ -174,11 +183,7 @@ fn a_killed_one_has_left() {
         waiter.kill();
         assert!(waiter.join().unwrap_err().is_killed());
         assert_eq!(Arc::strong_count(&things), 1);
-        for number in 1..8 {
-            things.make_ready(number);
-        }
-        until(|| things.green.is_finished());
-        (0..8).for_each(|number| things.assert_untouched(number));
+        things.assert_all_untouched();
     });
 }
 
@@ -191,11 +196,7 @@ fn cut_short_by_a_timeout() {
         let theirs = things.clone();
         let green = spawn(move || timeout(SOON, || wait_any(&theirs.all())).is_err());
         assert!(green.join().unwrap());
-        for number in 1..8 {
-            things.make_ready(number);
-        }
-        until(|| things.green.is_finished());
-        (0..8).for_each(|number| things.assert_untouched(number));
+        things.assert_all_untouched();
     });
 }
 
