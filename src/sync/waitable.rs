@@ -4,6 +4,10 @@
 //! a node of a line, or a link. What the waiter then waits for is its `Ready`,
 //! to which the things come in the order in which they became ready. All spots
 //! are left again before it returns, or unwinds.
+//!
+//! Who waits so only *watches*: it is told that there is something, and takes
+//! nothing, or a permit would go round among those who watch for ever. One that
+//! selects (`select.rs`) is given what it has chosen.
 
 use super::line::Node;
 use crate::green::links::Link;

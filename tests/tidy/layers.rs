@@ -1,4 +1,4 @@
-//! Who may import whom: DESIGN.md, section 2.
+//! Who may import whom, as ARCHITECTURE.md draws it.
 
 use std::collections::HashMap;
 
