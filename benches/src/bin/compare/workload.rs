@@ -98,96 +98,45 @@ impl Workload {
     }
 }
 
+#[rustfmt::skip]
 const SWITCH: &[&str] = &[
-    "greenroom-shared",
-    "greenroom-own",
-    "patched-own",
-    "corosensei",
-    "may",
-    "tokio-current",
-    "tokio-multi",
-    "smol",
-    "os-threads",
-    "go",
-    "gevent",
+    "greenroom-shared", "greenroom-own", "patched-own", "corosensei", "may", "tokio-current",
+    "tokio-multi", "smol", "os-threads", "go", "gevent",
 ];
+#[rustfmt::skip]
 const TASKS: &[&str] = &[
-    "greenroom-shared",
-    "greenroom-own",
-    "patched-own",
-    "may",
-    "tokio-current",
-    "tokio-multi",
-    "smol",
-    "os-threads",
-    "go",
-    "gevent",
+    "greenroom-shared", "greenroom-own", "patched-own", "may", "tokio-current", "tokio-multi",
+    "smol", "os-threads", "go", "gevent",
 ];
+#[rustfmt::skip]
 const ALL_CORES: &[&str] = &[
-    "greenroom-shared",
-    "greenroom-own",
-    "patched-own",
-    "may",
-    "tokio-multi",
-    "smol",
-    "os-threads",
-    "go",
+    "greenroom-shared", "greenroom-own", "patched-own", "may", "tokio-multi", "smol",
+    "os-threads", "go",
 ];
+#[rustfmt::skip]
 const SERVERS: &[&str] = &[
-    "patched-own",
-    "patched-shared",
-    "greenroom-own",
-    "greenroom-shared",
-    "raw-epoll",
-    "may",
-    "tokio-current",
-    "tokio-multi",
-    "smol",
-    "os-threads",
-    "go",
-    "gevent",
+    "patched-own", "patched-shared", "greenroom-own", "greenroom-shared", "raw-epoll", "may",
+    "tokio-current", "tokio-multi", "smol", "os-threads", "go", "gevent",
 ];
 /// Servers of HTTP, those that come with a whole protocol included.
+#[rustfmt::skip]
 const HTTP: &[&str] = &[
-    "patched-own",
-    "patched-shared",
-    "greenroom-own",
-    "greenroom-shared",
-    "raw-epoll",
-    "may",
-    "may_minihttp",
-    "tokio-current",
-    "hyper",
-    "smol",
-    "os-threads",
-    "go",
+    "patched-own", "patched-shared", "greenroom-own", "greenroom-shared", "raw-epoll", "may",
+    "may_minihttp", "tokio-current", "hyper", "smol", "os-threads", "go",
 ];
 /// Those that can wait for one of two channels.
 const SELECTERS: &[&str] =
     &["greenroom-shared", "greenroom-own", "may", "tokio-current", "tokio-multi", "smol", "go"];
 /// Those that can have very many tasks.
+#[rustfmt::skip]
 const MILLIONS: &[&str] = &[
-    "greenroom-shared",
-    "greenroom-own",
-    "patched-own",
-    "may",
-    "tokio-current",
-    "tokio-multi",
-    "smol",
-    "go",
+    "greenroom-shared", "greenroom-own", "patched-own", "may", "tokio-current", "tokio-multi",
+    "smol", "go",
 ];
+#[rustfmt::skip]
 const CLIENTS: &[&str] = &[
-    "patched-own",
-    "patched-shared",
-    "greenroom-own",
-    "greenroom-shared",
-    "may",
-    "tokio-current",
-    "tokio-multi",
-    "smol",
-    "os-threads",
-    "go",
-    "gevent",
+    "patched-own", "patched-shared", "greenroom-own", "greenroom-shared", "may", "tokio-current",
+    "tokio-multi", "smol", "os-threads", "go", "gevent",
 ];
 
 /// All of them, in the order in which they run.
