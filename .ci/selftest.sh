@@ -199,7 +199,7 @@ if asked 98-instructions; then
 fi
 
 if asked 99-gdb; then
-  printf '\nraise RuntimeError("planted defect")\n' >>examples/gdb/greenroom.py
+  sed -i '1i raise RuntimeError("planted defect")' examples/gdb/greenroom.py
   expect 99-gdb.sh 'planted defect'
 fi
 
