@@ -8,6 +8,7 @@
 
 use super::futex;
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
@@ -78,23 +79,29 @@ impl<T> Lock<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        self.guard(self.raw.lock())
-    }
-
-    #[inline]
-    fn guard<'a>(&'a self, raw: RawGuard<'a>) -> Guard<'a, T> {
-        Guard { _raw: raw, value: self.value.get(), _borrow: std::marker::PhantomData }
+        let held = self.raw.lock();
+        // SAFETY: the value is reached by holders of this lock alone.
+        unsafe { Guard::new(&self.value, held) }
     }
 }
 
-/// Access to the value of a held [`Lock`].
-pub(crate) struct Guard<'a, T> {
+/// Access to the value of a lock, which is held until `P` is dropped.
+pub(crate) struct Guard<'a, T, P = RawGuard<'a>> {
     value: *mut T,
-    _raw: RawGuard<'a>,
-    _borrow: std::marker::PhantomData<&'a mut T>,
+    _held: P,
+    _borrow: PhantomData<&'a mut T>,
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<'a, T, P> Guard<'a, T, P> {
+    /// # Safety
+    /// Until `held` is dropped, nobody else reaches the value.
+    #[inline]
+    pub(super) unsafe fn new(value: &'a UnsafeCell<T>, held: P) -> Guard<'a, T, P> {
+        Guard { value: value.get(), _held: held, _borrow: PhantomData }
+    }
+}
+
+impl<T, P> Deref for Guard<'_, T, P> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
@@ -103,7 +110,7 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+impl<T, P> DerefMut for Guard<'_, T, P> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and the guard is borrowed mutably.

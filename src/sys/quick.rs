@@ -21,8 +21,8 @@
 use super::barrier;
 use super::clock;
 use super::futex;
+use super::lock;
 use std::cell::UnsafeCell;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering::*, compiler_fence};
 
 const FREE: u32 = 0;
@@ -77,7 +77,7 @@ impl RawQuick {
 const LOOK_EVERY: clock::Nanos = 1_000_000;
 
 /// Proof that the lock is held; unlocks when dropped.
-struct Held<'a>(&'a RawQuick);
+pub(crate) struct Held<'a>(&'a RawQuick);
 
 impl Drop for Held<'_> {
     #[inline]
@@ -95,6 +95,9 @@ impl Drop for Held<'_> {
 fn wake(held: &AtomicU32) {
     futex::wake_one(held);
 }
+
+/// Access to the value of a held [`Quick`].
+pub(crate) type Guard<'a, T> = lock::Guard<'a, T, Held<'a>>;
 
 /// A value behind the lock.
 pub(crate) struct Quick<T> {
@@ -127,32 +130,9 @@ impl<T> Quick<T> {
     }
 
     #[inline]
-    fn guard<'a>(&'a self, raw: Held<'a>) -> Guard<'a, T> {
-        Guard { _raw: raw, value: self.value.get(), _borrow: std::marker::PhantomData }
-    }
-}
-
-/// Access to the value of a held [`Quick`].
-pub(crate) struct Guard<'a, T> {
-    value: *mut T,
-    _raw: Held<'a>,
-    _borrow: std::marker::PhantomData<&'a mut T>,
-}
-
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the lock is held for as long as the guard lives.
-        unsafe { &*self.value }
-    }
-}
-
-impl<T> DerefMut for Guard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and the guard is borrowed mutably.
-        unsafe { &mut *self.value }
+    fn guard<'a>(&'a self, held: Held<'a>) -> Guard<'a, T> {
+        // SAFETY: the value is reached by holders of this lock alone.
+        unsafe { lock::Guard::new(&self.value, held) }
     }
 }
 
