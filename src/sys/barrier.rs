@@ -1,7 +1,12 @@
 //! A full barrier that one thread runs for all others (membarrier(2)), so that
 //! what they do often needs none.
+//!
+//! One thread stores, calls `everywhere` and loads; the others store, call `here`
+//! and load: as with a full barrier on both sides, at least one of two that meet
+//! sees what the other has stored.
 
 use super::raw;
+use std::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 fn ask(command: i32) -> bool {
     if cfg!(miri) {
@@ -14,6 +19,13 @@ fn ask(command: i32) -> bool {
 /// Lets `everywhere` work in this process; false on kernels before 4.14.
 pub(crate) fn prepare() -> bool {
     ask(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+}
+
+/// The side that costs nothing. For the CPU `everywhere` orders what is before and
+/// behind this; for the compiler, this does.
+#[inline(always)]
+pub(crate) fn here() {
+    compiler_fence(SeqCst);
 }
 
 /// A full barrier on every CPU that runs this process; false if there can be

@@ -12,7 +12,7 @@
 
 use super::barrier;
 use super::futex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*, compiler_fence, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*, fence};
 
 /// See the module's head. Free at first.
 pub(crate) struct Biased {
@@ -31,9 +31,7 @@ impl Biased {
     #[inline]
     pub(crate) fn enter(&self) {
         self.busy.store(true, Relaxed);
-        // The claimant's barrier orders these two for the CPU; this one does
-        // for the compiler.
-        compiler_fence(SeqCst);
+        barrier::here(); // a claimant's `everywhere` orders these two
         if self.claimed.load(Acquire) != 0 {
             self.enter_after_claim();
         }

@@ -7,6 +7,9 @@ use super::clock::{self, Nanos};
 use rustix::thread::futex::{self, Flags, Timespec};
 use std::sync::atomic::AtomicU32;
 
+/// A word to wait on, where the models have another (`quick_loom.rs`).
+pub(crate) type Word = AtomicU32;
+
 /// Sleeps while `word` holds `expected`, until woken or `deadline`; may return
 /// early for no reason.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Nanos>) {

@@ -20,6 +20,8 @@ pub(crate) mod futex;
 pub(crate) mod barrier;
 pub(crate) mod lock;
 pub(crate) mod quick;
+#[cfg(all(test, loom))]
+mod quick_loom;
 pub(crate) mod biased;
 pub(crate) mod parker;
 pub(crate) mod tasks;

@@ -17,26 +17,28 @@
 //! (`barrier.rs`): either the holder sees the sleeper, and wakes it, or the
 //! sleeper sees that the lock is free. Where there is no such barrier, sleepers
 //! look again every millisecond.
+//!
+//! `quick_loom.rs` tries every interleaving of this.
 
 use super::barrier;
 use super::clock;
-use super::futex;
+use super::futex::{self, Word};
 use super::lock;
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, Ordering::*, compiler_fence};
+use std::sync::atomic::Ordering::*;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 
 /// The lock without its data.
 struct RawQuick {
-    held: AtomicU32,
-    sleepers: AtomicU32,
+    held: Word,
+    sleepers: Word,
 }
 
 impl RawQuick {
     const fn new() -> RawQuick {
-        RawQuick { held: AtomicU32::new(FREE), sleepers: AtomicU32::new(0) }
+        RawQuick { held: Word::new(FREE), sleepers: Word::new(0) }
     }
 
     #[inline]
@@ -58,13 +60,13 @@ impl RawQuick {
 
     #[cold]
     fn contended(&self) {
-        for _ in 0..100 {
+        for _ in 0..SPINS {
             if self.held.load(Relaxed) == FREE && self.take() {
                 return;
             }
             std::hint::spin_loop();
         }
-        self.sleepers.fetch_add(1, SeqCst);
+        self.sleepers.fetch_add(1, Relaxed);
         let seen = barrier::everywhere();
         while !self.take() {
             futex::wait(&self.held, HELD, (!seen).then(|| clock::now() + LOOK_EVERY));
@@ -73,6 +75,8 @@ impl RawQuick {
     }
 }
 
+/// How often to look before one goes to sleep. Models have no time to lose.
+const SPINS: u32 = if cfg!(loom) { 0 } else { 100 };
 /// How often sleepers look who may not have been seen.
 const LOOK_EVERY: clock::Nanos = 1_000_000;
 
@@ -83,8 +87,7 @@ impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.held.store(FREE, Release);
-        // For the CPU, a sleeper's barrier orders these two.
-        compiler_fence(SeqCst);
+        barrier::here(); // a sleeper's `everywhere` orders these two
         if self.0.sleepers.load(Relaxed) != 0 {
             wake(&self.0.held);
         }
@@ -92,7 +95,7 @@ impl Drop for Held<'_> {
 }
 
 #[cold]
-fn wake(held: &AtomicU32) {
+fn wake(held: &Word) {
     futex::wake_one(held);
 }
 
@@ -136,7 +139,7 @@ impl<T> Quick<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
