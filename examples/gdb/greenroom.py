@@ -37,7 +37,7 @@ KINDS = [
     "a mutex at {:#x}", "a read-write lock at {:#x}", "something in the queue at {:#x}",
     "room in the queue at {:#x}", "C's mutex at {:#x}", "C's read-write lock at {:#x}",
     "an event at {:#x}", "a condition at {:#x}", "nothing but time", "the group at {:#x}",
-    "the first of {} things",
+    "the first of {} things", "the ends of all in its scope",
 ]
 
 

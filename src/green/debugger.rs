@@ -55,7 +55,31 @@ pub(crate) fn keep() {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::why;
+    use super::*;
     use std::panic::Location;
+
+    const SCRIPT: &str = include_str!("../../examples/gdb/greenroom.py");
+
+    /// What stands between the two in the script.
+    fn part(start: &str, end: &str) -> &'static str {
+        SCRIPT.split_once(start).unwrap().1.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn the_script_has_a_name_for_each_number() {
+        let names = part("WORDS = \"\"\"", "\"\"\"").split_whitespace().count();
+        let numbers = size_of::<Layout>() - size_of_val(&MAGIC);
+        assert_eq!(names, numbers / size_of::<usize>());
+        let magic = str::from_utf8(&MAGIC).unwrap().replace('\0', "\\0");
+        assert!(SCRIPT.contains(&format!("MAGIC = b\"{magic}\"\n")));
+    }
+
+    #[test]
+    fn the_script_has_a_text_for_each_kind_of_wait() {
+        let texts = part("KINDS = [", "\n]").matches('"').count() / 2;
+        assert_eq!(texts, why::KINDS.len());
+    }
 
     /// The script reads them so, and nothing else says it.
     #[test]

@@ -54,7 +54,8 @@ pub(crate) enum Kind {
     Scope,
 }
 
-const KINDS: [Kind; 18] = [
+/// All of them; the script for gdb has a text for each, in this order.
+pub(super) const KINDS: [Kind; 18] = [
     Kind::Join,
     Kind::Job,
     Kind::PoolPlace,
