@@ -4,11 +4,15 @@
 //! The signal says by its value that it is ours. One that is not goes on to who
 //! handled it before. A handler that was installed once stays: a late signal must
 //! not fall to the default action, which may be to end the process.
+//!
+//! It is installed and asked for by libc's name, as the program does it: so it does
+//! not matter whether the patch, which puts a trampoline before handlers, was
+//! before or comes after.
 
 use super::errno::Errno;
 use super::lock::Lock;
 use super::unwind::Registers;
-use super::{fault, peek, raw, real, tasks};
+use super::{fault, peek, raw, tasks};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use std::io;
 use std::ptr;
@@ -70,7 +74,7 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
     }
     let mut action = empty();
     // SAFETY: asks, into one that lives here.
-    check(unsafe { real::sigaction(signal, ptr::null(), &mut action) })?;
+    check(unsafe { libc::sigaction(signal, ptr::null(), &mut action) })?;
     // Both before the kernel may call the handler.
     LOOK.store(look as *mut (), Release);
     let kept = Box::into_raw(Box::new(action));
@@ -83,7 +87,7 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
     let restarts = if had_one { action.sa_flags & libc::SA_RESTART } else { libc::SA_RESTART };
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | restarts;
     // SAFETY: a handler that touches atomics and what `look` may.
-    check(unsafe { real::sigaction(signal, &ours, ptr::null_mut()) }).inspect_err(|_| {
+    check(unsafe { libc::sigaction(signal, &ours, ptr::null_mut()) }).inspect_err(|_| {
         before.store(ptr::null_mut(), Release);
         // SAFETY: from the box above, and no handler has seen it.
         drop(unsafe { Box::from_raw(kept) });
@@ -98,7 +102,7 @@ pub(crate) fn install(signal: c_int, look: Look) -> io::Result<()> {
 fn is_installed(signal: c_int) -> bool {
     let mut action = empty();
     // SAFETY: asks, into one that lives here.
-    let asked = unsafe { real::sigaction(signal, ptr::null(), &mut action) };
+    let asked = unsafe { libc::sigaction(signal, ptr::null(), &mut action) };
     asked == 0 && action.sa_sigaction == address()
 }
 
@@ -221,78 +225,5 @@ fn check(result: c_int) -> io::Result<()> {
 }
 
 #[cfg(all(test, not(miri), not(loom)))]
-mod tests {
-    use super::super::os_thread;
-    use super::*;
-    use std::sync::atomic::{AtomicU32, AtomicUsize};
-    use std::sync::mpsc::channel;
-    use std::thread;
-
-    static SEEN: AtomicU32 = AtomicU32::new(0);
-    static POINTER: AtomicUsize = AtomicUsize::new(0);
-    static OTHERS: AtomicU32 = AtomicU32::new(0);
-
-    fn look(it: &Interrupted) {
-        POINTER.store(it.registers.sp, Relaxed);
-        SEEN.fetch_add(1, Release);
-    }
-
-    extern "C" fn other(_: c_int) {
-        OTHERS.fetch_add(1, Relaxed);
-    }
-
-    #[test]
-    fn ours_are_looked_at_and_others_go_on() {
-        let signal = libc::SIGRTMAX() - 3;
-        let handler: extern "C" fn(c_int) = other;
-        // SAFETY: a handler that counts.
-        unsafe { libc::signal(signal, handler as *const () as usize) };
-        install(signal, look).unwrap();
-        install(signal, look).unwrap();
-        let here = 0_u8;
-        send(raw::thread_id(), signal).unwrap();
-        // A thread takes a signal to itself at once.
-        assert_eq!((SEEN.load(Acquire), OTHERS.load(Relaxed)), (1, 0));
-        let apart = POINTER.load(Relaxed).abs_diff((&raw const here).addr());
-        assert!(apart < 1 << 16, "{apart} bytes away");
-        // SAFETY: sends a signal for which there is a handler.
-        unsafe { libc::raise(signal) };
-        assert_eq!(OTHERS.load(Relaxed), 1, "it had a handler before");
-        let gone = thread::spawn(raw::thread_id).join().unwrap();
-        // Who is joined may still have some way to go in the kernel.
-        while send(gone, signal) != Err(Errno(libc::ESRCH)) {
-            thread::yield_now();
-        }
-        // SAFETY: waits for nothing but the time.
-        waits_on(signal, libc::SYS_poll, || unsafe { libc::poll(ptr::null_mut(), 0, 300) });
-        let time = libc::timespec { tv_sec: 0, tv_nsec: 300_000_000 };
-        // SAFETY: as above.
-        waits_on(signal, libc::SYS_clock_nanosleep, move || unsafe {
-            libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &time, ptr::null_mut())
-        });
-    }
-
-    /// A thread that waits by `call` notices nothing of a signal of ours.
-    fn waits_on(signal: c_int, number: i64, call: impl FnOnce() -> c_int + Send + 'static) {
-        let (say, hear) = channel();
-        let waiter = thread::spawn(move || {
-            say.send(raw::thread_id()).unwrap();
-            call()
-        });
-        let thread = hear.recv().unwrap();
-        while os_thread::waits(thread).and_then(|at| at.call) != Some(number) {
-            thread::yield_now();
-        }
-        let before = SEEN.load(Acquire);
-        send(thread, signal).unwrap();
-        assert_eq!(waiter.join().unwrap(), 0);
-        assert_eq!(SEEN.load(Acquire), before + 1);
-    }
-
-    #[test]
-    fn faults_and_what_is_no_signal_are_refused() {
-        for signal in [0, -1, 65, 1000, libc::SIGKILL, libc::SIGSEGV] {
-            assert!(install(signal, look).is_err(), "{signal}");
-        }
-    }
-}
+#[path = "interrupt_tests.rs"]
+mod tests;

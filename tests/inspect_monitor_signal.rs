@@ -1,0 +1,88 @@
+//! The monitor's signal disturbs nobody, and nobody disturbs it.
+
+mod common;
+
+use common::{until, workers};
+use greenroom::inspect::{HogReport, Monitor, MonitorConfig, Report, monitor};
+use greenroom::{JoinHandle, patch_all, spawn};
+use libc::{c_void, siginfo_t};
+use std::mem::{transmute, zeroed};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+type Reports = Arc<Mutex<Vec<HogReport>>>;
+
+fn watch(config: MonitorConfig) -> (Monitor, Reports) {
+    let reports = Reports::default();
+    let theirs = reports.clone();
+    let config = config.on_report(move |report| {
+        if let Report::Hog(hog) = report {
+            theirs.lock().unwrap().push(hog.clone());
+        }
+    });
+    (monitor(config).unwrap(), reports)
+}
+
+/// A green thread that computes until it is told to stop.
+fn hog(stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+    let stop = stop.clone();
+    spawn(move || while !stop.load(SeqCst) {})
+}
+
+#[test]
+fn all_may_be_patched_after_it_was_started() {
+    workers(1, || {
+        let (monitor, reports) = watch(MonitorConfig::new());
+        patch_all().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let hog = hog(&stop);
+        until(|| !reports.lock().unwrap().is_empty());
+        stop.store(true, SeqCst);
+        hog.join().unwrap();
+        monitor.stop();
+        let report = &reports.lock().unwrap()[0];
+        assert!(!report.backtrace.is_empty(), "{report}");
+    });
+}
+
+static EARLY: AtomicU32 = AtomicU32::new(0);
+static LATE: AtomicU32 = AtomicU32::new(0);
+/// What was the handler when `late` became one.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn early(_: i32) {
+    EARLY.fetch_add(1, SeqCst);
+}
+
+extern "C" fn late(signal: i32, info: *mut siginfo_t, context: *mut c_void) {
+    type Handler = extern "C" fn(i32, *mut siginfo_t, *mut c_void);
+    LATE.fetch_add(1, SeqCst);
+    // SAFETY: what `sigaction` said; one that takes fewer arguments minds no others.
+    let next = unsafe { transmute::<usize, Handler>(NEXT.load(SeqCst)) };
+    next(signal, info, context);
+}
+
+/// A handler was there before it, and another goes on to what was there before.
+#[test]
+fn handlers_from_before_and_after_it_are_called_once_each() {
+    workers(1, || {
+        patch_all().unwrap();
+        let handler: extern "C" fn(i32) = early;
+        // SAFETY: a handler that counts.
+        unsafe { libc::signal(libc::SIGURG, handler as *const () as usize) };
+        let (monitor, _) = watch(MonitorConfig::new());
+        // SAFETY: plain data; a handler that counts and goes on to the one before.
+        unsafe {
+            let (mut new, mut old): (libc::sigaction, libc::sigaction) = zeroed();
+            assert_eq!(libc::sigaction(libc::SIGURG, null(), &mut old), 0);
+            NEXT.store(old.sa_sigaction, SeqCst);
+            new.sa_sigaction = late as *const () as usize;
+            new.sa_flags = libc::SA_SIGINFO;
+            assert_eq!(libc::sigaction(libc::SIGURG, &new, null_mut()), 0);
+            libc::raise(libc::SIGURG);
+        }
+        assert_eq!((EARLY.load(SeqCst), LATE.load(SeqCst)), (1, 1));
+        monitor.stop();
+    });
+}
