@@ -3,13 +3,18 @@
 mod common;
 
 use common::{until, workers};
-use greenroom::inspect::{HogReport, Monitor, MonitorConfig, Report, monitor};
+use greenroom::inspect::{Doing, HogReport, Monitor, MonitorConfig, Report, monitor};
 use greenroom::{JoinHandle, patch_all, spawn};
 use libc::{c_void, siginfo_t};
+use std::fs::File;
+use std::io::{PipeReader, Read, Seek, Write, pipe};
 use std::mem::{transmute, zeroed};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 type Reports = Arc<Mutex<Vec<HogReport>>>;
 
@@ -84,5 +89,65 @@ fn handlers_from_before_and_after_it_are_called_once_each() {
         }
         assert_eq!((EARLY.load(SeqCst), LATE.load(SeqCst)), (1, 1));
         monitor.stop();
+    });
+}
+
+/// Waits in the kernel until it can be read, by a call that `poll` of libc is not.
+fn poll(from: &PipeReader) -> libc::c_long {
+    let mut wanted = libc::pollfd { fd: from.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one of those, and no limit.
+    unsafe { libc::syscall(libc::SYS_poll, &raw mut wanted, 1, -1) }
+}
+
+/// The status of the monitor's thread, once that has its name.
+fn status() -> Option<File> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let mut paths = tasks.filter_map(|task| Some(task.ok()?.path().join("status")));
+    let is_its =
+        |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|it| it.contains("green-watch"));
+    File::open(paths.find(is_its)?).ok()
+}
+
+/// How often it has gone to sleep.
+fn looks(status: &mut File) -> u64 {
+    let mut text = String::new();
+    status.rewind().unwrap();
+    status.read_to_string(&mut text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn without_descriptors_one_that_may_wait_is_not_interrupted() {
+    workers(1, || {
+        let (from, mut to) = pipe().unwrap();
+        let poller = spawn(move || poll(&from));
+        let (monitor, reports) = watch(MonitorConfig::new().limit(Duration::from_millis(20)));
+        let mut found = None;
+        until(|| {
+            found = status();
+            found.is_some()
+        });
+        let mut status = found.unwrap();
+        let few = libc::rlimit { rlim_cur: 100, rlim_max: 100 };
+        // SAFETY: a limit that lies here.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
+        let mut all = Vec::new();
+        let before = looks(&mut status);
+        until(|| {
+            // Also what the monitor had open the last time.
+            while let Ok(another) = to.try_clone() {
+                all.push(another);
+            }
+            looks(&mut status) > before + 20
+        });
+        assert!(!poller.is_finished(), "interrupted, it would be EINTR");
+        drop(all);
+        until(|| !reports.lock().unwrap().is_empty());
+        to.write_all(&[1]).unwrap();
+        assert_eq!(poller.join().unwrap(), 1);
+        monitor.stop();
+        let doing = &reports.lock().unwrap()[0].doing;
+        assert!(matches!(doing, Doing::Blocked { .. }), "{doing:?}");
     });
 }

@@ -1,16 +1,17 @@
 //! Looking at what one worker runs.
 //!
-//! A worker that waits in the kernel is not interrupted: some calls would fail with
-//! EINTR, and the monitor changes nothing. One that begins to wait just then is seen
-//! to in the handler, for the usual calls (`sys/interrupt.rs`). Where such a thread stands the kernel
-//! says, but for the registers that its callers keep, so a backtrace may end early.
+//! A worker that waits in the kernel, or may do so, is not interrupted: some calls
+//! would fail with EINTR, and the monitor changes nothing. One that begins to wait just
+//! then is seen to in the handler, for the usual calls (`sys/interrupt.rs`). Where such
+//! a thread stands the kernel says, but for the registers that its callers keep, so a
+//! backtrace may end early.
 
 use super::monitor_report::Doing;
 use super::monitor_sample::{self, Green, Sample};
 use super::monitor_who::{owner, runs_on};
 use crate::sched::local::Shared;
 use crate::stack::atlas;
-use crate::sys::os_thread::{self, InKernel, call_name};
+use crate::sys::os_thread::{self, InKernel, Look, call_name};
 use crate::sys::unwind::{Copied, Registers, Unwinder};
 use crate::sys::{clock, futex, peek};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -37,7 +38,8 @@ pub(super) enum Glance {
     Runs(Sample),
     Waits(InKernel, Green),
     /// It runs, and takes no signal of ours: it blocks it, or somebody else handles
-    /// it, or the system does not let us send it.
+    /// it, or the system does not let us send it. Or the kernel does not say what it
+    /// does.
     Hidden(Green),
     /// No green thread, or one that cannot be seen.
     Nothing,
@@ -68,15 +70,16 @@ impl Subject<'_> {
     /// One look at a worker that comes round.
     pub(super) fn glance(self, with_stack: bool) -> Glance {
         let thread = self.worker.thread.load(Relaxed);
-        match os_thread::waits(thread) {
-            Some(kernel) => match owner(kernel.sp) {
+        match os_thread::look(thread) {
+            Look::Waits(kernel) => match owner(kernel.sp) {
                 Some(green) => Glance::Waits(kernel, green),
                 None => Glance::Nothing,
             },
-            None => match monitor_sample::take(thread, self.signal, with_stack) {
+            Look::Runs => match monitor_sample::take(thread, self.signal, with_stack) {
                 Some(sample) => Glance::Runs(sample),
                 None => Glance::Nothing,
             },
+            Look::Unknown => Glance::Nothing,
         }
     }
 

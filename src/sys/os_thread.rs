@@ -16,16 +16,30 @@ pub(crate) struct InKernel {
     pub(crate) place: Option<String>,
 }
 
-/// Where `thread` waits in the kernel; `None` if it runs, or could.
-pub(crate) fn waits(thread: u32) -> Option<InKernel> {
+/// What the kernel says of a thread.
+pub(crate) enum Look {
+    /// It runs, or could.
+    Runs,
+    Waits(InKernel),
+    /// Nothing: it is gone, or there are no descriptors left to ask by.
+    Unknown,
+}
+
+/// What `thread` does.
+pub(crate) fn look(thread: u32) -> Look {
     let ask = |what: &str| fs::read_to_string(format!("/proc/self/task/{thread}/{what}")).ok();
-    if !state(&ask("stat")?).is_some_and(|state| matches!(state, 'S' | 'D')) {
-        return None;
+    let Some(state) = ask("stat").as_deref().and_then(state) else { return Look::Unknown };
+    if !matches!(state, 'S' | 'D') {
+        return Look::Runs;
     }
-    let mut found = parse(&ask("syscall").unwrap_or_default())?;
+    let Some(found) = parse(&ask("syscall").unwrap_or_default()) else { return Look::Runs };
     let place = ask("wchan").filter(|place| !place.is_empty() && place != "0");
-    found.place = place;
-    Some(found)
+    Look::Waits(InKernel { place, ..found })
+}
+
+/// Where `thread` waits in the kernel, if it is known to.
+pub(crate) fn waits(thread: u32) -> Option<InKernel> {
+    if let Look::Waits(found) = look(thread) { Some(found) } else { None }
 }
 
 /// How long `thread` has had a CPU; 0 if it is gone.
