@@ -15,10 +15,12 @@
 
 use super::monitor_look::{Glance, Sighting, Subject, pause, walk};
 use super::monitor_report::Doing;
+use super::monitor_sample::Green;
 use crate::sched::local::Shared;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::os_thread;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// So many switches in a second are not work.
@@ -126,13 +128,8 @@ impl Watch {
     /// `subject` switches all the time.
     fn gives_way(&mut self, subject: Subject<'_>, now: Nanos) -> Option<Catch> {
         let green = *subject.glance(false).green()?;
-        let known = self.giving_way.get_mut(&green.id).filter(|_| green.found.no_wait);
-        let Some(suspect) = known else {
-            if self.giving_way.len() < MOST {
-                self.giving_way.insert(green.id, Suspect::new(green.id, subject, self.limit));
-            }
-            return None;
-        };
+        let start = || Suspect::new(green.id, subject, self.limit);
+        let suspect = follow(&mut self.giving_way, &green, start)?;
         if now < suspect.next {
             return None;
         }
@@ -144,6 +141,23 @@ impl Watch {
             }
         }
     }
+}
+
+/// What is known of `green`, if it has not waited since it was first seen. Else it is
+/// followed from now on, unless there are too many.
+fn follow<'a>(
+    known: &'a mut HashMap<u64, Suspect>,
+    green: &Green,
+    start: impl FnOnce() -> Suspect,
+) -> Option<&'a mut Suspect> {
+    let is_full = known.len() >= MOST;
+    match known.entry(green.id) {
+        Entry::Occupied(there) if green.found.no_wait => return Some(there.into_mut()),
+        Entry::Occupied(mut there) => _ = there.insert(start()),
+        Entry::Vacant(_) if is_full => {}
+        Entry::Vacant(free) => _ = free.insert(start()),
+    }
+    None
 }
 
 /// `subject` has not come round since the last look.
@@ -207,4 +221,27 @@ fn closely(subject: Subject<'_>, id: u64) -> Option<Sighting> {
         }
     }
     (hits >= HITS && long * 2 <= hits && by_itself * 4 >= hits * 3).then_some(seen?)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::green::mark::Found;
+
+    #[test]
+    fn one_that_has_waited_is_followed_anew_also_among_many() {
+        let suspect = |id, since| Suspect { id, since, next: 0, before: 0, cpu: 0 };
+        let green = |id, no_wait| {
+            let found = Found { no_wait, ..Found::default() };
+            Green { record: 0, id, found }
+        };
+        let mut known: HashMap<_, _> = (0..MOST as u64).map(|id| (id, suspect(id, 10))).collect();
+        let mut since = |id, no_wait| {
+            follow(&mut known, &green(id, no_wait), || suspect(id, 20)).map(|it| it.since)
+        };
+        assert_eq!(since(7, true), Some(10));
+        assert_eq!(since(7, false), None, "it has waited");
+        assert_eq!(since(7, true), Some(20));
+        assert_eq!((since(1000, true), since(1000, true)), (None, None), "one too many");
+    }
 }
