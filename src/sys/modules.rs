@@ -11,8 +11,8 @@ pub(crate) struct Module {
     pub(crate) code: Range<usize>,
     /// Where `.eh_frame_hdr` is.
     pub(crate) header: Range<usize>,
-    /// Where the segment of that ends: `.eh_frame` is in it too.
-    pub(crate) segment_end: usize,
+    /// The segment of that, in which `.eh_frame` is too.
+    pub(crate) segment: Range<usize>,
     /// Keeps it loaded; null for the program itself.
     handle: *mut c_void,
 }
@@ -78,9 +78,8 @@ unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_
     if let (Some(code), Some(header)) = (code, header) {
         let mut segments = headers.iter().filter(of(libc::PT_LOAD, libc::PF_R)).map(place);
         if let Some(segment) = segments.find(|s| s.contains(&header.start)) {
-            let segment_end = segment.end;
-            found
-                .push((name.into(), Module { code, header, segment_end, handle: ptr::null_mut() }));
+            let module = Module { code, header, segment, handle: ptr::null_mut() };
+            found.push((name.into(), module));
         }
     }
     0

@@ -215,11 +215,11 @@ fn learn(module: &Module, context: &mut UnwindContext<usize>, ip: usize) -> Opti
     let parsed = EhFrameHdr::new(header, NativeEndian).parse(&bases, 8).ok()?;
     let Pointer::Direct(start) = parsed.eh_frame_ptr() else { return None };
     let start = start as usize;
-    if start >= module.segment_end {
+    if !module.segment.contains(&start) {
         return None;
     }
     let bases = bases.set_eh_frame(start as u64);
-    let frames = EhFrame::new(section(start..module.segment_end), NativeEndian);
+    let frames = EhFrame::new(section(start..module.segment.end), NativeEndian);
     let get = EhFrame::<EndianSlice<'_, NativeEndian>>::cie_from_offset;
     let fde = parsed.table()?.fde_for_address(&frames, &bases, ip as u64, get).ok()?;
     let row = fde.unwind_info_for_address(&frames, &bases, context, ip as u64).ok()?;
