@@ -146,7 +146,8 @@ pub(super) fn walk(glance: &Glance) -> Vec<usize> {
         Glance::Runs(sample) => (sample.registers, sample.stack.clone()),
         Glance::Waits(kernel, _) => {
             let Some(slot) = atlas::containing(kernel.sp) else { return Vec::new() };
-            let mut bytes = vec![0; slot.frames().end.saturating_sub(kernel.sp)];
+            let used = slot.frames().end.saturating_sub(kernel.sp);
+            let mut bytes = vec![0; used.min(monitor_sample::MOST)];
             if peek::copy(kernel.sp, &mut bytes).is_err() {
                 return Vec::new();
             }

@@ -40,7 +40,7 @@ const TAKEN: u32 = 3;
 const THREAD: u32 = 2;
 
 /// As much of a stack is looked at, from its innermost frame on.
-const MOST: usize = 128 << 10;
+pub(super) const MOST: usize = 128 << 10;
 
 /// A thread that cannot take signals for so long is left alone.
 const PATIENCE: Duration = Duration::from_millis(200);
