@@ -108,6 +108,8 @@ pub(super) struct Green {
 /// # Errors
 /// The signal cannot be handled.
 pub(super) fn prepare(signal: i32) -> io::Result<()> {
+    // It allocates under a lock, where an allocator must not park.
+    let _inside = current::Inside::enter();
     interrupt::install(signal, look)
 }
 
