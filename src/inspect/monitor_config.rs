@@ -63,8 +63,9 @@ impl MonitorConfig {
     /// monitor goes to the handler that was there before. A handler that is set
     /// later takes the monitor's place, and reports then have no backtraces.
     ///
-    /// `SIGURG` is one that programs hardly use and that ends nothing; else take a
-    /// real-time signal (`SIGRTMIN` and up).
+    /// `SIGURG` is one that programs hardly use and that ends nothing. Where it is used
+    /// and each one counts, take a real-time signal (`SIGRTMIN` and up): of two others
+    /// that come to a thread at the same moment the kernel keeps one.
     pub fn signal(mut self, signal: i32) -> MonitorConfig {
         self.signal = signal;
         self
