@@ -3,7 +3,7 @@
 //! anybody keeping count of what runs where: a resume costs nothing for it.
 //!
 //! ```text
-//!  | guard page | usable: the stack grows down ... | label | stagger | reserved |
+//!  | guard page | usable: the stack grows down ... | label | tag | stagger | reserved |
 //!                                            base() ^
 //! ```
 
