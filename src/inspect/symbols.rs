@@ -132,7 +132,26 @@ fn middle(frames: &[Frame]) -> (usize, usize) {
     (start.min(outer - between), outer - between)
 }
 
+/// How far before an instruction without a line one is looked for that has one.
+const NEAR: usize = 32;
+
 fn ask(address: usize) -> Vec<Frame> {
+    let mut found = resolve(address);
+    let innermost = found.first_mut().filter(|first| first.file.is_some() && first.line.is_none());
+    if let Some(first) = innermost {
+        // Some instructions belong to no line, as at the head of a loop.
+        first.line = (1..NEAR).find_map(|back| {
+            let near = resolve(address.checked_sub(back)?);
+            near.into_iter().find(|frame| frame.function == first.function)?.line
+        });
+    }
+    if found.is_empty() {
+        found.push(Frame { function: format!("{address:#x}"), file: None, line: None });
+    }
+    found
+}
+
+fn resolve(address: usize) -> Vec<Frame> {
     let mut found = Vec::new();
     // It takes what it is given for a return address, and looks before it.
     let behind = std::ptr::without_provenance_mut(address + 1);
@@ -146,15 +165,13 @@ fn ask(address: usize) -> Vec<Frame> {
             });
         }
     });
-    if found.is_empty() {
-        found.push(Frame { function: format!("{address:#x}"), file: None, line: None });
-    }
     found
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     fn frames(names: &[&str]) -> Vec<Frame> {
         let frame = |name: &&str| Frame { function: (*name).into(), file: None, line: None };
@@ -204,6 +221,26 @@ mod tests {
         .collect();
         assert_eq!(middle(&all), (3, 5));
         assert!(is_park(&all[3..5]) && !is_park(&all[4..5]));
+    }
+
+    #[inline(never)]
+    fn spin(stop: &AtomicBool) {
+        while !stop.load(Relaxed) {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn each_instruction_is_at_some_line() {
+        spin(&AtomicBool::new(true));
+        let start = spin as *const () as usize;
+        let mut symbols = Symbols::new();
+        // Behind its end it may still have that name, but is in no file.
+        let is_spin = |one: &Frame| one.function.ends_with("spin") && one.file.is_some();
+        let is_there = |all: &Arc<[Frame]>| all.iter().any(is_spin);
+        let all: Vec<_> = (start..).map(|at| symbols.name(&[at])).take_while(is_there).collect();
+        assert!(!all.is_empty());
+        assert!(all.iter().all(|frames| frames[0].line.is_some()), "{all:#?}");
     }
 
     #[test]
