@@ -13,6 +13,7 @@ be stripped of its symbols, as what the runtime says of itself is found by name.
 On x86-64.
 """
 
+import bisect
 import struct
 
 import gdb
@@ -97,7 +98,7 @@ class Layout:
             slab = word(slab + self.slab_next)
 
     def threads(self):
-        stacks = list(self.stacks())
+        stacks = sorted(self.stacks())
         found = []
         for start, end in stacks:
             try:
@@ -117,9 +118,11 @@ class Thread:
         self.stacks = [(start, end)]
         self.registers = None
         frame = word(record + layout.frame)
-        for low, high in stacks:
-            if low <= frame < high:  # of a generator's, while it runs that
-                self.registers = self.saved(low, high, frame)
+        # Of a generator's stack, while it runs that.
+        below = bisect.bisect_left(stacks, (frame + 1,))
+        low, high = stacks[below - 1]
+        if below and frame < high:
+            self.registers = self.saved(low, high, frame)
 
     def saved(self, low, high, frame):
         """A suspended coroutine has rip, rbx and rbp where its stack pointer points."""
