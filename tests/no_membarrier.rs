@@ -5,11 +5,12 @@ mod common;
 
 use common::workers;
 use greenroom::queue::Queue;
-use greenroom::sync::{Event, RwLock, Semaphore};
+use greenroom::sync::{Event, Mutex, RwLock, Semaphore};
 use greenroom::{spawn, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 /// From now on, in this thread and those that it starts.
 fn refuse_membarrier() {
@@ -78,5 +79,50 @@ fn nobody_sleeps_on() {
         getters.into_iter().for_each(|t| t.join().unwrap());
         assert_eq!(sum.load(SeqCst), 4 * EACH * (EACH + 1) / 2);
         assert_eq!(*shared.read(), 4 * EACH);
+    });
+}
+
+/// The same for a mutex that is unlocked with a plain store until somebody waits:
+/// each of many is waited for once, by a thread of either sort.
+#[test]
+fn whoever_waits_for_a_mutex_gets_it() {
+    workers(2, || {
+        refuse_membarrier();
+        const EACH: u64 = 200;
+        for _ in 0..30 {
+            let count = Arc::new(Mutex::new(0));
+            let add = || {
+                let count = count.clone();
+                move || {
+                    for turn in 0..EACH {
+                        if turn % 3 == 0 {
+                            let soon = Duration::from_secs(60);
+                            *count.try_lock_for(soon).expect("it is soon free") += 1;
+                        } else {
+                            *count.lock() += 1;
+                        }
+                    }
+                }
+            };
+            let green = [spawn(add()), spawn(add())];
+            let plain = [thread::spawn(add()), thread::spawn(add())];
+            green.into_iter().for_each(|t| t.join().unwrap());
+            plain.into_iter().for_each(|t| t.join().unwrap());
+            assert_eq!(*count.lock(), 4 * EACH);
+        }
+    });
+}
+
+/// A deadline that is past counts only if it is still held then.
+#[test]
+fn what_was_given_up_unnoticed_is_found_at_the_deadline() {
+    workers(1, || {
+        refuse_membarrier();
+        let mutex = Mutex::new(());
+        let held = mutex.lock();
+        assert!(mutex.try_lock_for(Duration::ZERO).is_none());
+        assert!(mutex.try_lock_for(Duration::from_millis(3)).is_none());
+        drop(held);
+        assert!(mutex.try_lock_for(Duration::ZERO).is_some());
     });
 }

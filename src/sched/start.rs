@@ -111,6 +111,8 @@ pub(crate) fn stacks(by: &'static Location<'static>) -> io::Result<()> {
 
 /// Starts all workers, or none.
 fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<&'static Runtime> {
+    // As long as there is one thread it costs next to nothing.
+    let barriers = barrier::prepare();
     let gate = Arc::new(Gate::new());
     let shared = locals.iter().map(|l| l.shared).collect();
     let mut threads = Vec::new();
@@ -127,7 +129,7 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     }
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
-    if locals::are_own() && runtime.workers.len() > 1 && barrier::prepare() {
+    if locals::are_own() && runtime.workers.len() > 1 && barriers {
         // Without it a hog delays its neighbours, and nothing else is wrong.
         let builder = thread::Builder::new().name("green-monitor".into());
         let _ = builder.spawn(|| {

@@ -9,6 +9,8 @@ pub(crate) mod line;
 pub(crate) mod place;
 pub(crate) mod waitable;
 pub(crate) mod permits;
+mod gate;
+mod single;
 pub(crate) mod select;
 pub(crate) mod mutex;
 pub(crate) mod reentrant;

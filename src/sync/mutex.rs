@@ -1,7 +1,7 @@
 //! The mutex.
 
 use super::line::Outcome;
-use super::permits::Permits;
+use super::single::Single;
 use crate::green::current;
 use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
@@ -39,7 +39,7 @@ pub(crate) const HOLDER_AT: usize = offset_of!(Mutex<()>, holder) - offset_of!(M
 /// ```
 #[repr(C)] // for `HOLDER_AT`
 pub struct Mutex<T: ?Sized> {
-    permit: Permits,
+    permit: Single,
     /// The mark of who holds it, for those who ask why nobody else can; 0 before it
     /// is given up, so that one that stands there and has not run holds it still.
     holder: AtomicUsize,
@@ -54,7 +54,7 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 impl<T> Mutex<T> {
     /// Unlocked.
     pub const fn new(value: T) -> Mutex<T> {
-        let permit = Permits::new(1, 1).of(Kind::Mutex);
+        let permit = Single::new(Kind::Mutex);
         Mutex { permit, holder: AtomicUsize::new(0), value: UnsafeCell::new(value) }
     }
 
@@ -102,7 +102,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Whether somebody has it.
     pub fn is_locked(&self) -> bool {
-        self.permit.free() == 0
+        self.permit.is_taken()
     }
 
     /// The value, without locking: nobody else can see it.

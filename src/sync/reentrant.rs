@@ -1,7 +1,7 @@
 //! The mutex that its owner may lock again.
 
 use super::line::Outcome;
-use super::permits::Permits;
+use super::single::Single;
 use crate::green::current;
 use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
@@ -55,7 +55,7 @@ pub(crate) const OWNER_AT: usize =
 /// ```
 #[repr(C)] // for `OWNER_AT`
 pub struct ReentrantMutex<T: ?Sized> {
-    permit: Permits,
+    permit: Single,
     /// Written by whoever holds the permit. Relaxed: a thread that reads its own
     /// number there wrote it itself.
     owner: AtomicU64,
@@ -73,7 +73,7 @@ impl<T> ReentrantMutex<T> {
     /// Unlocked.
     pub const fn new(value: T) -> ReentrantMutex<T> {
         let (owner, depth) = (AtomicU64::new(NOBODY), Cell::new(0));
-        ReentrantMutex { permit: Permits::new(1, 1).of(Kind::Reentrant), owner, depth, value }
+        ReentrantMutex { permit: Single::new(Kind::Reentrant), owner, depth, value }
     }
 
     /// The value.

@@ -1,0 +1,146 @@
+//! The quick way to a permit, for as long as nobody has had to wait for it.
+//!
+//! | word | means | left by |
+//! |---|---|---|
+//! | `FREE` | nobody has it | who takes it: to `HELD` (Acquire); or who `wanted` it: to `SHARED` (Acquire) |
+//! | `HELD` | somebody has it | he alone: to `FREE` (Release, a plain store); or to `SHARED`, if it is `wanted` |
+//! | `SHARED` | closed: the permit lies elsewhere, where one can wait for it | nobody |
+//!
+//! Whoever has it taken to `SHARED` puts it there; those who find it so look there.
+//!
+//! So giving it back takes no atomic read-modify-write, and no fence. Between that
+//! store and the look at `wanted` there must be a full barrier all the same: who
+//! wants it runs one, on every CPU at once (`sys/barrier.rs`), before he looks at the
+//! word again. Either he finds it `FREE` then, or its holder finds it `wanted`.
+
+use crate::sys::barrier;
+use std::sync::atomic::{AtomicU32, Ordering, Ordering::*};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const SHARED: u32 = 2;
+
+/// An atomic word, and the barriers that go with it: of the machine, or of a model.
+pub(super) trait Word {
+    fn load(&self, order: Ordering) -> u32;
+    fn store(&self, value: u32, order: Ordering);
+    fn exchange(&self, from: u32, to: u32, order: Ordering) -> Result<u32, u32>;
+    /// Keeps order with `heavy`, which another thread runs.
+    fn light();
+    /// A full barrier for all threads; false if there can be none.
+    fn heavy() -> bool;
+}
+
+impl Word for AtomicU32 {
+    #[inline(always)]
+    fn load(&self, order: Ordering) -> u32 {
+        self.load(order)
+    }
+    #[inline(always)]
+    fn store(&self, value: u32, order: Ordering) {
+        self.store(value, order);
+    }
+    #[inline(always)]
+    fn exchange(&self, from: u32, to: u32, order: Ordering) -> Result<u32, u32> {
+        self.compare_exchange(from, to, order, Relaxed)
+    }
+    #[inline(always)]
+    fn light() {
+        barrier::light();
+    }
+    fn heavy() -> bool {
+        barrier::everywhere()
+    }
+}
+
+/// See the module's head.
+pub(super) struct Gate<W = AtomicU32> {
+    word: W,
+    wanted: W,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    Mine,
+    /// Another has it.
+    Held,
+    /// It lies elsewhere.
+    Shared,
+}
+
+/// Where the permit is to go.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Left {
+    Here,
+    Elsewhere,
+}
+
+impl Gate {
+    pub(super) const fn new() -> Gate {
+        Gate { word: AtomicU32::new(FREE), wanted: AtomicU32::new(0) }
+    }
+}
+
+impl<W: Word> Gate<W> {
+    #[inline]
+    pub(super) fn take(&self) -> Taken {
+        let found = match self.word.load(Relaxed) {
+            FREE => self.word.exchange(FREE, HELD, Acquire),
+            other => Err(other),
+        };
+        match found {
+            Ok(_) => Taken::Mine,
+            Err(HELD) => Taken::Held,
+            // That it was `FREE` once more is impossible: the exchange was strong.
+            Err(_) => Taken::Shared,
+        }
+    }
+
+    /// By who has the permit, from here or elsewhere.
+    #[inline]
+    pub(super) fn leave(&self) -> Left {
+        if self.word.load(Relaxed) != HELD {
+            return Left::Elsewhere;
+        }
+        if self.wanted.load(Relaxed) != 0 {
+            // Release comes with putting it elsewhere.
+            self.word.store(SHARED, Relaxed);
+            return Left::Elsewhere;
+        }
+        self.word.store(FREE, Release);
+        W::light();
+        // It may be somebody else's by now; then that one will see it.
+        if self.wanted.load(Relaxed) != 0 { self.close() } else { Left::Here }
+    }
+
+    /// After it was found held: whoever has it will put it elsewhere, and if nobody
+    /// has, the caller is to. False: who has it may not notice; `close` again later.
+    #[cold]
+    pub(super) fn want(&self) -> bool {
+        self.wanted.store(1, SeqCst);
+        W::heavy()
+    }
+
+    /// Once it is wanted: the permit goes elsewhere if nobody has it.
+    #[cold]
+    pub(super) fn close(&self) -> Left {
+        match self.word.exchange(FREE, SHARED, Acquire) {
+            Ok(_) => Left::Elsewhere,
+            Err(_) => Left::Here,
+        }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.word.load(Relaxed) == SHARED
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.word.load(Relaxed) == HELD
+    }
+}
+
+#[cfg(all(test, loom))]
+#[path = "gate_loom.rs"]
+mod loom_tests;
