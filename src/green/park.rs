@@ -23,7 +23,7 @@ use std::task::Waker;
 
 /// Waits until this thread, green or not, is unparked, at most until
 /// `deadline`. May return early.
-#[inline]
+#[inline(always)] // see `sched::wait::wait_one`
 pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     let Some(record) = current::get() else {
         return park_os(deadline);

@@ -228,6 +228,7 @@ macro_rules! queue {
 
         impl<T $(: $Bound)?> Iterator for IntoIter<$Name<T>> {
             type Item = T;
+            #[inline]
             fn next(&mut self) -> Option<T> {
                 self.0.get().ok()
             }

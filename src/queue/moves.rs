@@ -159,12 +159,14 @@ impl<T, B: Order<T>> Shared<T, B> {
         }
     }
 
+    /// All that lies between a getter and the switch is inlined: see `wait_one`.
+    #[inline(always)]
     pub(super) fn get(&self, deadline: Option<Nanos>) -> Result<T, GetError> {
         let mut at = self.enter();
         if at.items.take() { self.take(at) } else { self.wait_for_item(at, deadline) }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn wait_for_item<'a>(
         &'a self,
         mut at: Inside<'a, B>,
@@ -191,7 +193,7 @@ impl<T, B: Order<T>> Shared<T, B> {
     }
 
     /// `None`: refused.
-    #[inline]
+    #[inline(always)]
     fn stand_in_line(
         &self,
         mut at: Inside<'_, B>,

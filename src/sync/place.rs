@@ -46,6 +46,7 @@ pub(crate) fn node() -> Node {
 /// A grant that comes together with the deadline counts.
 ///
 /// Unwinds if the thread is killed, or at the end of a `timeout`.
+#[inline(always)] // see `sched::wait::wait_one`
 pub(crate) fn wait<W, P: Place<W>>(place: &P, node: &Node<W>, deadline: Option<Nanos>) -> Outcome {
     let why = place.why();
     let _said = why.say();

@@ -149,6 +149,7 @@ impl<T> JoinHandle<T> {
         unsafe { self.packet().join.give_up() };
     }
 
+    #[inline(always)] // see `sched::wait::wait_one`
     fn wait(&self, deadline: Option<Nanos>) -> Waited {
         let join = &self.packet().join;
         if join.is_done() {

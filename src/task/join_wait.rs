@@ -27,6 +27,7 @@ pub(super) unsafe fn wait_for(join: &JoinState, whose: &Record, deadline: Option
 ///
 /// # Safety
 /// As `wait_for`.
+#[inline(always)] // see `sched::wait::wait_one`
 pub(super) unsafe fn wait_or_end(
     join: &JoinState,
     whose: &Record,
