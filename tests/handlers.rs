@@ -141,6 +141,51 @@ fn sem_post_in_a_signal_handler() {
     assert_eq!(TAKEN.load(SeqCst) + left as u64, POSTED.load(SeqCst));
 }
 
+/// Two wake each other all the time, and sit in their worker's seat meanwhile; the
+/// handler wakes a third from amid all that.
+#[test]
+fn sem_post_while_neighbours_wake_each_other() {
+    let _alone = ready();
+    on_sigusr1();
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let before = (POSTED.load(SeqCst), TAKEN.load(SeqCst));
+    let (ping, pong) = (std::sync::mpsc::channel::<u64>(), std::sync::mpsc::channel());
+    let echo = greenroom::spawn(move || {
+        WORKER.store(tid(), SeqCst);
+        ping.1.into_iter().for_each(|turn| pong.0.send(turn).unwrap());
+    });
+    let caller = greenroom::spawn(move || {
+        for turn in 0.. {
+            ping.0.send(turn).unwrap();
+            assert_eq!(pong.1.recv(), Ok(turn));
+            if STOP.load(SeqCst) {
+                return turn;
+            }
+        }
+        unreachable!("it is told to stop")
+    });
+    let taker = greenroom::spawn(move || {
+        while !STOP.load(SeqCst) || TAKEN.load(Relaxed) - before.1 < POSTED.load(SeqCst) - before.0
+        {
+            if c!(libc::sem_wait(SEM.0.get())) == 0 {
+                TAKEN.fetch_add(1, Relaxed);
+            }
+        }
+    });
+    while WORKER.load(SeqCst) == 0 {
+        std::hint::spin_loop();
+    }
+    let start = Instant::now();
+    pelt(WORKER.load(SeqCst), || {
+        start.elapsed() > Duration::from_secs(1) && TAKEN.load(Relaxed) - before.1 > 100
+    });
+    STOP.store(true, SeqCst);
+    post(0);
+    assert!(caller.join().unwrap() > 1000);
+    echo.join().unwrap();
+    taker.join().unwrap();
+}
+
 /// A child of `fork` or `_Fork` that exits at once; its status.
 fn forked(fork: unsafe extern "C" fn() -> i32, child: impl FnOnce() -> i32) -> i32 {
     let pid = c!(fork());

@@ -20,13 +20,13 @@ import gdb
 import gdb.unwinder
 
 LAYOUT = "greenroom::green::debugger::LAYOUT"
-MAGIC = b"greenroom gdb 1\0"
+MAGIC = b"greenroom gdb 2\0"
 
 # As src/green/debugger.rs has them.
 WORDS = """
     slabs slab_low slab_stride slab_slots slab_top slab_page slab_made slab_next
     tag_size stagger_step stagger_steps tag_owner tag_id
-    id state frame coroutine coroutine_size name by parent worker why kind what
+    id state frame coroutine coroutine_size name by parent worker why kind what seat
     body ended c_name c_name_len
     PARKED NOTIFIED DONE
 """.split()
@@ -149,11 +149,13 @@ class Thread:
 
     def state(self):
         layout = self.layout
-        bits = half(self.record + layout.state)
+        bits, worker = half(self.record + layout.state), word(self.record + layout.worker)
         if bits & layout.PARKED and not bits & layout.NOTIFIED:
             return "waits"
         if self.registers is None:
-            return "runs" if word(self.record + layout.worker) else "is about to start"
+            return "runs" if worker else "is about to start"
+        if word(worker + layout.seat) == self.record and not bits & layout.NOTIFIED:
+            return "waits"
         return "is runnable"
 
     def waits_for(self):

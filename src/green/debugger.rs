@@ -8,19 +8,22 @@
 use super::face;
 use super::own::GreenCoroutine;
 use super::record::{Body, Record};
+use super::seat::Seat;
 use super::state;
 use super::why::Why;
 use crate::stack::Places;
 use std::hint::black_box;
 use std::mem::offset_of;
 
-const MAGIC: [u8; 16] = *b"greenroom gdb 1\0";
+const MAGIC: [u8; 16] = *b"greenroom gdb 2\0";
 
 #[repr(C)]
 struct Layout {
     magic: [u8; 16],
     stacks: Places,
     record: [usize; 12],
+    /// In a worker: who sits there.
+    seat: usize,
     /// Of a pthread: in its record, the body; in that, what only theirs have;
     /// its name, and how long that is.
     pthread: [usize; 4],
@@ -39,11 +42,12 @@ static LAYOUT: Layout = Layout {
         offset_of!(Record, birth.name),
         offset_of!(Record, birth.by),
         offset_of!(Record, birth.parent),
-        offset_of!(Record, own.worker),
+        offset_of!(Record, own.seat),
         offset_of!(Record, own.why),
         Why::KIND_AT,
         Why::WHAT_AT,
     ],
+    seat: Seat::TAKEN_BY,
     pthread: [offset_of!(Record, body), offset_of!(Body, ended), face::NAME_AT, face::NAME_LEN],
     states: state::BITS,
 };

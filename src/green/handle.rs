@@ -4,6 +4,7 @@ use super::cancel::{check, limit, park_or_end, raise};
 use super::current;
 use super::park::{self, Wake};
 use super::record::RecordRef;
+use super::state::Mark;
 use crate::sys::clock;
 use std::fmt;
 use std::time::Duration;
@@ -37,7 +38,7 @@ impl GreenThread {
     /// of calls before that count as one. What happened before this call is
     /// visible after that `park`.
     pub fn unpark(&self) {
-        self.0.unpark_with_token();
+        self.0.unpark_with(Mark::TOKEN);
     }
 }
 
@@ -81,6 +82,7 @@ pub fn current() -> Option<GreenThread> {
 /// sleeper.thread().unpark();
 /// sleeper.join().unwrap();
 /// ```
+#[inline]
 pub fn park() {
     let Some(record) = current::get() else {
         return park_os(None);

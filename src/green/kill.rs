@@ -5,7 +5,8 @@
 //! are not killed: below them may be frames of C, which nothing may unwind.
 
 use super::cancel::{is_end, with};
-use super::record::{Record, RecordRef, Woken};
+use super::record::Record;
+use super::state::Mark;
 use crate::error::JoinError;
 use std::any::Any;
 
@@ -21,9 +22,8 @@ pub(crate) fn why_it_ended(payload: Box<dyn Any + Send>) -> JoinError {
 
 /// Marks `victim`, and wakes it if it waits.
 pub(crate) fn request(victim: &Record) {
-    if !victim.is_pthread() && victim.state.kill() {
-        // SAFETY: as in `Record::wake`: this kill won the right to queue it.
-        Woken(unsafe { RecordRef::from_raw(victim.whole()) }).queue();
+    if !victim.is_pthread() {
+        victim.unpark_with(Mark::KILLED);
     }
 }
 

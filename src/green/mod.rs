@@ -5,11 +5,13 @@ pub(crate) mod id;
 pub(crate) mod limit;
 mod table;
 pub(crate) mod budget;
+pub(crate) mod seat;
 pub(crate) mod own;
 pub(crate) mod record;
 pub(crate) mod face;
 pub(crate) mod mark;
 pub(crate) mod current;
+pub(crate) mod wake;
 #[cfg(feature = "tracing")]
 pub(crate) mod spans;
 pub(crate) mod storage;

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::limit::Marks;
+use super::seat::Seat;
 use super::table::Table;
 use crate::stack::{GreenStack, SizeClass, Tag};
 use crate::sys::clock::Nanos;
@@ -83,6 +84,8 @@ pub(crate) struct Own {
     pub(crate) budget: Budget,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
+    /// Who woke it last runs on the same worker.
+    pub(super) woken_near: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
     pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
@@ -91,8 +94,8 @@ pub(crate) struct Own {
     pub(crate) frame: Cell<*const Suspend>,
     /// Its own thread-locals, if it has them.
     pub(crate) block: Cell<Option<Block>>,
-    /// The worker that runs it, as the scheduler knows it.
-    pub(crate) worker: Cell<*const ()>,
+    /// That of the worker that runs it, which the scheduler knows it by.
+    pub(crate) seat: Cell<*const Seat>,
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,
     pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
@@ -115,9 +118,10 @@ impl Own {
             tag: Cell::new(None),
             table: Cell::new(ptr::null()),
             block: Cell::new(None),
-            worker: Cell::new(ptr::null()),
+            seat: Cell::new(ptr::null()),
             timer: Cell::new(None),
             timed_out: Cell::new(false),
+            woken_near: Cell::new(false),
             budget: Budget::new(),
             marks: Marks::new(),
             wakes: Cell::new(0),

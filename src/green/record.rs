@@ -10,6 +10,7 @@
 
 use super::id;
 pub(crate) use super::own::{Birth, Own, Suspend};
+use super::seat::Seat;
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
@@ -133,30 +134,6 @@ impl Record {
         }
     }
 
-    /// Makes it runnable if it waits.
-    #[inline]
-    pub(crate) fn unpark(&self) {
-        if let Some(woken) = self.wake() {
-            woken.queue();
-        }
-    }
-
-    /// As `unpark`, but leaves the queueing to the caller, who may do so later:
-    /// until then it does not run.
-    #[inline]
-    pub(crate) fn wake(&self) -> Option<Woken> {
-        // SAFETY: who wins `notify` gets the scheduler's reference, nobody's while it parked.
-        self.state.notify().then(|| Woken(unsafe { RecordRef::from_raw(self.whole()) }))
-    }
-
-    /// Leaves the token of `park()`, and makes it runnable if it waits.
-    pub(crate) fn unpark_with_token(&self) {
-        if self.state.notify_with_token() {
-            // SAFETY: as in `wake`.
-            Woken(unsafe { RecordRef::from_raw(self.whole()) }).queue();
-        }
-    }
-
     /// Where its stack ends; empty before it has one. Async-signal-safe.
     pub(crate) fn guard(&self) -> std::ops::Range<usize> {
         self.own.guard()
@@ -164,9 +141,9 @@ impl Record {
 
     /// Says which worker runs it from now on. By that worker, before it runs.
     #[inline]
-    pub(crate) fn settle(&self, home: &'static dyn Home, worker: *const ()) {
+    pub(crate) fn settle(&self, home: &'static dyn Home, seat: &'static Seat) {
         self.home.set(Some(home));
-        self.own.worker.set(worker);
+        self.own.seat.set(seat);
     }
 
     /// Runs its closure.
@@ -208,7 +185,7 @@ impl Record {
     ///
     /// # Safety
     /// Called on this very green thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn suspend(&self, why: Suspend) {
         self.own.frame.set(&raw const why);
         // SAFETY: set at its start, valid while it runs on its stack.

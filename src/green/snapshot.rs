@@ -54,9 +54,9 @@ impl Snapshot {
         self.half(offset_of!(Record, since))
     }
 
-    /// The worker that ran it last, as the scheduler knows it.
+    /// The address of the worker that ran it last, and of its seat.
     pub(crate) fn worker(&self) -> usize {
-        self.word(offset_of!(Record, own.worker))
+        self.word(offset_of!(Record, own.seat))
     }
 
     /// Where the deadline of its wait stands.

@@ -2,7 +2,7 @@
 //!
 //! | bits | means |
 //! |---|---|
-//! | (none) | it runs, or it is fresh or gave way and stands in a queue |
+//! | (none) | it runs, or it is fresh or gave way and stands in a queue, or sits in its worker's seat (`seat.rs`) |
 //! | `NOTIFIED` | as (none), and the next park returns at once |
 //! | `PARKED` | it waits; whoever clears it must queue it |
 //! | `PARKED`+`NOTIFIED` | it was notified before it could wait: its worker queues it |
@@ -18,7 +18,8 @@
 //! | set `PARKED` (`commit_park`) | the worker that ran it, once its stack is saved | AcqRel: its stack and record are seen by whoever queues it |
 //! | clear `PARKED`+`NOTIFIED` and `SAMPLED` (`begin_run`) | the worker that takes it from a queue | Acquire: sees what the notifiers did |
 //! | clear `NOTIFIED` (`take_notice`) | itself, before it suspends | Acquire, likewise |
-//! | the same, and set `KILLED` (`kill`), `TOKEN`, `WOKEN` | anybody | as `notify` |
+//! | the same, and set `KILLED`, `TOKEN`, `WOKEN` (`Mark`) | anybody | as `notify` |
+//! | clear `SAMPLED`, and set a mark (`leave`) | who fetched it from the seat | as `notify` |
 //! | set `SAMPLED` (`sample`) | a signal handler on the OS thread that runs it | Relaxed: stands for nothing else |
 //! | set `DONE` | the worker that ran it | Release |
 //!
@@ -40,6 +41,20 @@ const SAMPLED: u32 = 64;
 
 /// What a debugger looks at: those that wait, were woken, have ended.
 pub(super) const BITS: [usize; 3] = [PARKED as usize, NOTIFIED as usize, DONE as usize];
+
+/// What a notifier leaves beside the notice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark(u32);
+
+impl Mark {
+    pub(crate) const NONE: Mark = Mark(0);
+    /// The user's token.
+    pub(crate) const TOKEN: Mark = Mark(TOKEN);
+    /// It is to end.
+    pub(crate) const KILLED: Mark = Mark(KILLED);
+    /// A future can be polled again.
+    pub(crate) const WOKEN: Mark = Mark(WOKEN);
+}
 
 /// One green thread's state.
 pub(crate) struct State(AtomicU32);
@@ -72,33 +87,35 @@ impl State {
         State(AtomicU32::new(0))
     }
 
-    /// Makes it runnable; true if the caller must queue it.
+    /// Makes it runnable, and leaves `mark`; true if the caller must queue it.
     #[inline]
-    pub(crate) fn notify(&self) -> bool {
-        self.notify_and_set(0)
-    }
-
-    #[inline]
-    fn notify_and_set(&self, bits: u32) -> bool {
+    pub(crate) fn notify(&self, mark: Mark) -> bool {
         let mut word = self.0.load(Relaxed);
         loop {
             let wins = word & (PARKED | NOTIFIED | DONE) == PARKED;
             let told = if wins { word & !(PARKED | SAMPLED) } else { word | NOTIFIED };
-            match self.0.compare_exchange_weak(word, told | bits, AcqRel, Relaxed) {
+            match self.0.compare_exchange_weak(word, told | mark.0, AcqRel, Relaxed) {
                 Ok(_) => return wins,
                 Err(now) => word = now,
             }
         }
     }
 
-    /// As `notify`, and leaves the user's token.
-    pub(crate) fn notify_with_token(&self) -> bool {
-        self.notify_and_set(TOKEN)
+    /// As `notify`, of one that was fetched from its seat.
+    #[inline]
+    pub(crate) fn leave(&self, mark: Mark) {
+        if mark != Mark::NONE {
+            self.0.fetch_or(mark.0, AcqRel);
+        }
+        if self.0.load(Relaxed) & SAMPLED != 0 {
+            self.0.fetch_and(!SAMPLED, Relaxed);
+        }
     }
 
-    /// As `notify`, and marks it as killed.
-    pub(crate) fn kill(&self) -> bool {
-        self.notify_and_set(KILLED)
+    /// Whether a park would return at once. For itself, and its worker.
+    #[inline]
+    pub(crate) fn is_notified(&self) -> bool {
+        self.0.load(Relaxed) & NOTIFIED != 0
     }
 
     /// Whether it was killed. For itself.
@@ -106,11 +123,6 @@ impl State {
     pub(crate) fn is_killed(&self) -> bool {
         // Acquire: a killer that did not wake it left a notice, not taken yet.
         self.0.load(Acquire) & KILLED != 0
-    }
-
-    /// As `notify`, and says that a future can be polled again.
-    pub(crate) fn notify_woken(&self) -> bool {
-        self.notify_and_set(WOKEN)
     }
 
     /// It has suspended to wait; false if it was notified before, and then the
@@ -135,7 +147,7 @@ impl State {
     #[inline]
     pub(crate) fn take_notice(&self) -> bool {
         // Only its own thread clears the bit, so a plain look may come first.
-        self.0.load(Relaxed) & NOTIFIED != 0 && {
+        self.is_notified() && {
             self.0.fetch_and(!NOTIFIED, Acquire);
             true
         }
@@ -186,12 +198,12 @@ mod tests {
     #[test]
     fn fresh_is_queued_once() {
         let s = State::fresh();
-        assert!(!s.notify(), "its creator queues it");
+        assert!(!s.notify(Mark::NONE), "its creator queues it");
         s.begin_run();
         assert!(s.take_notice(), "kept for its first park");
         assert!(s.commit_park());
-        assert!(s.notify());
-        assert!(!s.notify());
+        assert!(s.notify(Mark::NONE));
+        assert!(!s.notify(Mark::NONE));
         s.begin_run();
         assert!(s.take_notice(), "the second was not seen yet");
         assert!(!s.take_notice(), "the first is over");
@@ -201,11 +213,11 @@ mod tests {
     fn a_notice_while_running_is_kept() {
         let s = State::fresh();
         s.begin_run();
-        assert!(!s.notify());
+        assert!(!s.notify(Mark::NONE));
         assert!(!s.commit_park(), "the worker queues it again");
         s.begin_run();
         assert!(!s.take_notice());
-        assert!(!s.notify());
+        assert!(!s.notify(Mark::NONE));
         assert!(s.take_notice());
         assert!(s.commit_park());
     }
@@ -213,11 +225,11 @@ mod tests {
     #[test]
     fn the_token_outlives_other_wakes() {
         let s = State::fresh();
-        assert!(!s.notify_with_token(), "fresh: queued already");
+        assert!(!s.notify(Mark::TOKEN), "fresh: queued already");
         s.begin_run();
         assert!(s.take_notice());
         assert!(s.commit_park());
-        assert!(s.notify());
+        assert!(s.notify(Mark::NONE));
         s.begin_run();
         assert!(s.take_token());
         assert!(!s.take_token());
@@ -227,9 +239,9 @@ mod tests {
     fn a_woken_future_outlives_other_wakes() {
         let s = State::fresh();
         s.begin_run();
-        assert!(!s.notify_woken());
+        assert!(!s.notify(Mark::WOKEN));
         assert!(s.take_notice(), "the poll itself waited for something");
-        assert!(s.commit_park() && s.notify());
+        assert!(s.commit_park() && s.notify(Mark::NONE));
         s.begin_run();
         assert!(s.take_woken());
         assert!(!s.take_woken());
@@ -242,10 +254,10 @@ mod tests {
         assert!(!s.sample());
         s.begin_run(); // it gave way
         assert!(s.sample());
-        assert!(s.commit_park() && s.notify());
+        assert!(s.commit_park() && s.notify(Mark::NONE));
         s.begin_run();
         assert!(!s.sample());
-        assert!(!s.notify() && !s.commit_park(), "it is as if it were not there");
+        assert!(!s.notify(Mark::NONE) && !s.commit_park(), "it is as if it were not there");
     }
 
     #[test]
@@ -253,7 +265,7 @@ mod tests {
         let s = State::fresh();
         s.begin_run();
         s.finish();
-        assert!(!s.notify() && !s.notify_with_token());
+        assert!(!s.notify(Mark::NONE) && !s.notify(Mark::TOKEN));
     }
 }
 

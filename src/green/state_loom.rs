@@ -19,7 +19,7 @@ fn loom_one_notifier_queues() {
                     let cell = if i == 0 { &s.1 } else { &s.2 };
                     // SAFETY: each notifier has a cell of its own.
                     cell.with_mut(|p| unsafe { *p = 1 });
-                    if s.0.notify() {
+                    if s.0.notify(Mark::NONE) {
                         s.3.fetch_add(1, Release);
                     }
                 })
@@ -55,7 +55,7 @@ fn loom_a_late_notice_is_seen_before_the_next_wait() {
                 let cell = if i == 0 { &s.1 } else { &s.2 };
                 // SAFETY: each notifier has a cell of its own.
                 cell.with_mut(|p| unsafe { *p = 1 });
-                if s.0.notify() {
+                if s.0.notify(Mark::NONE) {
                     s.3.store(1 + i, Release);
                 }
             });
@@ -91,7 +91,7 @@ fn loom_wake_publishes() {
             loom::thread::spawn(move || {
                 // SAFETY: read only after the notification.
                 s.1.with_mut(|p| unsafe { *p = 7 });
-                s.0.notify();
+                s.0.notify(Mark::NONE);
             })
         };
         while !s.0.take_notice() {
@@ -115,7 +115,7 @@ fn loom_a_wake_outlasts_its_notice() {
             loom::thread::spawn(move || {
                 // SAFETY: read only after the wake.
                 s.1.with_mut(|p| unsafe { *p = 7 });
-                s.0.notify_woken()
+                s.0.notify(Mark::WOKEN)
             })
         };
         s.0.take_notice(); // in the poll

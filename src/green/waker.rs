@@ -13,7 +13,8 @@
 //! has seen: for each wake each polls once, the others once too often rather
 //! than never.
 
-use super::record::{Record, RecordRef, Woken};
+use super::record::{Record, RecordRef};
+use super::state::Mark;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -73,10 +74,7 @@ unsafe fn drop_waker(data: *const ()) {
 }
 
 fn notify(record: &Record) {
-    if record.state.notify_woken() {
-        // SAFETY: as in `Record::wake`: this wake won the right to queue it.
-        Woken(unsafe { RecordRef::from_raw(record.whole()) }).queue();
-    }
+    record.unpark_with(Mark::WOKEN);
 }
 
 /// One future that the calling green thread waits for.

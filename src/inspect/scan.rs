@@ -20,12 +20,14 @@ use crate::green::own::NEVER;
 use crate::green::snapshot::Snapshot;
 use crate::green::state::Seen;
 use crate::green::why::{Kind, Why};
+use crate::sched::runtime;
 use crate::stack::Owner;
 use crate::stack::atlas::{self, Slot};
 use crate::sys::peek;
 use crate::sys::tls::Block;
 use crate::sys::unwind::{Copied, Unwinder};
 use std::panic::Location;
+use std::ptr;
 use std::time::Instant;
 
 /// Deeper stacks are shown as far as this.
@@ -121,6 +123,7 @@ impl Scanner {
             state: match state {
                 _ if running => ThreadState::Running,
                 Seen::Waits => ThreadState::Waiting,
+                Seen::Moves if sits(&record, address) => ThreadState::Waiting,
                 _ => ThreadState::Runnable,
             },
             since: record.since(),
@@ -185,6 +188,15 @@ impl Scanner {
         };
         Place { said, deadline, stack: walked }
     }
+}
+
+/// Whether it waits in its worker's seat.
+fn sits(record: &Snapshot, address: usize) -> bool {
+    let workers = runtime::get().into_iter().flat_map(|runtime| &runtime.workers);
+    let mut seats = workers.filter_map(|worker| worker.seat());
+    seats
+        .find(|seat| ptr::from_ref(*seat).addr() == record.worker())
+        .is_some_and(|seat| seat.is_taken_by(ptr::without_provenance(address)))
 }
 
 /// Its name, which it may have had.

@@ -1,26 +1,23 @@
 //! One worker's data: the part that only its OS thread touches, and the part
 //! that others reach.
 
-use super::counters::Counters;
-use super::inbox::{Inbox, Linked};
+use super::inbox::Linked;
 use super::run_queue::RunQueue;
-use super::sleep::Sleep;
+pub(crate) use super::shared::Shared;
 use super::timers::{TimerKey, Timers};
 use crate::green::current;
 use crate::green::record::{Home, Record, RecordRef};
+use crate::green::seat::Seat;
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
-use crate::sys::biased::Biased;
 use crate::sys::clock::Nanos;
 use crate::sys::owner::OwnerCell;
 use crate::sys::raw;
-use crate::sys::selector::Selector;
 use crate::sys::tls::{self, Block};
-use crossbeam_deque::Stealer;
 use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr as StdAtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::Ordering::*;
 
 // SAFETY: `link` is one field, which only inboxes use, and a record stands in
 // at most one: the scheduler's single reference goes with it.
@@ -28,32 +25,6 @@ unsafe impl Linked for Record {
     fn link(&self) -> &AtomicPtr<Record> {
         &self.link
     }
-}
-
-/// What other threads reach of a worker. Lives as long as the process.
-pub(crate) struct Shared {
-    pub(crate) index: usize,
-    /// Its green threads, woken by other threads.
-    pub(crate) inbox: Inbox<Record>,
-    pub(crate) sleep: Sleep,
-    pub(crate) selector: Selector,
-    /// The kernel's number of its OS thread; 0 before that runs.
-    pub(crate) thread: AtomicU32,
-    /// Counts its rounds, for the monitor.
-    pub(crate) round: AtomicU32,
-    /// How many were runnable when its last round began.
-    pub(crate) queued: AtomicU32,
-    /// Asleep: until when, unless it is woken.
-    pub(crate) wakes_at: AtomicU64,
-    pub(crate) counters: Counters,
-    /// Whether others should take something off it, by the monitor's last look.
-    pub(crate) strain: AtomicU32,
-    /// The rest of the worker, for who claims it.
-    pub(crate) local: StdAtomicPtr<Local>,
-    /// Some descriptor was registered: polling has a point.
-    pub(crate) has_fds: AtomicBool,
-    /// The end of its run queue that idle workers steal fresh ones from.
-    pub(crate) stealer: Stealer<RecordRef>,
 }
 
 impl Home for Shared {
@@ -73,12 +44,11 @@ impl Home for Shared {
 
 /// What only the worker's own OS thread touches, from its loop and from the
 /// green threads that it runs.
+#[repr(C)] // its seat, which records know, is where it begins
 pub(crate) struct Local {
+    /// Its lock is that of all of this.
+    pub(crate) seat: Seat,
     pub(crate) shared: &'static Shared,
-    /// Its worker is inside except while a green thread with its own
-    /// thread-locals runs; then that one enters for each access, and others may
-    /// claim it.
-    pub(crate) lock: Biased,
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
@@ -135,7 +105,7 @@ pub(crate) fn get<'a>() -> Option<&'a Local> {
     let mut local = LOCAL.get();
     if local.is_null() {
         // A green thread with thread-locals of its own.
-        local = current::get()?.own.worker.get().cast();
+        local = current::get()?.own.seat.get().cast();
     }
     // SAFETY: set by `become_worker`, or from it by the worker, to a value that
     // is never freed.
@@ -147,25 +117,11 @@ impl Local {
     /// No descriptors left for the selector.
     pub(crate) fn new(index: usize) -> io::Result<Local> {
         let run = RunQueue::new();
-        let owned = Owned(NonNull::from(Box::leak(Box::new(Shared {
-            index,
-            inbox: Inbox::new(),
-            sleep: Sleep::new(),
-            selector: Selector::new()?,
-            thread: AtomicU32::new(0),
-            round: AtomicU32::new(0),
-            queued: AtomicU32::new(0),
-            wakes_at: AtomicU64::new(0),
-            counters: Counters::new(),
-            strain: AtomicU32::new(0),
-            local: StdAtomicPtr::new(ptr::null_mut()),
-            has_fds: AtomicBool::new(false),
-            stealer: run.stealer(),
-        }))));
+        let owned = Owned(NonNull::from(Box::leak(Box::new(Shared::new(index, run.stealer())?))));
         Ok(Local {
             // SAFETY: lives until `owned` is dropped, which see.
             shared: unsafe { owned.0.as_ref() },
-            lock: Biased::new(),
+            seat: Seat::new(),
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
@@ -178,9 +134,9 @@ impl Local {
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
         local.block.set(Some(tls::current()));
-        local.lock.enter();
+        local.seat.lock.enter();
         local.shared.thread.store(raw::thread_id(), Relaxed);
-        local.shared.local.store(ptr::from_ref(local).cast_mut(), Release);
+        local.shared.local.store(ptr::from_ref(local).cast_mut().cast(), Release);
         LOCAL.set(local);
         local
     }
@@ -191,7 +147,7 @@ impl Local {
         let green = tls::current();
         let worker = self.block.get().expect("a worker that runs has its block");
         // Under the worker's thread-locals one counts as being inside.
-        self.lock.enter();
+        self.seat.lock.enter();
         // SAFETY: the worker's own block, on its OS thread, while it waits for
         // this green thread; and back.
         let r = unsafe {
@@ -200,7 +156,7 @@ impl Local {
             tls::switch(green);
             r
         };
-        self.lock.exit();
+        self.seat.lock.exit();
         r
     }
 
@@ -227,10 +183,10 @@ impl Local {
             // owning OS thread, and `f` does not nest.
             return unsafe { self.run.with(f) };
         }
-        self.lock.enter();
+        self.seat.lock.enter();
         // SAFETY: entered, on the owning OS thread.
         let r = unsafe { self.run.with(f) };
-        self.lock.exit();
+        self.seat.lock.exit();
         r
     }
 
@@ -272,6 +228,22 @@ impl Local {
             record.own.timed_out.set(true);
             record.unpark();
         }
+    }
+
+    /// `thread` sits down, and who sat here parks; given back if it was notified
+    /// before, and is to be queued. In the worker's loop.
+    #[inline]
+    pub(crate) fn sit(&self, thread: RecordRef) -> Option<RecordRef> {
+        let before = self.seat.sit(thread.into_raw().cast())?;
+        // SAFETY: it was left here below, with its reference.
+        unsafe { RecordRef::from_raw(before.cast()) }.park()
+    }
+
+    /// As `sit`, for nobody. Also by who has claimed this worker.
+    #[inline]
+    pub(crate) fn unseat(&self) -> Option<RecordRef> {
+        // SAFETY: as in `sit`.
+        unsafe { RecordRef::from_raw(self.seat.rise()?.cast()) }.park()
     }
 
     /// Moves what other threads woke into the run queue.

@@ -6,6 +6,7 @@ pub(crate) mod inbox;
 pub(crate) mod sleep;
 pub(crate) mod run_queue;
 pub(crate) mod counters;
+pub(crate) mod shared;
 pub(crate) mod local;
 pub(crate) mod stacks;
 pub(crate) mod watch;

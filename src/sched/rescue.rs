@@ -40,13 +40,16 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     // Wakes go to its inbox, which is emptied below.
     me.shared.counters.polls.add(1);
     me.shared.counters.events.add(fds::dispatch(events).0);
-    let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.lock.try_claim()?)));
+    let claim = local_of(worker).and_then(|theirs| Some((theirs, theirs.seat.lock.try_claim()?)));
     let Some((theirs, _claim)) = claim else {
         // It came round, and may be asleep by now: if it was just being woken,
         // the look above has taken the event that wakes it.
         return worker.selector.wake();
     };
     theirs.fire_timers(clock::now());
+    if let Some(thread) = theirs.unseat() {
+        adopt(me, theirs, Next::Started(thread));
+    }
     take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {
         worker.counters.woken.add(1);
@@ -61,7 +64,7 @@ fn share(me: &Local, worker: &Shared) {
     let Some(theirs) = local_of(worker) else { return };
     // It can be claimed only while it runs a green thread, which it does most
     // of the time.
-    let Some(_claim) = (0..TRIES).find_map(|_| theirs.lock.try_claim()) else { return };
+    let Some(_claim) = (0..TRIES).find_map(|_| theirs.seat.lock.try_claim()) else { return };
     // SAFETY: claimed; looking does not nest.
     let most = unsafe { theirs.run.with(|q| q.len()) } / 2;
     take(me, theirs, most);
@@ -71,7 +74,7 @@ const TRIES: u32 = 8;
 
 fn local_of(worker: &Shared) -> Option<&Local> {
     // SAFETY: null or what `become_worker` leaked.
-    unsafe { worker.local.load(Acquire).as_ref() }
+    unsafe { worker.local.load(Acquire).cast::<Local>().as_ref() }
 }
 
 /// Moves the oldest of their queue. Under their claim.

@@ -108,10 +108,18 @@ impl Worker {
                     self.resume(thread);
                 }
                 Some(Next::Fresh(thread)) => self.start(thread),
+                None if self.unseat() => {}
                 None => return ran,
             }
         }
+        self.unseat();
         self.batch
+    }
+
+    /// Nobody stays in the seat; true if it was runnable all the time.
+    #[inline]
+    fn unseat(&self) -> bool {
+        self.local.unseat().map(|thread| self.push(thread)).is_some()
     }
 
     /// Gives a fresh one its stack, and runs it.
@@ -120,7 +128,7 @@ impl Worker {
         self.local.shared.counters.started.add(1);
         match self.prepare(&thread) {
             Ok(()) => {
-                thread.settle(self.local.shared, self.me());
+                thread.settle(self.local.shared, &self.local.seat);
                 thread.state.begin_run();
                 self.resume(thread);
             }
@@ -153,17 +161,17 @@ impl Worker {
         // SAFETY: only its worker touches the coroutine; it was started.
         let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
         let result = if let Some(block) = thread.own.block.get() {
-            if thread.own.worker.get() != self.me() {
-                thread.settle(self.local.shared, self.me()); // it has moved
+            if !ptr::eq(thread.own.seat.get(), &self.local.seat) {
+                thread.settle(self.local.shared, &self.local.seat); // it has moved
             }
             // SAFETY: a running green thread's block is its worker's; nothing
             // between the two switches uses a thread-local of the worker.
             unsafe {
-                self.local.lock.exit();
+                self.local.seat.lock.exit();
                 tls::switch(block);
                 let result = coroutine.resume(());
                 tls::switch(self.block);
-                self.local.lock.enter();
+                self.local.seat.lock.enter();
                 result
             }
         } else {
@@ -187,11 +195,6 @@ impl Worker {
         }
     }
 
-    /// This worker, as records keep it.
-    fn me(&self) -> *const () {
-        ptr::from_ref(self.local).cast()
-    }
-
     #[inline]
     fn push(&self, thread: RecordRef) {
         // SAFETY: the owning OS thread; a push does not nest.
@@ -207,11 +210,14 @@ impl Worker {
             thread.own.timed_out.set(true);
         }
         thread.since.set(self.tick);
-        let parked = thread.state.commit_park();
-        if parked && (armed || !thread.state.notify()) {
-            // From here the reference is whoever's wins `notify`.
-            thread.into_raw();
+        let queued = if !armed {
+            thread.park_awake()
+        } else if thread.sits_first() {
+            self.local.sit(thread)
         } else {
+            thread.park()
+        };
+        if let Some(thread) = queued {
             self.push(thread);
         }
     }
