@@ -37,6 +37,13 @@ pub(crate) fn mark() -> usize {
     })
 }
 
+/// What stands for the worker that this green thread runs on; 0 elsewhere.
+#[inline]
+pub(crate) fn worker() -> u32 {
+    // SAFETY: null, or of a worker, which is never freed.
+    get().and_then(|record| unsafe { record.own.seat.get().as_ref() }).map_or(0, |seat| seat.number)
+}
+
 /// That birth, given here.
 #[inline]
 pub(crate) fn gives(birth: Birth) -> Birth {

@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// See the module's head.
 pub(crate) struct Seat {
+    /// Stands for this worker; not 0.
+    pub(crate) number: u32,
     /// Its worker is inside except while a green thread with its own
     /// thread-locals runs; then that one enters for each access, and others may
     /// claim it.
@@ -35,8 +37,8 @@ pub(crate) struct Seat {
 impl Seat {
     pub(crate) const TAKEN_BY: usize = std::mem::offset_of!(Seat, taken_by);
 
-    pub(crate) const fn new() -> Seat {
-        Seat { lock: Biased::new(), taken_by: AtomicPtr::new(ptr::null_mut()) }
+    pub(crate) const fn new(number: u32) -> Seat {
+        Seat { number, lock: Biased::new(), taken_by: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// `who` sits down, and who sat here before rises. Under the lock.

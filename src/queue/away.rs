@@ -71,7 +71,7 @@ impl<'a, T, B: Order<T>> Away<'a, T, B> {
 
 impl<T, B: Order<T>> Drop for Away<'_, T, B> {
     fn drop(&mut self) {
-        let mut core = self.of.core.lock();
+        let mut core = self.of.lock();
         std::mem::swap(&mut core.buffer, &mut self.buffer);
         core.len = core.buffer.len();
         core.away = false;

@@ -66,6 +66,6 @@ impl<T, B: Order<T>> Looking<'_, T, B> {
 /// The wait has unwound.
 impl<T, B: Order<T>> Drop for Looking<'_, T, B> {
     fn drop(&mut self) {
-        self.0.core.lock().lookers -= 1;
+        self.0.lock().lookers -= 1;
     }
 }

@@ -2,20 +2,21 @@
 
 use super::order::Order;
 use super::state::Core;
+use crate::green::current;
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sync::line::Node;
 use crate::sync::place::{self, Place};
 use crate::sync::{Mutex, MutexGuard, Outcome};
 use crate::sys::clock::Nanos;
-use crate::sys::quick::{Guard, Quick};
+use crate::sys::favour::{Favour, Guard};
 use std::marker::PhantomData;
 
 /// The most that a bound counts to.
 const MOST: usize = usize::MAX / 2;
 
 pub(super) struct Shared<T, B> {
-    pub(super) core: Quick<Core<B>>,
+    pub(super) core: Favour<Core<B>>,
     /// Locked before `core`, never after, by who takes the buffer away.
     door: Mutex<()>,
     pub(super) bound: Option<usize>,
@@ -36,17 +37,22 @@ impl<T, B: Order<T>> Shared<T, B> {
     pub(super) fn new(bound: Option<usize>) -> Shared<T, B> {
         let room = bound.unwrap_or(MOST).min(MOST);
         Shared {
-            core: Quick::new(Core::new(room)),
+            core: Favour::new(Core::new(room)),
             door: Mutex::new(()),
             bound,
             _items: PhantomData,
         }
     }
 
+    #[inline]
+    pub(super) fn lock(&self) -> Inside<'_, B> {
+        self.core.lock(current::worker())
+    }
+
     /// Locks, with the buffer at home, if it is used under the lock at all.
     #[inline]
     pub(super) fn enter(&self) -> Inside<'_, B> {
-        let mut core = self.core.lock();
+        let mut core = self.lock();
         while B::IS_PLAIN && core.away {
             core = self.wait_outside(core);
         }
@@ -57,17 +63,17 @@ impl<T, B: Order<T>> Shared<T, B> {
     fn wait_outside<'a>(&'a self, core: Inside<'a, B>) -> Inside<'a, B> {
         drop(core);
         drop(self.door.lock());
-        self.core.lock()
+        self.lock()
     }
 
     /// Locks, so that the buffer may be taken away. Not by who is inside.
     pub(super) fn enter_by_the_door(&self) -> ByTheDoor<'_, B> {
         let door = self.door.lock();
-        ByTheDoor { core: self.core.lock(), door }
+        ByTheDoor { core: self.lock(), door }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.core.lock().len
+        self.lock().len
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -75,7 +81,7 @@ impl<T, B: Order<T>> Shared<T, B> {
     }
 
     pub(super) fn task_done(&self) {
-        let joined = self.core.lock().done(1);
+        let joined = self.lock().done(1);
         let joined = joined.expect("task_done was called more often than items were put");
         self.wake_joiners(joined);
     }
@@ -85,7 +91,7 @@ impl<T, B: Order<T>> Shared<T, B> {
         loop {
             // SAFETY: in line, so not told yet.
             let wake = |who: Waiting| unsafe { who.wake() };
-            let told = self.core.lock().joiners.grant(newest, wake);
+            let told = self.lock().joiners.grant(newest, wake);
             match told {
                 Some(told) => told.finish(),
                 None => return,
@@ -95,11 +101,11 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     /// Waits until all is done; whether it was by `deadline`.
     pub(super) fn join(&self, deadline: Option<Nanos>) -> bool {
-        if self.core.lock().unfinished == 0 {
+        if self.lock().unfinished == 0 {
             return true;
         }
         let node = place::node();
-        let mut core = self.core.lock();
+        let mut core = self.lock();
         if core.unfinished == 0 {
             return true;
         }
@@ -129,7 +135,7 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     fn refuse_all(&self) {
         loop {
-            let mut core = self.core.lock();
+            let mut core = self.lock();
             let told = core.items.refuse().or_else(|| core.room.refuse());
             drop(core);
             match told {
@@ -150,7 +156,7 @@ impl<T, B: Order<T>> Place for Joining<'_, T, B> {
 
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
-        unsafe { self.0.core.lock().joiners.leave(node) }
+        unsafe { self.0.lock().joiners.leave(node) }
     }
 
     /// It takes nothing from the others.

@@ -52,30 +52,30 @@ impl<T, B: Order<T>> Place for Shared<T, B> {
 
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: the caller's node is in this line.
-        unsafe { self.core.lock().items.leave(node) }
+        unsafe { self.lock().items.leave(node) }
     }
 
     fn pass_on(&self) {
-        let told = self.core.lock().items.give();
+        let told = self.lock().items.give();
         told.finish();
     }
 }
 
 impl<T, B: Order<T>> Source for Shared<T, B> {
     fn try_now(&self) -> Option<Outcome> {
-        let mut core = self.core.lock();
+        let mut core = self.lock();
         let refused = core.shut.then_some(Outcome::Refused);
         if core.items.take() { Some(Outcome::Granted) } else { refused }
     }
 
     fn may_come_back(&self) -> bool {
-        self.core.lock().may_come_back()
+        self.lock().may_come_back()
     }
 
     /// # Safety
     /// As `Source` says.
     unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
-        let mut core = self.core.lock();
+        let mut core = self.lock();
         if core.items.take() {
             return Some(Outcome::Granted);
         }
@@ -90,13 +90,13 @@ impl<T, B: Order<T>> Source for Shared<T, B> {
 
 impl<T, B: Order<T>> Watch for Shared<T, B> {
     fn is_ready(&self) -> bool {
-        let core = self.core.lock();
+        let core = self.lock();
         core.items.free > 0 || core.shut
     }
 
     fn watch(&self, spot: &Spot) -> bool {
         let node = spot.node();
-        let mut core = self.core.lock();
+        let mut core = self.lock();
         let ready = core.items.free > 0 || core.shut;
         if !ready {
             // SAFETY: spots stay until they were taken out by `unwatch`.
@@ -121,18 +121,18 @@ impl<T, B: Order<T>> Place for Putters<T, B> {
 
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: the caller's node is in this line.
-        unsafe { self.0.core.lock().room.leave(node) }
+        unsafe { self.0.lock().room.leave(node) }
     }
 
     fn pass_on(&self) {
-        let told = self.0.core.lock().give_room();
+        let told = self.0.lock().give_room();
         told.finish();
     }
 }
 
 impl<T, B: Order<T>> Source for Putters<T, B> {
     fn try_now(&self) -> Option<Outcome> {
-        let mut core = self.0.core.lock();
+        let mut core = self.0.lock();
         let refused = core.shut.then_some(Outcome::Refused);
         if core.room.take() { Some(Outcome::Granted) } else { refused }
     }
@@ -140,7 +140,7 @@ impl<T, B: Order<T>> Source for Putters<T, B> {
     /// # Safety
     /// As `Source` says.
     unsafe fn enter(&self, node: &Node) -> Option<Outcome> {
-        let mut core = self.0.core.lock();
+        let mut core = self.0.lock();
         if core.room.take() {
             return Some(Outcome::Granted);
         }

@@ -121,7 +121,7 @@ impl Local {
         Ok(Local {
             // SAFETY: lives until `owned` is dropped, which see.
             shared: unsafe { owned.0.as_ref() },
-            seat: Seat::new(),
+            seat: Seat::new(index as u32 + 1),
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),

@@ -46,7 +46,7 @@ impl Word for AtomicU32 {
     }
     #[inline(always)]
     fn light() {
-        barrier::light();
+        barrier::here();
     }
     fn heavy() -> bool {
         barrier::everywhere()

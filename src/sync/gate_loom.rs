@@ -1,5 +1,5 @@
 //! Every interleaving of the gate's moves, with the barrier that one thread runs for
-//! all others as a fence of each.
+//! all others as a fence of each; where three meet, all with at most three preemptions.
 
 use super::*;
 use loom::cell::UnsafeCell;
@@ -80,7 +80,9 @@ impl Model {
 
 /// All get it, one at a time; loom finds it if one waits for ever.
 fn counts(times: [u32; 3]) {
-    loom::model(move || {
+    let mut most = loom::model::Builder::new();
+    most.preemption_bound = Some(3);
+    most.check(move || {
         let model = Model::new();
         let others: Vec<_> = times[1..]
             .iter()

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::green::choice::Choice;
-use crate::green::state::State;
+use crate::green::state::{Mark, State};
 use loom::sync::{Arc, Mutex};
 
 impl Candidate for u32 {
@@ -61,7 +61,7 @@ fn loom_grant_against_parking() {
         unsafe { line.lock().unwrap().push(node) };
         let theirs = shared.clone();
         let mut granter = Some(loom::thread::spawn(move || {
-            theirs.0.line.lock().unwrap().grant(u64::MAX, |_| theirs.1.notify())
+            theirs.0.line.lock().unwrap().grant(u64::MAX, |_| theirs.1.notify(Mark::NONE))
         }));
         // As `place::wait`, with what `park` does.
         while node.outcome().is_none() {

@@ -16,13 +16,6 @@ fn ask(command: i32) -> bool {
     unsafe { raw::syscall(libc::SYS_membarrier, [command as usize, 0, 0, 0, 0, 0]) }.is_ok()
 }
 
-/// What those do for whom `everywhere` is run: nothing but keep the order in which
-/// the compiler found what stands before and after.
-#[inline(always)]
-pub(crate) fn light() {
-    compiler_fence(SeqCst);
-}
-
 /// Lets `everywhere` work in this process; false on kernels before 4.14.
 pub(crate) fn prepare() -> bool {
     ask(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)

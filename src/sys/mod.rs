@@ -21,7 +21,12 @@ pub(crate) mod barrier;
 pub(crate) mod lock;
 pub(crate) mod quick;
 #[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, loom))]
 mod quick_loom;
+pub(crate) mod favour;
+#[cfg(all(test, loom))]
+mod favour_loom;
 pub(crate) mod biased;
 pub(crate) mod parker;
 pub(crate) mod tasks;

@@ -31,18 +31,18 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 
 /// The lock without its data.
-struct RawQuick {
+pub(super) struct RawQuick {
     held: Word,
     sleepers: Word,
 }
 
 impl RawQuick {
-    const fn new() -> RawQuick {
+    pub(super) const fn new() -> RawQuick {
         RawQuick { held: Word::new(FREE), sleepers: Word::new(0) }
     }
 
     #[inline]
-    fn lock(&self) -> Held<'_> {
+    pub(super) fn lock(&self) -> Held<'_> {
         if !self.take() {
             self.contended();
         }

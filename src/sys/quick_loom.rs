@@ -1,6 +1,7 @@
 //! Every interleaving of the quick lock's moves: `quick.rs` once more, with a futex
 //! and a barrier of loom's.
 
+use super::model::{barrier, futex};
 use super::{clock, lock};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -10,64 +11,6 @@ use quick::Quick;
 #[path = "quick.rs"]
 #[allow(dead_code, reason = "not all of it is tried")]
 mod quick;
-
-/// What the kernel's barrier comes to: a full one on both sides.
-mod barrier {
-    use loom::sync::atomic::{Ordering::SeqCst, fence};
-
-    pub(super) fn here() {
-        fence(SeqCst);
-    }
-
-    pub(super) fn everywhere() -> bool {
-        fence(SeqCst);
-        true
-    }
-}
-
-/// The kernel's futexes. All who sleep do so at the same word.
-mod futex {
-    use super::clock::Nanos;
-    use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
-    use loom::sync::{Condvar, Mutex};
-    use std::cell::OnceCell;
-    use std::ops::Deref;
-
-    loom::lazy_static! {
-        static ref SLEEPERS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
-    }
-
-    /// Who sleeps here is woken, or the model finds that it sleeps for ever. Nothing
-    /// relies on the barriers that the kernel has here too, so there are none.
-    pub(super) fn wait(word: &Word, expected: u32, deadline: Option<Nanos>) {
-        assert!(deadline.is_none(), "there is a barrier");
-        let guard = SLEEPERS.0.lock().unwrap();
-        if word.load(Relaxed) == expected {
-            drop(SLEEPERS.1.wait(guard).unwrap());
-        }
-    }
-
-    pub(super) fn wake_one(_: &Word) {
-        let _guard = SLEEPERS.0.lock().unwrap();
-        SLEEPERS.1.notify_one();
-    }
-
-    /// Loom's, made when it is first used: no constant has one.
-    pub(super) struct Word(OnceCell<AtomicU32>, u32);
-
-    impl Word {
-        pub(super) const fn new(value: u32) -> Word {
-            Word(OnceCell::new(), value)
-        }
-    }
-
-    impl Deref for Word {
-        type Target = AtomicU32;
-        fn deref(&self) -> &AtomicU32 {
-            self.0.get_or_init(|| AtomicU32::new(self.1))
-        }
-    }
-}
 
 type Count = Quick<UnsafeCell<u32>>;
 
