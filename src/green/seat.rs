@@ -59,10 +59,13 @@ impl Seat {
 
     /// Has `who` rise, if it sits here; `inside`: the lock is held. By a green thread
     /// that this worker runs, and not in a signal handler that interrupts this.
+    ///
+    /// Not if another has claimed the worker: the caller holds the lock of some line,
+    /// and the claimant may want that, to allocate. `who` is told by a notice then.
     #[inline]
     pub(crate) fn fetch(&self, who: *const (), inside: bool) -> bool {
-        if !inside {
-            self.lock.enter();
+        if !inside && !self.lock.try_enter() {
+            return false;
         }
         let sits = self.is_taken_by(who);
         if sits {
@@ -78,5 +81,37 @@ impl Seat {
     #[inline]
     pub(crate) fn is_taken_by(&self, who: *const ()) -> bool {
         ptr::eq(self.taken_by.load(Relaxed), who)
+    }
+}
+
+#[cfg(all(test, not(miri), not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::barrier;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// Who wakes holds the lock of a line; who has claimed the worker may wait for it.
+    #[test]
+    fn nobody_waits_for_a_claim_to_fetch_one() {
+        assert!(barrier::prepare());
+        let (seat, sitter) = (Seat::new(0), 0_u64);
+        let who = NonNull::from(&sitter).cast();
+        assert_eq!(seat.sit(who), None);
+        let claim = seat.lock.try_claim().expect("nobody is inside");
+        thread::scope(|s| {
+            let fetches = s.spawn(|| seat.fetch((&raw const sitter).cast(), false));
+            let start = Instant::now();
+            while !fetches.is_finished() && start.elapsed() < Duration::from_secs(60) {
+                thread::yield_now();
+            }
+            let waits = !fetches.is_finished();
+            drop(claim);
+            assert!(!fetches.join().unwrap() && !waits, "it waited for the claimant");
+        });
+        assert!(seat.is_taken_by(who.as_ptr()), "it is left to the claimant");
+        assert!(seat.fetch(who.as_ptr(), false), "the claim is over");
+        assert_eq!(seat.rise(), None);
+        assert!(seat.lock.try_claim().is_some(), "the owner has gone out");
     }
 }

@@ -52,6 +52,19 @@ impl Biased {
         }
     }
 
+    /// As `enter`, but false if somebody else is inside, or tries: for an owner that
+    /// holds what he may wait for.
+    #[inline]
+    pub(crate) fn try_enter(&self) -> bool {
+        self.busy.store(true, Relaxed);
+        barrier::here(); // as above
+        let enters = self.claimed.load(Acquire) == 0;
+        if !enters {
+            self.busy.store(false, Release);
+        }
+        enters
+    }
+
     /// The owner goes out.
     #[inline]
     pub(crate) fn exit(&self) {
