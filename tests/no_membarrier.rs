@@ -6,7 +6,7 @@ mod common;
 use common::workers;
 use greenroom::queue::Queue;
 use greenroom::sync::{Event, Mutex, RwLock, Semaphore};
-use greenroom::{spawn, yield_now};
+use greenroom::{sleep, spawn, yield_now};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -124,5 +124,36 @@ fn what_was_given_up_unnoticed_is_found_at_the_deadline() {
         assert!(mutex.try_lock_for(Duration::from_millis(3)).is_none());
         drop(held);
         assert!(mutex.try_lock_for(Duration::ZERO).is_some());
+    });
+}
+
+/// Who came first gets it first, however long it is held.
+#[test]
+fn those_who_wait_keep_their_places() {
+    workers(1, || {
+        refuse_membarrier();
+        spawn(|| {
+            for round in 0..20 {
+                let (mutex, order) = (Arc::new(Mutex::new(())), Queue::new());
+                let held = mutex.lock();
+                let all: Vec<_> = (0..3)
+                    .map(|number| {
+                        let (mutex, order) = (mutex.clone(), order.clone());
+                        let waits = spawn(move || {
+                            let _held = mutex.lock();
+                            order.put(number).unwrap();
+                        });
+                        // Longer than it takes who comes first to be noticed.
+                        sleep(Duration::from_micros(2000 + 130 * round));
+                        waits
+                    })
+                    .collect();
+                drop(held);
+                all.into_iter().for_each(|one| one.join().unwrap());
+                assert!((0..3).map(|_| order.get().unwrap()).eq(0..3));
+            }
+        })
+        .join()
+        .unwrap();
     });
 }

@@ -12,6 +12,12 @@
 //! store and the look at `wanted` there must be a full barrier all the same: who
 //! wants it runs one, on every CPU at once (`sys/barrier.rs`), before he looks at the
 //! word again. Either he finds it `FREE` then, or its holder finds it `wanted`.
+//!
+//! | `wanted` | means | left by |
+//! |---|---|---|
+//! | `NO` | nobody wants it | who does |
+//! | `YES` | whoever gives it back may not find that yet | who wanted it, after the barrier: to `SEEN` (Release) |
+//! | `SEEN` | whoever gives it back finds that; who comes later needs no barrier (Acquire) | nobody |
 
 use crate::sys::barrier;
 use std::sync::atomic::{AtomicU32, Ordering, Ordering::*};
@@ -19,6 +25,10 @@ use std::sync::atomic::{AtomicU32, Ordering, Ordering::*};
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const SHARED: u32 = 2;
+
+const NO: u32 = 0;
+const YES: u32 = 1;
+const SEEN: u32 = 2;
 
 /// An atomic word, and the barriers that go with it: of the machine, or of a model.
 pub(super) trait Word {
@@ -79,7 +89,7 @@ pub(super) enum Left {
 
 impl Gate {
     pub(super) const fn new() -> Gate {
-        Gate { word: AtomicU32::new(FREE), wanted: AtomicU32::new(0) }
+        Gate { word: AtomicU32::new(FREE), wanted: AtomicU32::new(NO) }
     }
 }
 
@@ -104,7 +114,7 @@ impl<W: Word> Gate<W> {
         if self.word.load(Relaxed) != HELD {
             return Left::Elsewhere;
         }
-        if self.wanted.load(Relaxed) != 0 {
+        if self.wanted.load(Relaxed) != NO {
             // Release comes with putting it elsewhere.
             self.word.store(SHARED, Relaxed);
             return Left::Elsewhere;
@@ -112,15 +122,30 @@ impl<W: Word> Gate<W> {
         self.word.store(FREE, Release);
         W::light();
         // It may be somebody else's by now; then that one will see it.
-        if self.wanted.load(Relaxed) != 0 { self.close() } else { Left::Here }
+        if self.wanted.load(Relaxed) != NO { self.close() } else { Left::Here }
     }
 
     /// After it was found held: whoever has it will put it elsewhere, and if nobody
-    /// has, the caller is to. False: who has it may not notice; `close` again later.
+    /// has, the caller is to. False: who has it may not notice; the caller waits for
+    /// longer than any store takes to be seen, says that it is `seen`, and closes again.
     #[cold]
     pub(super) fn want(&self) -> bool {
-        self.wanted.store(1, SeqCst);
-        W::heavy()
+        if self.wanted.load(Acquire) == SEEN {
+            return true;
+        }
+        // Not over `SEEN`. What another has left there is as good.
+        let _ = self.wanted.exchange(NO, YES, SeqCst);
+        let seen = W::heavy();
+        if seen {
+            self.seen();
+        }
+        seen
+    }
+
+    /// See `want`.
+    #[cold]
+    pub(super) fn seen(&self) {
+        self.wanted.store(SEEN, Release);
     }
 
     /// Once it is wanted: the permit goes elsewhere if nobody has it.

@@ -40,7 +40,7 @@ unsafe impl Send for Model {}
 
 impl Model {
     fn new() -> Arc<Model> {
-        let gate = Gate { word: Modelled::new(FREE), wanted: Modelled::new(0) };
+        let gate = Gate { word: Modelled::new(FREE), wanted: Modelled::new(NO) };
         let (elsewhere, came) = (Mutex::new(0), Condvar::new());
         Arc::new(Model { gate, elsewhere, came, value: UnsafeCell::new(0) })
     }

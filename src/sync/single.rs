@@ -8,8 +8,9 @@ use super::permits::Permits;
 use crate::green::why::Kind;
 use crate::sys::clock::{self, Nanos};
 
-/// How often to look where the gate's holder may not notice that it is wanted.
-const LOOK_EVERY: Nanos = 1_000_000;
+/// How long the gate's holder may not notice that it is wanted, where no barrier can
+/// be run: longer than any store takes to be seen.
+const UNSEEN: Nanos = 1_000_000;
 
 /// See the module's head.
 #[repr(C)] // those in line wait for the first, and so for the whole
@@ -47,16 +48,18 @@ impl Single {
     fn acquire_shared(&self, deadline: Option<Nanos>) -> Outcome {
         let seen = self.gate.want();
         self.put(self.gate.close());
-        while !seen && !self.gate.is_shared() {
-            let now = clock::now();
-            let soon = now.saturating_add(LOOK_EVERY).min(deadline.unwrap_or(Nanos::MAX));
+        if !seen && !self.gate.is_shared() {
+            let over = clock::now().saturating_add(UNSEEN);
+            let soon = over.min(deadline.unwrap_or(Nanos::MAX));
             if self.permits.acquire(Some(soon)) == Outcome::Granted {
                 return Outcome::Granted;
             }
-            self.put(self.gate.close());
-            if soon <= now {
-                break;
+            // Once, and for all who come: they would lose their places in line, and
+            // while a timer is armed nobody sees that everybody waits for ever.
+            if soon == over {
+                self.gate.seen();
             }
+            self.put(self.gate.close());
         }
         self.permits.acquire(deadline)
     }
