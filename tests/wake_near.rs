@@ -184,11 +184,12 @@ fn a_hog_keeps_it_from_nobody() {
     });
 }
 
-/// A dump says that it waits, and for what, while its worker computes.
+/// A dump says that it waits, and for what, while its worker computes; and that it
+/// does no more once it was woken, though it cannot run yet.
 #[test]
 fn a_dump_shows_that_it_waits() {
     workers(1, || {
-        let (queue, go) = (Queue::<()>::new(), Arc::new(AtomicBool::new(false)));
+        let (queue, go) = (Queue::new(), Arc::new(AtomicBool::new(false)));
         let (theirs, goes) = (queue.clone(), go.clone());
         let hog = spawn(move || {
             let waits = neighbour(move || theirs.get());
@@ -198,15 +199,13 @@ fn a_dump_shows_that_it_waits() {
             }
             waits
         });
-        until(|| {
-            dump().threads.iter().any(|one| {
-                let waits = one.state == ThreadState::Waiting;
-                waits && matches!(one.waits_for[..], [WaitsFor::Item(_)])
-            })
-        });
+        let waits = || dump().threads.into_iter().find(|one| one.state == ThreadState::Waiting);
+        until(|| waits().is_some_and(|one| matches!(one.waits_for[..], [WaitsFor::Item(_)])));
+        queue.put(7).unwrap();
+        let still = waits();
         go.store(true, SeqCst);
-        queue.shutdown(false);
-        assert!(hog.join().unwrap().join().unwrap().is_err());
+        assert!(still.is_none(), "{still:?}");
+        assert_eq!(hog.join().unwrap().join().unwrap(), Ok(7));
     });
 }
 

@@ -49,6 +49,11 @@ impl Snapshot {
         State::seen(self.half(offset_of!(Record, state)))
     }
 
+    /// Whether it was woken, if it waits.
+    pub(crate) fn is_notified(&self) -> bool {
+        State::tells(self.half(offset_of!(Record, state)))
+    }
+
     /// When it parked, if it waits.
     pub(crate) fn since(&self) -> u32 {
         self.half(offset_of!(Record, since))

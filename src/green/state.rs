@@ -81,6 +81,11 @@ impl State {
         }
     }
 
+    /// Whether a copy of the word has a notice.
+    pub(crate) fn tells(word: u32) -> bool {
+        word & NOTIFIED != 0
+    }
+
     /// Fresh: in a queue, or about to be put there by its creator. Not parked,
     /// so that its first run costs no atomic write.
     pub(crate) fn fresh() -> State {

@@ -190,8 +190,11 @@ impl Scanner {
     }
 }
 
-/// Whether it waits in its worker's seat.
+/// Whether it waits in its worker's seat, and nobody has woken it.
 fn sits(record: &Snapshot, address: usize) -> bool {
+    if record.is_notified() {
+        return false;
+    }
     let workers = runtime::get().into_iter().flat_map(|runtime| &runtime.workers);
     let mut seats = workers.filter_map(|worker| worker.seat());
     seats
