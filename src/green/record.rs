@@ -139,9 +139,10 @@ impl Record {
         self.own.guard()
     }
 
-    /// Says which worker runs it from now on. By that worker, before it runs.
+    /// Says which worker runs it from now on, `seat` being a pointer to all of that,
+    /// which is never freed. By that worker, before it runs.
     #[inline]
-    pub(crate) fn settle(&self, home: &'static dyn Home, seat: &'static Seat) {
+    pub(crate) fn settle(&self, home: &'static dyn Home, seat: *const Seat) {
         self.home.set(Some(home));
         self.own.seat.set(seat);
     }

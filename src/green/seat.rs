@@ -88,6 +88,7 @@ impl Seat {
 mod tests {
     use super::*;
     use crate::sys::barrier;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -113,5 +114,37 @@ mod tests {
         assert!(seat.fetch(who.as_ptr(), false), "the claim is over");
         assert_eq!(seat.rise(), None);
         assert!(seat.lock.try_claim().is_some(), "the owner has gone out");
+    }
+
+    /// Whoever sits is fetched, or made to rise by a claimant, or by the worker's loop:
+    /// once.
+    #[test]
+    fn each_rises_once() {
+        assert!(barrier::prepare());
+        let (seat, sitter, claimed, done) =
+            (Seat::new(0), 0_u64, AtomicU64::new(0), AtomicBool::new(false));
+        let who = NonNull::from(&sitter).cast();
+        let (mut sat, mut fetched, mut left) = (0, 0, 0);
+        thread::scope(|s| {
+            s.spawn(|| {
+                while !done.load(Relaxed) {
+                    if let Some(_claim) = seat.lock.try_claim() {
+                        claimed.fetch_add(u64::from(seat.rise().is_some()), Relaxed);
+                    }
+                }
+            });
+            let start = Instant::now();
+            while sat < 200_000 || claimed.load(Relaxed) < 30 {
+                assert!(start.elapsed() < Duration::from_secs(60), "{sat} {claimed:?}");
+                seat.lock.enter();
+                left += u64::from(seat.sit(who).is_some());
+                seat.lock.exit();
+                sat += 1;
+                fetched += u64::from(seat.fetch(who.as_ptr(), false));
+            }
+            done.store(true, Relaxed);
+        });
+        left += u64::from(seat.rise().is_some());
+        assert_eq!(fetched + left + claimed.into_inner(), sat);
     }
 }

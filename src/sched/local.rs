@@ -136,9 +136,15 @@ impl Local {
         local.block.set(Some(tls::current()));
         local.seat.lock.enter();
         local.shared.thread.store(raw::thread_id(), Relaxed);
-        local.shared.local.store(ptr::from_ref(local).cast_mut().cast(), Release);
+        local.shared.local.store(local.whole().cast_mut(), Release);
         LOCAL.set(local);
         local
+    }
+
+    /// It begins with its seat; a pointer from a `&Seat` would reach no further.
+    #[inline]
+    pub(crate) fn whole(&self) -> *const Seat {
+        ptr::from_ref(self).cast()
     }
 
     /// Runs `f` under the worker's own thread-locals, on a green thread of this

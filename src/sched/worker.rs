@@ -128,7 +128,7 @@ impl Worker {
         self.local.shared.counters.started.add(1);
         match self.prepare(&thread) {
             Ok(()) => {
-                thread.settle(self.local.shared, &self.local.seat);
+                thread.settle(self.local.shared, self.local.whole());
                 thread.state.begin_run();
                 self.resume(thread);
             }
@@ -162,7 +162,7 @@ impl Worker {
         let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
         let result = if let Some(block) = thread.own.block.get() {
             if !ptr::eq(thread.own.seat.get(), &self.local.seat) {
-                thread.settle(self.local.shared, &self.local.seat); // it has moved
+                thread.settle(self.local.shared, self.local.whole()); // it has moved
             }
             // SAFETY: a running green thread's block is its worker's; nothing
             // between the two switches uses a thread-local of the worker.

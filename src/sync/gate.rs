@@ -12,6 +12,8 @@
 //! store and the look at `wanted` there must be a full barrier all the same: who
 //! wants it runs one, on every CPU at once (`sys/barrier.rs`), before he looks at the
 //! word again. Either he finds it `FREE` then, or its holder finds it `wanted`.
+//! Who gives it back looks there when it is free already, as with `sys/quick.rs`: the
+//! gate must be borrowed for the whole call.
 //!
 //! | `wanted` | means | left by |
 //! |---|---|---|
