@@ -154,7 +154,8 @@ fn those_woken_first_run_first() {
     });
 }
 
-/// The worker does nothing else: another one takes it over, where that can be.
+/// The worker does nothing else: another one takes it over, where that can be, when
+/// somebody wakes it and when its time ends.
 #[test]
 fn a_hog_keeps_it_from_nobody() {
     if std::env::var("GREENROOM_THREAD_LOCALS").is_ok_and(|mode| mode == "shared") {
@@ -162,26 +163,34 @@ fn a_hog_keeps_it_from_nobody() {
     }
     workers(2, || {
         greenroom::patch_all().unwrap();
-        let (queue, done) = (Queue::new(), Arc::new(AtomicBool::new(false)));
-        let (theirs, told, end) = (queue.clone(), done.clone(), done.clone());
+        let queue = Queue::new();
+        let theirs = queue.clone();
         let hog = spawn(move || {
-            let waits = neighbour(move || {
-                let got = theirs.get();
-                told.store(true, SeqCst);
-                got
-            });
-            yield_now();
-            let start = Instant::now();
-            while !end.load(SeqCst) {
-                assert!(start.elapsed() < Duration::from_secs(60), "it was not taken over");
-                std::hint::spin_loop();
-            }
-            waits.join().unwrap()
+            hog_until_done(move || assert_eq!(theirs.get(), Ok(1)));
         });
         thread::sleep(Duration::from_millis(20));
         queue.put(1).unwrap();
-        assert_eq!(hog.join().unwrap(), Ok(1));
+        hog.join().unwrap();
+        let soon = Duration::from_millis(20);
+        spawn(move || hog_until_done(move || park_timeout(soon))).join().unwrap();
     });
+}
+
+/// Computes until its neighbour has waited for what it waits for.
+fn hog_until_done(wait: impl FnOnce() + Send + 'static) {
+    let done = Arc::new(AtomicBool::new(false));
+    let told = done.clone();
+    let waits = neighbour(move || {
+        wait();
+        told.store(true, SeqCst);
+    });
+    yield_now();
+    let start = Instant::now();
+    while !done.load(SeqCst) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it was not taken over");
+        std::hint::spin_loop();
+    }
+    waits.join().unwrap();
 }
 
 /// A dump says that it waits, and for what, while its worker computes; and that it
