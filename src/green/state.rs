@@ -272,6 +272,17 @@ mod tests {
         s.finish();
         assert!(!s.notify(Mark::NONE) && !s.notify(Mark::TOKEN));
     }
+
+    #[test]
+    fn one_fetched_from_its_seat_has_waited() {
+        let s = State::fresh();
+        s.begin_run();
+        assert!(!s.sample());
+        s.leave(Mark::NONE);
+        assert!(!s.sample() && !s.take_token() && !s.is_notified());
+        s.leave(Mark::TOKEN);
+        assert!(!s.sample() && s.take_token() && !s.is_notified());
+    }
 }
 
 #[cfg(all(test, loom))]
