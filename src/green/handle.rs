@@ -82,7 +82,7 @@ pub fn current() -> Option<GreenThread> {
 /// sleeper.thread().unpark();
 /// sleeper.join().unwrap();
 /// ```
-#[inline]
+#[inline(always)] // see `sched::wait::wait_one`
 pub fn park() {
     let Some(record) = current::get() else {
         return park_os(None);
@@ -135,7 +135,7 @@ pub fn park_timeout(timeout: Duration) {
 /// ```
 /// greenroom::spawn(|| greenroom::yield_now()).join().unwrap();
 /// ```
-#[inline]
+#[inline(always)] // see `sched::wait::wait_one`
 pub fn yield_now() {
     park::give_way();
     check();

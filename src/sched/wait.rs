@@ -101,9 +101,9 @@ fn register_now(fd: i32, locked: &Locked<'_>) -> Result<(), Errno> {
 
 /// Waits for `target`, at most until `deadline`.
 ///
-/// All of the way from a shim to the switch and back is inlined: after a switch
-/// the processor predicts no return right, so each call in between would cost
-/// a misprediction.
+/// All of the way from a shim to the switch and back is inlined: a switch leaves the
+/// processor's stack of return addresses one off, so the first call in between costs two
+/// mispredictions, and each further one that differs from the last thread's another.
 ///
 /// # Errors
 /// As `wait`.
