@@ -81,7 +81,7 @@ fn it_comes_whole() {
             assert_eq!(libc::dup2(to.as_raw_fd(), 2), 2);
         }
         dump_on_signal(libc::SIGQUIT).unwrap();
-        let all: Vec<_> = (0..40).map(|n| greenroom::spawn(move || down(n / 2 % 11))).collect();
+        let all: Vec<_> = (0..40).map(|n| greenroom::spawn(move || down(n / 2 % 16))).collect();
         until(|| dump().threads.iter().filter(|t| !t.waits_for.is_empty()).count() == all.len());
         let expected = dump().to_string();
         assert!(expected.len() > 3 * 4096);
