@@ -157,3 +157,35 @@ fn those_who_wait_keep_their_places() {
         .unwrap();
     });
 }
+
+/// One that has used it alone for long does so without the lock; then comes a thread
+/// that may run no barrier, and has to wait until that is seen.
+#[test]
+fn a_queue_that_was_one_workers_is_shared_all_the_same() {
+    workers(1, || {
+        const EACH: u64 = 20_000;
+        for _ in 0..20 {
+            let (queue, go) = (Queue::new(), Arc::new(Event::new()));
+            let (theirs, goes) = (queue.clone(), go.clone());
+            let green = spawn(move || {
+                for turn in 0..2000 {
+                    theirs.put(turn).unwrap();
+                    assert_eq!(theirs.get(), Ok(turn));
+                }
+                goes.set();
+                (1..=EACH).for_each(|item| theirs.put(item).unwrap());
+            });
+            go.wait();
+            let plain = thread::spawn(move || {
+                refuse_membarrier();
+                let mut sum = 0;
+                for _ in 0..EACH {
+                    sum += queue.get().unwrap();
+                }
+                sum
+            });
+            green.join().unwrap();
+            assert_eq!(plain.join().unwrap(), EACH * (EACH + 1) / 2);
+        }
+    });
+}

@@ -37,7 +37,8 @@ pub(crate) fn mark() -> usize {
     })
 }
 
-/// What stands for the worker that this green thread runs on; 0 elsewhere.
+/// What stands for the worker that this green thread runs on, and for its OS thread; 0
+/// elsewhere.
 #[inline]
 pub(crate) fn worker() -> u32 {
     // SAFETY: null, or of a worker, which is never freed.

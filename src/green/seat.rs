@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_claim_to_fetch_one() {
         assert!(barrier::prepare());
-        let (seat, sitter) = (Seat::new(0), 0_u64);
+        let (seat, sitter) = (Seat::new(1), 0_u64);
         let who = NonNull::from(&sitter).cast();
         assert_eq!(seat.sit(who), None);
         let claim = seat.lock.try_claim().expect("nobody is inside");
@@ -122,7 +122,7 @@ mod tests {
     fn each_rises_once() {
         assert!(barrier::prepare());
         let (seat, sitter, claimed, done) =
-            (Seat::new(0), 0_u64, AtomicU64::new(0), AtomicBool::new(false));
+            (Seat::new(1), 0_u64, AtomicU64::new(0), AtomicBool::new(false));
         let who = NonNull::from(&sitter).cast();
         let (mut sat, mut fetched, mut left) = (0, 0, 0);
         thread::scope(|s| {

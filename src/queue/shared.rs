@@ -46,7 +46,9 @@ impl<T, B: Order<T>> Shared<T, B> {
 
     #[inline]
     pub(super) fn lock(&self) -> Inside<'_, B> {
-        self.core.lock(current::worker())
+        // SAFETY: a worker's number stands for its OS thread, and nobody suspends, or
+        // locks again, while inside.
+        unsafe { self.core.lock(current::worker()) }
     }
 
     /// Locks, with the buffer at home, if it is used under the lock at all.

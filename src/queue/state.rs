@@ -14,6 +14,7 @@
 //! What needs them takes the buffer `away`, under a parking mutex, the `door`;
 //! others who need the buffer meanwhile wait at that door.
 
+use crate::green::current;
 use crate::green::park::{Told, Waiting};
 use crate::sync::line::{Line, Node};
 
@@ -82,6 +83,8 @@ impl Side {
 /// Under the lock, for there is no room elsewhere for what is left to do.
 #[cold]
 fn tell_watchers(line: &mut Line) {
+    // It may allocate, and an allocator may call what is patched.
+    let _inside = current::Inside::enter();
     // SAFETY: it watches, so it was not told yet.
     while let Some(told) = line.tell(|who: Waiting| unsafe { who.wake() }) {
         told.finish();

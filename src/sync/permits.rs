@@ -11,6 +11,7 @@
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place, Source};
 use super::waitable::{Spot, Waitable, Watch};
+use crate::green::current;
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
@@ -190,6 +191,8 @@ impl Waitable for Permits {}
 
 /// Under the lock, for there is no room elsewhere for what is left to do.
 fn tell_watchers(line: &mut Line) {
+    // It may allocate, and an allocator may call what is patched.
+    let _inside = current::Inside::enter();
     // SAFETY: it watches, so it was not told yet.
     while let Some(told) = line.tell(|who: Waiting| unsafe { who.wake() }) {
         told.finish();

@@ -5,8 +5,8 @@
 //! and load: as with a full barrier on both sides, at least one of two that meet
 //! sees what the other has stored.
 
-use super::raw;
-use std::sync::atomic::{Ordering::SeqCst, compiler_fence};
+use super::{clock, raw};
+use std::sync::atomic::{Ordering::SeqCst, compiler_fence, fence};
 
 fn ask(command: i32) -> bool {
     if cfg!(miri) {
@@ -36,11 +36,20 @@ pub(crate) fn everywhere() -> bool {
         || prepare() && ask(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
 }
 
+/// Longer than any store takes to be seen.
+const UNSEEN: clock::Nanos = 1_000_000;
+
 /// As `everywhere`; where there is none, waits for longer than any store takes to
 /// be seen. Async-signal-safe.
 pub(crate) fn everywhere_in_time() {
-    if !everywhere() {
-        let time = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    if everywhere() {
+        return;
+    }
+    fence(SeqCst);
+    let end = clock::now() + UNSEEN;
+    // By the clock: a signal ends a sleep, and a sandbox may refuse it.
+    while clock::now() < end {
+        let time = libc::timespec { tv_sec: 0, tv_nsec: UNSEEN as i64 };
         // SAFETY: a valid duration, no remainder asked for.
         let _ =
             unsafe { raw::syscall(libc::SYS_nanosleep, [&raw const time as usize, 0, 0, 0, 0, 0]) };

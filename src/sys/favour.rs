@@ -3,17 +3,18 @@
 //!
 //! Most queues are used by the green threads of one worker. So threads are told
 //! apart by their OS thread, and those of one cannot meet here, since nobody suspends
-//! while holding it.
+//! while holding it, nor locks it again, nor in a signal handler. What it lies in is
+//! borrowed for the whole of each call, as with `quick.rs`.
 //!
 //! | word | by | ordering |
 //! |---|---|---|
 //! | `favourite` 0 to W | W, which holds `raw`, once | Relaxed: whoever else holds `raw` later sees it |
 //! | `favourite` W to 0 | another, who holds `raw`; he runs a barrier for all, and waits until nobody is `busy` | Relaxed: W sees it after that barrier |
-//! | `busy` 0 to 1 | W, who looks at `favourite` again before he goes in | Relaxed |
-//! | `busy` 1 to 0 | W | Release: what he did is seen by who waits for it |
+//! | `busy` 0 to 1 | W, who looks at `favourite` again before he goes in | Relaxed: that barrier lies before the look, or behind this |
+//! | `busy` 1 to 0 | W, also if he may not go in | Release: what he did is seen by who waits for it |
 //!
 //! Either W finds that he is no favourite any more, and takes `raw` as all others
-//! do, or who dismissed him finds him busy. After D. Dice, M. Moir, W. Scherer,
+//! do, or who dismissed him finds him busy, or done. After D. Dice, M. Moir, W. Scherer,
 //! "Quickly Reacquirable Locks" (2003). `favour_loom.rs` tries every interleaving.
 
 use super::barrier;
@@ -24,8 +25,8 @@ use super::quick::{Held, RawQuick};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::Ordering::*;
 
-/// So many locks in a row make a favourite: enough that to dismiss him, which takes
-/// some microseconds, costs less than was saved. Models have no time to lose.
+/// So many locks in a row make a favourite: by then he has paid about as much for them
+/// as it takes to make and to dismiss him, some microseconds. Models have no time to lose.
 const STREAK: u32 = if cfg!(loom) { 1 } else { 256 };
 /// In place of a count: there was a favourite, or cannot be one.
 const NEVER: u32 = u32::MAX;
@@ -76,14 +77,17 @@ impl<T> Favour<T> {
         }
     }
 
-    /// `me` stands for the calling OS thread, always and alone, or is `NOBODY`.
+    /// # Safety
+    /// `me` stands for the calling OS thread, always and alone, or is `NOBODY`; and
+    /// this thread does not hold the lock.
     #[inline]
-    pub(crate) fn lock(&self, me: u32) -> Guard<'_, T> {
+    pub(crate) unsafe fn lock(&self, me: u32) -> Guard<'_, T> {
         let inside = match self.enter(me) {
             Some(busy) => Inside::Favourite { _busy: busy },
             None => Inside::Other { _held: self.lock_raw(me) },
         };
-        // SAFETY: the value is reached by holders of this lock alone.
+        // SAFETY: the value is reached by holders of this lock alone, of whom, by the
+        // caller's promise, there is one.
         unsafe { lock::Guard::new(&self.value, inside) }
     }
 
@@ -91,7 +95,7 @@ impl<T> Favour<T> {
     #[cfg(all(test, loom))]
     #[allow(dead_code, reason = "in the copy that they include")]
     pub(crate) fn has_favourite(&self, me: u32) -> bool {
-        self.favourite.load(Relaxed) == me
+        self.favourite.load(Relaxed) == me && self.busy.load(Relaxed) == 0
     }
 
     #[inline]
@@ -101,6 +105,7 @@ impl<T> Favour<T> {
         if me == NOBODY || self.favourite.load(Relaxed) != me {
             return None;
         }
+        debug_assert_eq!(self.busy.load(Relaxed), 0, "locked again by who holds it");
         self.busy.store(1, Relaxed);
         let busy = Busy(&self.busy);
         barrier::here(); // who dismisses runs `everywhere` between his store and look
@@ -145,12 +150,20 @@ impl<T> Favour<T> {
     fn dismiss(&self) {
         self.favourite.store(NOBODY, Relaxed);
         barrier::everywhere_in_time();
+        for _ in 0..SPINS {
+            if self.busy.load(Acquire) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
         while self.busy.load(Acquire) != 0 {
             futex::wait(&self.busy, 1, Some(clock::now() + SOON));
         }
     }
 }
 
+/// How often to look before that.
+const SPINS: u32 = if cfg!(loom) { 0 } else { 1000 };
 /// How often to look whether the favourite is done, which wakes nobody: mostly it
 /// was interrupted by the kernel.
 const SOON: clock::Nanos = 50_000;
@@ -162,31 +175,36 @@ mod tests {
 
     const TURNS: u64 = if cfg!(miri) { 20 } else { 2000 };
 
+    fn locked<T>(lock: &Favour<T>, me: u32) -> Guard<'_, T> {
+        // SAFETY: each test uses a number for one thread alone, which does not nest it.
+        unsafe { lock.lock(me) }
+    }
+
     #[test]
     fn a_streak_makes_a_favourite_until_another_comes() {
         let lock = Favour::new(0);
         for _ in 0..STREAK {
-            *lock.lock(8) += 1;
+            *locked(&lock, 8) += 1;
             assert_eq!(lock.favourite.load(Relaxed), NOBODY);
         }
         for _ in 0..10 {
-            *lock.lock(8) += 1;
+            *locked(&lock, 8) += 1;
         }
         let can_be = !cfg!(miri); // there are no barriers
         assert_eq!(lock.favourite.load(Relaxed), if can_be { 8 } else { NOBODY });
-        *lock.lock(16) += 1;
+        *locked(&lock, 16) += 1;
         assert_eq!(lock.favourite.load(Relaxed), NOBODY);
         for _ in 0..2 * STREAK {
-            *lock.lock(8) += 1;
+            *locked(&lock, 8) += 1;
         }
         assert_eq!(lock.favourite.load(Relaxed), NOBODY, "once was enough");
-        assert_eq!(*lock.lock(NOBODY), u64::from(3 * STREAK) + 11);
+        assert_eq!(*locked(&lock, NOBODY), u64::from(3 * STREAK) + 11);
     }
 
     #[test]
     fn nobody_is_no_favourite() {
         let lock = Favour::new(());
-        (0..2 * STREAK).for_each(|_| drop(lock.lock(NOBODY)));
+        (0..2 * STREAK).for_each(|_| drop(locked(&lock, NOBODY)));
         assert_eq!(lock.favourite.load(Relaxed), NOBODY);
     }
 
@@ -203,7 +221,7 @@ mod tests {
                             std::hint::spin_loop();
                         }
                         for turn in 0..TURNS {
-                            *lock.lock(me) += 1;
+                            *locked(lock, me) += 1;
                             if me == 8 {
                                 begun.store(turn, Relaxed);
                             }
@@ -211,7 +229,7 @@ mod tests {
                     });
                 }
             });
-            assert_eq!(*lock.lock(NOBODY), 3 * TURNS);
+            assert_eq!(*locked(&lock, NOBODY), 3 * TURNS);
         }
     }
 }

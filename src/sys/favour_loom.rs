@@ -45,15 +45,20 @@ type Count = Favour<UnsafeCell<u32>>;
 fn count() -> Arc<Count> {
     let count = Arc::new(Favour::new(UnsafeCell::new(0)));
     for _ in 0..4 {
-        drop(count.lock(1)); // its words are made here
+        drop(locked(&count, 1)); // its words are made here
     }
     assert!(count.has_favourite(1));
     count
 }
 
+fn locked(count: &Count, me: u32) -> favour::Guard<'_, UnsafeCell<u32>> {
+    // SAFETY: each number is one thread's, which does not nest it.
+    unsafe { count.lock(me) }
+}
+
 fn add_one(count: &Count, me: u32) {
     // SAFETY: under the lock; loom checks that.
-    count.lock(me).with_mut(|n| unsafe { *n += 1 });
+    locked(count, me).with_mut(|n| unsafe { *n += 1 });
 }
 
 fn adder(count: &Arc<Count>, me: u32, times: u32) -> JoinHandle<()> {
@@ -72,7 +77,7 @@ fn loom_a_favourite_is_dismissed() {
         add_one(&count, 1);
         other.join().unwrap();
         // SAFETY: nobody else is left.
-        assert_eq!(count.lock(NOBODY).with(|n| unsafe { *n }), 3);
+        assert_eq!(locked(&count, NOBODY).with(|n| unsafe { *n }), 3);
         assert!(!count.has_favourite(1));
     });
 }
@@ -88,6 +93,23 @@ fn loom_a_favourite_is_dismissed_by_two() {
         add_one(&count, 1);
         others.into_iter().for_each(|other| other.join().unwrap());
         // SAFETY: nobody else is left.
-        assert_eq!(count.lock(NOBODY).with(|n| unsafe { *n }), 3);
+        assert_eq!(locked(&count, NOBODY).with(|n| unsafe { *n }), 3);
+    });
+}
+
+/// One is made the favourite while another comes.
+#[test]
+fn loom_a_favourite_is_made() {
+    let mut few = loom::model::Builder::new();
+    few.preemption_bound = Some(2);
+    few.check(|| {
+        let count = Arc::new(Favour::new(UnsafeCell::new(0)));
+        drop(locked(&count, NOBODY)); // its words are made here
+        assert!(count.has_favourite(NOBODY));
+        let other = adder(&count, 2, 1);
+        (0..3).for_each(|_| add_one(&count, 1));
+        other.join().unwrap();
+        // SAFETY: nobody else is left.
+        assert_eq!(locked(&count, NOBODY).with(|n| unsafe { *n }), 4);
     });
 }
