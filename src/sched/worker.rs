@@ -125,8 +125,10 @@ impl Worker {
     /// Gives a fresh one its stack, and runs it.
     #[inline]
     fn start(&self, thread: RecordRef) {
+        let prepared = self.prepare(&thread);
+        // Not before it has its stack: those in use were all made.
         self.local.shared.counters.started.add(1);
-        match self.prepare(&thread) {
+        match prepared {
             Ok(()) => {
                 thread.settle(self.local.shared, self.local.whole());
                 thread.state.begin_run();
