@@ -82,7 +82,7 @@ pub fn current() -> Option<GreenThread> {
 /// sleeper.thread().unpark();
 /// sleeper.join().unwrap();
 /// ```
-#[inline(always)] // see `sched::wait::wait_one`
+#[inline(never)] // by its name in the backtrace a dump knows that one waits for `unpark`
 pub fn park() {
     let Some(record) = current::get() else {
         return park_os(None);
