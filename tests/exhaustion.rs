@@ -2,8 +2,11 @@
 //! that says what to do; nothing hangs, and what runs goes on.
 
 mod common;
+#[path = "common/fds.rs"]
+mod fds;
 
 use common::{Ended, assert_workers, in_child, set_limit, until, workers};
+use fds::open_fds;
 use greenroom::{Builder, JoinError, JoinHandle, joinall, park, spawn};
 use std::io;
 use std::sync::Arc;
@@ -12,11 +15,6 @@ use std::time::Duration;
 
 fn four_workers(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     [&[("GREENROOM_WORKERS", "4")], more].concat()
-}
-
-/// How many descriptors are open.
-fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// Bytes of address space in use.
@@ -56,12 +54,12 @@ fn assert_said(ended: &Ended, what: &str, help: &str) {
 #[test]
 fn no_descriptors_for_the_workers() {
     let ended = in_child(&four_workers(&[]), || {
-        let before = open_files();
+        let before = open_fds();
         // Enough for some of the workers, not for all.
         set_limit(libc::RLIMIT_NOFILE, before as u64 + 5);
         let error = assert_cannot_start();
         assert!(error.to_string().contains("ulimit -n"), "{error}");
-        assert_eq!(open_files(), before);
+        assert_eq!(open_fds(), before);
         set_limit(libc::RLIMIT_NOFILE, 1000);
         assert_starts();
     });
@@ -84,7 +82,7 @@ fn allow_threads(n: u64) -> bool {
 #[test]
 fn no_threads_for_the_workers() {
     let ended = in_child(&four_workers(&[]), || {
-        let before = open_files();
+        let before = open_fds();
         // This one, two workers, and no more, or none if the user has others.
         if !allow_threads(3) {
             println!("skipped: root may start any number, and cannot become another user");
@@ -92,7 +90,7 @@ fn no_threads_for_the_workers() {
         }
         let error = assert_cannot_start();
         assert!(error.to_string().contains("ulimit -u"), "{error}");
-        assert_eq!(open_files(), before);
+        assert_eq!(open_fds(), before);
         set_limit(libc::RLIMIT_NPROC, u64::MAX);
         assert_starts();
     });
@@ -140,11 +138,11 @@ fn no_threads_for_a_fifo() {
 #[test]
 fn no_addresses_for_the_workers() {
     let ended = in_child(&four_workers(&[("RUST_MIN_STACK", "1073741824")]), || {
-        let before = open_files();
+        let before = open_fds();
         set_limit(libc::RLIMIT_AS, address_space() + (2500 << 20));
         let error = assert_cannot_start();
         assert!(error.to_string().contains("greenroom could not start its workers"), "{error}");
-        assert_eq!(open_files(), before);
+        assert_eq!(open_fds(), before);
         set_limit(libc::RLIMIT_AS, u64::MAX);
         assert_starts();
     });
@@ -155,11 +153,11 @@ fn no_addresses_for_the_workers() {
 #[test]
 fn no_addresses_for_the_first_stack() {
     let ended = in_child(&four_workers(&[("GREENROOM_STACK_SIZE", "1073741824")]), || {
-        let before = open_files();
+        let before = open_fds();
         set_limit(libc::RLIMIT_AS, address_space() + (256 << 20));
         let error = assert_cannot_start();
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
-        assert_eq!(open_files(), before);
+        assert_eq!(open_fds(), before);
         set_limit(libc::RLIMIT_AS, u64::MAX);
         assert_starts();
     });

@@ -6,7 +6,7 @@ mod common;
 use common::{Counted, Random, spin_until, until, workers};
 use greenroom::queue::{GetError, LifoQueue, PriorityQueue, PutError, Queue};
 use greenroom::sync::{AsyncResult, Event, Semaphore};
-use greenroom::{interval, joinall, park, select, spawn, timeout, yield_now};
+use greenroom::{JoinHandle, interval, joinall, park, select, spawn, timeout, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -291,16 +291,22 @@ fn it_cannot_join_itself() {
     });
 }
 
+/// A queue whose one item another holds for a moment, who looks at it.
+fn looked_at() -> (Queue<i32>, JoinHandle<Result<i32, GetError>>) {
+    let queue = Queue::new();
+    let theirs = queue.clone();
+    let looks = spawn(move || theirs.peek());
+    yield_now(); // it waits
+    queue.put(1).unwrap();
+    (queue, looks)
+}
+
 /// An item that one who looks holds for a moment can still be got.
 #[test]
 fn the_last_item_is_had_though_another_looks_at_it() {
     workers(1, || {
         spawn(|| {
-            let queue = Queue::new();
-            let theirs = queue.clone();
-            let looks = spawn(move || theirs.peek());
-            yield_now(); // it waits
-            queue.put(1).unwrap();
+            let (queue, looks) = looked_at();
             queue.shutdown(false);
             assert_eq!(select! { it = get(queue) => it }, Ok(1));
             assert_eq!(select! { it = get(queue) => it }, Err(GetError::Shutdown));
@@ -316,11 +322,7 @@ fn the_last_item_is_had_though_another_looks_at_it() {
 fn an_item_that_another_looks_at_is_there() {
     workers(1, || {
         spawn(|| {
-            let queue = Queue::new();
-            let theirs = queue.clone();
-            let looks = spawn(move || theirs.peek());
-            yield_now(); // it waits
-            queue.put(1).unwrap();
+            let (queue, looks) = looked_at();
             let had = select! {
                 it = get(queue) => it,
                 default => Err(GetError::Empty),

@@ -2,6 +2,10 @@
 //! what it shows may be an abort, a hang or a corrupted heap.
 #![allow(missing_docs)]
 
+#[path = "common/fds.rs"]
+mod fds;
+
+use fds::open_fds;
 use std::cell::Cell;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -63,10 +67,6 @@ fn a_panic_with_stderr_gone_does_not_abort() {
     assert!(os.is_err());
     std::thread::sleep(Duration::from_millis(100));
     assert!(greenroom::spawn(|| panic!("on a green thread")).join().is_err());
-}
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// A start that fails for want of descriptors keeps none.

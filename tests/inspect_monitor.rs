@@ -1,32 +1,22 @@
 //! The monitor names those who keep a worker, and says what they do.
 
 mod common;
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "common/hogs.rs"]
+mod hogs;
 
 use common::{spin_until, until, workers};
 use greenroom::generator::Co;
-use greenroom::inspect::{Doing, Frame, HogReport, Monitor, MonitorConfig, Report, monitor};
+use greenroom::inspect::{Doing, Frame, HogReport, MonitorConfig, Report};
 use greenroom::{Builder, Generator, patch, patch_all};
+use hogs::watch;
 use std::io::{Read, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-
-type Reports = Arc<Mutex<Vec<HogReport>>>;
-
-/// A monitor that keeps what it reports.
-fn watch() -> (Monitor, Reports) {
-    let reports = Reports::default();
-    let theirs = reports.clone();
-    let config = MonitorConfig::new().on_report(move |report| {
-        if let Report::Hog(hog) = report {
-            theirs.lock().unwrap().push(hog.clone());
-        }
-    });
-    (monitor(config).unwrap(), reports)
-}
 
 /// What is reported while `deed` runs on a green thread called `name`, which is told
 /// to stop then, or is ended by `end`.
@@ -36,7 +26,7 @@ fn caught(
     deed: impl FnOnce(&Arc<AtomicBool>) + Send + 'static,
     end: impl FnOnce(),
 ) -> HogReport {
-    let (monitor, reports) = watch();
+    let (monitor, reports) = watch(MonitorConfig::new());
     let stop = Arc::new(AtomicBool::new(false));
     let theirs = stop.clone();
     let line = Location::caller().line();
@@ -236,7 +226,7 @@ fn one_that_polls_in_the_kernel_and_polls_on_undisturbed() {
 #[test]
 fn one_that_goes_on_is_reported_again_after_twice_the_time() {
     workers(1, || {
-        let (monitor, reports) = watch();
+        let (monitor, reports) = watch(MonitorConfig::new());
         let stop = Arc::new(AtomicBool::new(false));
         let theirs = stop.clone();
         let hog = greenroom::spawn(move || crunch(&theirs));
@@ -256,7 +246,7 @@ fn one_that_goes_on_is_reported_again_after_twice_the_time() {
 #[test]
 fn each_of_two_is_reported() {
     workers(2, || {
-        let (monitor, reports) = watch();
+        let (monitor, reports) = watch(MonitorConfig::new());
         let stop = Arc::new(AtomicBool::new(false));
         let hogs = ["one", "two"].map(|name| {
             let stop = stop.clone();
@@ -296,7 +286,7 @@ fn a_thread_of_std_is_named_too() {
         if thread::spawn(|| greenroom::current().is_none()).join().unwrap() {
             return; // with shared thread-locals it is an OS thread
         }
-        let (monitor, reports) = watch();
+        let (monitor, reports) = watch(MonitorConfig::new());
         let stop = Arc::new(AtomicBool::new(false));
         let theirs = stop.clone();
         let hog = thread::Builder::new().name("std's".into()).spawn(move || crunch(&theirs));
@@ -313,7 +303,7 @@ fn a_thread_of_std_is_named_too() {
 #[test]
 fn it_computes_in_pieces_and_is_not_reported() {
     workers(1, || {
-        let (monitor, reports) = watch();
+        let (monitor, reports) = watch(MonitorConfig::new());
         let deed = || {
             let start = Instant::now();
             while start.elapsed() < Duration::from_millis(800) {

@@ -2,11 +2,15 @@
 //! alone those who do nothing wrong.
 
 mod common;
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "common/hogs.rs"]
+mod hogs;
 
 use common::{in_child, until, workers};
 use greenroom::inspect::{Monitor, MonitorConfig, Report, Resource, monitor};
 use greenroom::queue::Channel;
 use greenroom::{Builder, joinall, patch_all, spawn};
+use hogs::hog;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -20,18 +24,6 @@ fn watch(config: MonitorConfig) -> (Monitor, Reports) {
     let theirs = reports.clone();
     let config = config.on_report(move |report| theirs.lock().unwrap().push(report.clone()));
     (monitor(config).unwrap(), reports)
-}
-
-/// A green thread that computes until it is told to stop.
-fn hog(stop: &Arc<AtomicBool>) -> greenroom::JoinHandle<()> {
-    let stop = stop.clone();
-    let deed = move || {
-        let mut n = 1_u64;
-        while !stop.load(SeqCst) {
-            n = std::hint::black_box(n.wrapping_mul(31));
-        }
-    };
-    Builder::new().name("hog".into()).spawn(deed).unwrap()
 }
 
 fn monitor_threads() -> usize {
@@ -232,7 +224,7 @@ fn without_anybody_to_tell_it_writes_to_stderr() {
     let said = "green thread 'hog' (";
     assert!(ended.stderr.contains(said), "{ended}");
     assert!(ended.stderr.contains("computes on worker 0 for"), "{ended}");
-    assert!(ended.stderr.contains("inspect_monitor_life.rs:"), "{ended}");
+    assert!(ended.stderr.contains("common/hogs.rs:"), "{ended}");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The monitor's signal disturbs nobody, and nobody disturbs it.
 
 mod common;
+#[path = "common/hogs.rs"]
+mod hogs;
 
 use common::{until, workers};
-use greenroom::inspect::{Doing, HogReport, Monitor, MonitorConfig, Report, monitor};
-use greenroom::{JoinHandle, patch_all, spawn};
+use greenroom::inspect::{Doing, MonitorConfig};
+use greenroom::{patch_all, spawn};
+use hogs::{hog, watch};
 use libc::{c_void, siginfo_t};
 use std::fs::File;
 use std::io::{PipeReader, Read, Seek, Write, pipe};
@@ -12,28 +15,9 @@ use std::mem::{transmute, zeroed};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-type Reports = Arc<Mutex<Vec<HogReport>>>;
-
-fn watch(config: MonitorConfig) -> (Monitor, Reports) {
-    let reports = Reports::default();
-    let theirs = reports.clone();
-    let config = config.on_report(move |report| {
-        if let Report::Hog(hog) = report {
-            theirs.lock().unwrap().push(hog.clone());
-        }
-    });
-    (monitor(config).unwrap(), reports)
-}
-
-/// A green thread that computes until it is told to stop.
-fn hog(stop: &Arc<AtomicBool>) -> JoinHandle<()> {
-    let stop = stop.clone();
-    spawn(move || while !stop.load(SeqCst) {})
-}
 
 #[test]
 fn all_may_be_patched_after_it_was_started() {

@@ -6,7 +6,7 @@ mod common_net;
 
 use common_net::c::{self, AGAIN};
 use common_net::{
-    all_done, alone, done, green, ms, open_fds, os, patched, settle, tcp_pair, timed,
+    all_done, alone, done, green, ms, open_fds, os, patched, settle, tcp_pair, timed, until_awaited,
 };
 use libc::{AF_INET, SOCK_STREAM};
 use std::io::{Read, Write};
@@ -154,7 +154,7 @@ fn old_waiters_do_not_take_from_a_new_one() {
         let (here, _there) = tcp_pair();
         let fd = here.into_raw_fd();
         let waiter = greenroom::spawn(move || c::read(fd, &mut [0; 8]));
-        thread::sleep(ms(1));
+        until_awaited(fd);
         // In one call, so that there is no moment at which it is free.
         let (new, mut other) = tcp_pair();
         assert_eq!(c!(libc::dup2(new.as_raw_fd(), fd)), i64::from(fd));
@@ -273,6 +273,7 @@ fn short_connections_by_thousands() {
 #[test]
 fn raw_numbers_come_and_go() {
     patched(1);
+    let _alone = alone();
     green(|| {
         let (here, mut there) = tcp_pair();
         let mut fd = here.into_raw_fd();

@@ -5,6 +5,8 @@
 mod common;
 #[path = "server_hard/clients.rs"]
 mod clients;
+#[path = "common/fds.rs"]
+mod fds;
 #[path = "server_hard/server.rs"]
 mod server;
 

@@ -9,7 +9,7 @@
 use super::monitor_report::Doing;
 use super::monitor_sample::{self, Green, Sample};
 use super::monitor_who::{owner, runs_on};
-use crate::sched::local::Shared;
+use crate::sched::shared::Shared;
 use crate::stack::atlas;
 use crate::sys::os_thread::{self, InKernel, Look, call_name};
 use crate::sys::unwind::{Copied, Registers, Unwinder};

@@ -21,9 +21,10 @@ use crate::green::current;
 use crate::green::mark::Found;
 use crate::green::record::Record;
 use crate::stack::atlas;
-use crate::sys::clock;
+use crate::sys::clock::{self, Nanos};
 use crate::sys::interrupt::{self, Interrupted};
 use crate::sys::lock::Lock;
+use crate::sys::os_thread::{self, Look};
 use crate::sys::unwind::Registers;
 use crate::sys::{futex, peek, raw};
 use std::cell::UnsafeCell;
@@ -42,8 +43,11 @@ const THREAD: u32 = 2;
 /// As much of a stack is looked at, from its innermost frame on.
 pub(super) const MOST: usize = 128 << 10;
 
-/// A thread that cannot take signals for so long is left alone.
+/// A thread that takes no signal for so long is left alone...
 const PATIENCE: Duration = Duration::from_millis(200);
+/// ... or for so long, if all that time it had no core to take one on.
+const STARVED: Duration = Duration::from_secs(5);
+const SLIVER: Nanos = 1_000_000;
 
 static WORD: AtomicU32 = AtomicU32::new(IDLE);
 
@@ -152,7 +156,7 @@ pub(super) fn take(thread: u32, signal: i32, with_stack: bool) -> Option<Sample>
     WORD.store(me | ASKED, Release);
     pending(thread).store(thread, Relaxed); // before its handler may run
     let sent = interrupt::send(thread, signal).is_ok();
-    if !sent || !answered(me) {
+    if !sent || !answered(thread) {
         // A handler that has begun ends soon.
         if WORD.compare_exchange(me | ASKED, IDLE, Relaxed, Relaxed).is_ok() {
             if !sent {
@@ -178,13 +182,69 @@ pub(super) fn take(thread: u32, signal: i32, with_stack: bool) -> Option<Sample>
 }
 
 /// Waits until it is taken, for a while.
-fn answered(me: u32) -> bool {
-    let until = clock::after(PATIENCE);
+fn answered(thread: u32) -> bool {
+    let (start, had) = (clock::now(), os_thread::cpu_time(thread));
+    let mut until = clock::after(PATIENCE);
     loop {
         match WORD.load(Acquire) {
-            word if word == me | TAKEN => return true,
-            _ if clock::now() >= until => return false,
-            word => futex::wait(&WORD, word, Some(until)),
+            word if word == thread << THREAD | TAKEN => return true,
+            word if clock::now() < until => futex::wait(&WORD, word, Some(until)),
+            _ if clock::now() - start < STARVED.as_nanos() as u64 && is_starved(thread, had) => {
+                until = clock::after(PATIENCE);
+            }
+            _ => return false,
         }
+    }
+}
+
+/// It could run, and has had hardly more than `had` of a core: it may lose it on its way
+/// to the handler.
+fn is_starved(thread: u32, had: Nanos) -> bool {
+    let more = os_thread::cpu_time(thread).saturating_sub(had);
+    more < SLIVER && matches!(os_thread::look(thread), Look::Runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    /// Computes on that core, after it has said its number.
+    fn spin(core: usize, nice: i32, number: &AtomicU32, until: impl Fn() -> bool) {
+        // SAFETY: an empty set, one core in it that this process may use, and how
+        // little it shall have; both for this thread.
+        unsafe {
+            let mut set = std::mem::zeroed();
+            libc::CPU_SET(core, &mut set);
+            assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &set), 0);
+            assert_eq!(libc::setpriority(libc::PRIO_PROCESS, 0, nice), 0);
+        }
+        number.store(raw::thread_id(), Release);
+        while !until() {}
+    }
+
+    /// Ten others compute on its core for longer than anybody else is waited for.
+    #[test]
+    fn one_without_a_core_is_waited_for() {
+        prepare(libc::SIGURG).unwrap();
+        // SAFETY: takes nothing.
+        let core = unsafe { libc::sched_getcpu() } as usize;
+        let numbers = [const { AtomicU32::new(0) }; 11];
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let [meek, rude @ ..] = &numbers;
+            scope.spawn(|| spin(core, 19, meek, || stop.load(Relaxed)));
+            for number in rude {
+                let end = clock::after(4 * PATIENCE);
+                scope.spawn(move || spin(core, 0, number, || clock::now() > end));
+            }
+            while numbers.iter().any(|number| number.load(Acquire) == 0) {
+                thread::yield_now();
+            }
+            let sample = take(meek.load(Relaxed), libc::SIGURG, false);
+            stop.store(true, Relaxed);
+            assert!(sample.is_some());
+        });
     }
 }

@@ -16,7 +16,7 @@
 use super::monitor_look::{Glance, Sighting, Subject, pause, walk};
 use super::monitor_report::Doing;
 use super::monitor_sample::Green;
-use crate::sched::local::Shared;
+use crate::sched::shared::Shared;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::os_thread;
 use std::collections::HashMap;

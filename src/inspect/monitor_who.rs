@@ -6,7 +6,7 @@ use super::scan::{c_name_of, name_of};
 use crate::green::mark::Found;
 use crate::green::snapshot::Snapshot;
 use crate::green::state::Seen;
-use crate::sched::local::Shared;
+use crate::sched::shared::Shared;
 use crate::stack::{Owner, atlas};
 use crate::sys::peek;
 use std::panic::Location;

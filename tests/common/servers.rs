@@ -1,11 +1,11 @@
 //! What the tests of servers share.
 
-#![allow(dead_code, unused_macros, reason = "no test file uses all of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test file uses all of it")]
 
-/// How many descriptors this process has.
-pub(crate) fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
+#[path = "fds.rs"]
+mod fds;
+
+pub(crate) use fds::open_fds;
 
 /// Runs a deed in children: on an OS thread and on a green one, with one worker
 /// and with two.

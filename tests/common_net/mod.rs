@@ -2,13 +2,18 @@
 //! and OS threads to run the same code on, waiting for conditions, and a
 //! watchdog, so that nothing hangs.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 #[macro_use]
 pub(crate) mod c;
 pub(crate) mod bulk;
+#[path = "../common/fds.rs"]
+mod fds;
 pub(crate) mod many;
 
+pub(crate) use fds::open_fds;
+
+use greenroom::inspect::{WaitsFor, dump};
 use greenroom::{Config, JoinHandle};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,8 +24,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No test binary takes as long.
-const LIMIT: Duration = Duration::from_secs(60);
+/// No test binary takes as long, on a busy machine either.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// What the watchdog says that somebody was at.
 static DOING: Mutex<String> = Mutex::new(String::new());
@@ -118,10 +123,39 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits long enough that whoever is about to block has blocked. Only for
-/// tests that hold as well when it has not.
+/// Waits until whoever is about to block has blocked: until no other OS thread of
+/// this process could run, at some looks in a row. Where others compute or other
+/// tests run, that may never be, and it gives up after a while: for tests that hold
+/// as well when somebody has not blocked.
 pub(crate) fn settle() {
-    thread::sleep(ms(30));
+    let (start, mut quiet) = (Instant::now(), 0);
+    while quiet < 3 && start.elapsed() < ms(1000) {
+        thread::sleep(ms(10));
+        quiet = if nobody_else_runs() { quiet + 1 } else { 0 };
+    }
+}
+
+/// One that the kernel has not given a core to counts as running.
+fn nobody_else_runs() -> bool {
+    let could_run = |task: &PathBuf| {
+        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|state| state.starts_with(" R"))
+    };
+    // On this very thread: who reads a file elsewhere runs there.
+    greenroom::patch::native(|| {
+        // SAFETY: takes nothing and cannot fail.
+        let me = unsafe { libc::gettid() }.to_string();
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let mut others = tasks.map(|task| task.path()).filter(|task| !task.ends_with(&me));
+        !others.any(|task| could_run(&task))
+    })
+}
+
+/// Waits until a green thread waits for `fd`.
+pub(crate) fn until_awaited(fd: i32) {
+    let is_it =
+        |what: &WaitsFor| matches!(what, WaitsFor::Descriptor { fd: its, .. } if *its == fd);
+    until(|| dump().threads.iter().any(|thread| thread.waits_for.iter().any(is_it)));
 }
 
 /// How long `f` takes, and what it returns.
@@ -176,11 +210,6 @@ pub(crate) fn echo(mut stream: TcpStream) -> io::Result<u64> {
 /// Bytes that show where they come from.
 pub(crate) fn pattern(len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ salt) as u8).collect()
-}
-
-/// How many descriptors this process has open.
-pub(crate) fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// It took so long; later by what a busy machine makes of it.

@@ -5,6 +5,7 @@
 //! says its address, and when told to stop, how that went.
 
 use super::common::set_limit;
+use super::fds::open_fds;
 use greenroom::net::TcpStream;
 use greenroom::server::StreamServer;
 use std::collections::HashMap;
@@ -32,10 +33,6 @@ pub(crate) fn serve_if_asked() -> bool {
     let Some(limit) = std::env::var(ROLE).ok() else { return false };
     serve(limit.parse().unwrap());
     true
-}
-
-fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 #[derive(Default)]
