@@ -14,7 +14,7 @@ for feature in $features; do
 done
 
 tests=(--test inspect_stats --test log_warnings --test spans)
-cargo clippy --lib "${tests[@]}" --all-features -- -D warnings
+cargo clippy --all-targets --all-features -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 for mode in shared own; do
   GREENROOM_THREAD_LOCALS=$mode ran_some cargo test --all-features "${tests[@]}"

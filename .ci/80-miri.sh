@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Names, or parts of names, of unit tests; all that match any of them run.
 picks=(
   miri_ config:: green::overflow green::state calls::iov sched::inbox sched::line sched::run_queue sched::sleep
-  sched::timers stack:: sync::single sys::lock sys::parker sys::quick task::join_state
+  sched::timers stack:: sync::single sys::favour sys::lock sys::parker sys::quick task::join_state
 )
 
 if ! cargo +nightly miri --version >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The published tests of crossbeam-channel and crossbeam-utils, unmodified, with
 # every thread that they make a green thread. What is left out stands in
-# tests/others/exclusions.
+# tests/others/exclusions, what is run by itself in tests/others/alone.
 # lane: build
 # limit: 420
 set -euo pipefail
@@ -22,6 +22,14 @@ source_of() {
     | head -n 1 | sed 's/.*:"//; s|/Cargo.toml"||'
 }
 
+# named FILE CRATE: the tests of that crate that stand in it.
+named() {
+  local of name
+  while read -r of name _; do
+    if [[ $of == "$2" ]]; then echo "$name"; fi
+  done < <(grep -v '^#' "$root/tests/others/$1" || true)
+}
+
 for crate in ${OTHERS:-crossbeam-utils crossbeam-channel}; do
   source=$(source_of "$crate")
   if [[ -z $source ]]; then
@@ -39,12 +47,8 @@ for crate in ${OTHERS:-crossbeam-utils crossbeam-channel}; do
   for file in "$copy"/tests/*.rs; do
     printf '\nextern crate greenroom_harness as _;\n' >>"$file"
   done
-  skips=()
-  while read -r of name _; do
-    if [[ $of == "$crate" ]]; then
-      skips+=(--skip "$name")
-    fi
-  done < <(grep -v '^#' tests/others/exclusions || true)
+  mapfile -t alone < <(named alone "$crate")
+  mapfile -t skips < <({ named exclusions "$crate"; named alone "$crate"; } | sed 's/^/--skip=/')
   # Two workers: one of the tests spins on memory until another thread runs,
   # which takes a second core, as it does with OS threads.
   for workers in 2; do
@@ -53,6 +57,9 @@ for crate in ${OTHERS:-crossbeam-utils crossbeam-channel}; do
       cd "$copy"
       export GREENROOM_WORKERS=$workers CARGO_TARGET_DIR=$build/target
       target=$build/target ran_some cargo test --release --tests -- "${skips[@]}"
+      for name in "${alone[@]}"; do
+        target=$build/target ran_some cargo test --release --tests -- --exact "$name"
+      done
     )
   done
 done

@@ -3,13 +3,14 @@
 //! What the code says goes before what the environment says. Both are settled
 //! when the runtime starts, and fixed from then on.
 
-use crate::environment::{number, variable};
+use crate::environment::{in_range, number};
 use crate::error::ConfigError;
 use crate::options::Choice;
 pub use crate::options::{OnStall, ThreadLocals};
 use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
+use std::time::Duration;
 
 /// The stack of a green thread unless it asks for another size: rustls, and
 /// formatting in debug builds, need this much; untouched pages cost nothing.
@@ -18,6 +19,11 @@ pub(crate) const DEFAULT_STACK: usize = 256 * 1024;
 pub(crate) const MAX_STACK: usize = 1 << 30;
 /// Far beyond any use, and still few enough threads to start.
 pub(crate) const MAX_WORKERS: usize = 1024;
+/// As long as it takes to be woken, or twice as long, in microseconds: an answer that
+/// takes longer is not worth a core.
+const DEFAULT_BUSY_POLL: usize = 50;
+/// Beyond this nobody is quicker for it.
+const MAX_BUSY_POLL: usize = 1000;
 
 /// Settings of the runtime, to be installed before the first spawn.
 ///
@@ -31,6 +37,7 @@ pub(crate) const MAX_WORKERS: usize = 1024;
 /// | `thread_locals` | `GREENROOM_THREAD_LOCALS` | `own` after `patch_all()`, else `shared` |
 /// | `offload_threads` | `GREENROOM_OFFLOAD_THREADS` | 0: as many as are useful |
 /// | `on_stall` | `GREENROOM_ON_STALL` | `report` |
+/// | `busy_poll` | `GREENROOM_BUSY_POLL` | 50 µs (the variable: 50) |
 ///
 /// ```
 /// greenroom::Config::new().workers(1).stack_size(128 * 1024).install()?;
@@ -44,6 +51,8 @@ pub struct Config {
     pub(crate) thread_locals: Option<ThreadLocals>,
     pub(crate) offload_threads: Option<usize>,
     pub(crate) on_stall: Option<OnStall>,
+    /// In microseconds.
+    pub(crate) busy_poll: Option<usize>,
 }
 
 impl Config {
@@ -89,6 +98,19 @@ impl Config {
         self
     }
 
+    /// How long a worker with nothing to do goes on looking before it sleeps, in whole
+    /// microseconds, at most 1 ms; zero: not at all.
+    ///
+    /// To be woken takes much longer than most answers take to come, so this is what
+    /// makes a ping-pong fast. It takes a core meanwhile, and so is done only by a
+    /// worker that has found something that way lately: one that waits for long, or
+    /// for somebody who needs the same core, soon stops trying. Where CPU time is paid
+    /// for (a container's quota) or shared with much else, set it to zero.
+    pub fn busy_poll(mut self, most: Duration) -> Config {
+        self.busy_poll = Some(usize::try_from(most.as_micros()).unwrap_or(usize::MAX - 1));
+        self
+    }
+
     /// Makes these the settings of this process. Doing so twice is no error if
     /// the settings are the same.
     ///
@@ -117,6 +139,7 @@ impl Config {
         in_range("workers", self.workers, 1, MAX_WORKERS)?;
         in_range("stack_size", self.stack_size, 0, MAX_STACK)?;
         in_range("offload_threads", self.offload_threads, 0, 100_000)?;
+        in_range("busy_poll", self.busy_poll, 0, MAX_BUSY_POLL)?;
         Ok(())
     }
 
@@ -126,6 +149,7 @@ impl Config {
         THREAD_LOCALS.store(self.thread_locals.map_or(UNSET, |t| t as usize), Relaxed);
         OFFLOAD.store(self.offload_threads.unwrap_or(UNSET), Relaxed);
         ON_STALL.store(self.on_stall.map_or(UNSET, |what| what as usize), Relaxed);
+        BUSY_POLL.store(self.busy_poll.unwrap_or(UNSET), Relaxed);
     }
 }
 
@@ -135,6 +159,7 @@ static STACK_SIZE: AtomicUsize = AtomicUsize::new(UNSET);
 static THREAD_LOCALS: AtomicUsize = AtomicUsize::new(UNSET);
 static OFFLOAD: AtomicUsize = AtomicUsize::new(UNSET);
 static ON_STALL: AtomicUsize = AtomicUsize::new(UNSET);
+static BUSY_POLL: AtomicUsize = AtomicUsize::new(UNSET);
 /// A family is patched that works only with own thread-locals.
 static OWN_NEEDED: AtomicBool = AtomicBool::new(false);
 static PHASE: AtomicU32 = AtomicU32::new(OPEN);
@@ -154,6 +179,7 @@ fn load() -> Config {
         thread_locals: get(&THREAD_LOCALS).and_then(ThreadLocals::of_number),
         offload_threads: get(&OFFLOAD),
         on_stall: get(&ON_STALL).and_then(OnStall::of_number),
+        busy_poll: get(&BUSY_POLL),
     }
 }
 
@@ -193,6 +219,8 @@ pub(crate) fn settle(by: &'static Location<'static>) -> Result<Settings, ConfigE
     OFFLOAD.store(installed.offload_threads.or(environment.offload_threads).unwrap_or(0), Relaxed);
     let on_stall = installed.on_stall.or(environment.on_stall).unwrap_or_default();
     ON_STALL.store(on_stall as usize, Relaxed);
+    let busy_poll = installed.busy_poll.or(environment.busy_poll).unwrap_or(DEFAULT_BUSY_POLL);
+    BUSY_POLL.store(busy_poll, Relaxed);
     let thread_locals = installed.thread_locals.or(environment.thread_locals);
     Ok(Settings { workers, thread_locals: thread_locals.unwrap_or(by_default) })
 }
@@ -242,34 +270,20 @@ pub(crate) fn on_stall() -> OnStall {
     OnStall::of_number(ON_STALL.load(Relaxed)).unwrap_or_default()
 }
 
+/// How long to look before a sleep, in nanoseconds. Only once settled.
+pub(crate) fn busy_poll() -> u64 {
+    BUSY_POLL.load(Relaxed) as u64 * 1000
+}
+
 fn from_environment() -> Result<Config, ConfigError> {
     Ok(Config {
         workers: number("GREENROOM_WORKERS", 1, MAX_WORKERS)?,
         stack_size: number("GREENROOM_STACK_SIZE", 0, MAX_STACK)?,
-        thread_locals: chosen()?,
+        thread_locals: ThreadLocals::chosen()?,
         offload_threads: number("GREENROOM_OFFLOAD_THREADS", 0, 100_000)?,
-        on_stall: chosen()?,
+        on_stall: OnStall::chosen()?,
+        busy_poll: number("GREENROOM_BUSY_POLL", 0, MAX_BUSY_POLL)?,
     })
-}
-
-fn chosen<C: Choice>() -> Result<Option<C>, ConfigError> {
-    variable(C::VARIABLE).map(|value| C::parse(&value)).transpose()
-}
-
-fn in_range(
-    setting: &'static str,
-    value: Option<usize>,
-    min: usize,
-    max: usize,
-) -> Result<(), ConfigError> {
-    match value {
-        Some(value) if !(min..=max).contains(&value) => Err(ConfigError::OutOfRange {
-            setting,
-            value,
-            expected: format!("from {min} to {max}"),
-        }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,4 +1,4 @@
-//! Settings from `GREENROOM_*` variables.
+//! Settings from `GREENROOM_*` variables, and what they may be.
 
 use super::error::ConfigError;
 
@@ -25,6 +25,23 @@ fn parse(name: &'static str, value: String, min: usize, max: usize) -> Result<us
             value,
             expected: format!("a whole number from {min} to {max}"),
         }),
+    }
+}
+
+/// For a setting that the code makes.
+pub(crate) fn in_range(
+    setting: &'static str,
+    value: Option<usize>,
+    min: usize,
+    max: usize,
+) -> Result<(), ConfigError> {
+    match value {
+        Some(value) if !(min..=max).contains(&value) => Err(ConfigError::OutOfRange {
+            setting,
+            value,
+            expected: format!("from {min} to {max}"),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a [`Config`](crate::Config) lets one choose from.
 
+use crate::environment::variable;
 use crate::error::ConfigError;
 
 /// Which thread-locals a green thread sees.
@@ -60,6 +61,11 @@ pub(crate) trait Choice: Copy + Sized + 'static {
             value: value.to_owned(),
             expected: Self::EXPECTED.to_owned(),
         })
+    }
+
+    /// What its variable says, if it is set.
+    fn chosen() -> Result<Option<Self>, ConfigError> {
+        variable(Self::VARIABLE).map(|value| Self::parse(&value)).transpose()
     }
 
     fn of_number(number: usize) -> Option<Self> {

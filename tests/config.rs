@@ -66,6 +66,7 @@ rubbish! {
     an_absurd_stack: "GREENROOM_STACK_SIZE" = "18446744073709551615", "to 1073741824";
     thread_locals_in_words: "GREENROOM_THREAD_LOCALS" = "mine", "`shared` or `own`";
     rubbish_offload_threads: "GREENROOM_OFFLOAD_THREADS" = "many", "a whole number";
+    too_long_a_look: "GREENROOM_BUSY_POLL" = "1001", "to 1000";
     a_rubbish_guard: "GREENROOM_STACK_GUARD" = "none", "auto, madvise or mprotect";
 }
 
@@ -101,6 +102,7 @@ fn empty_variables_are_not_set() {
         ("GREENROOM_STACK_SIZE", ""),
         ("GREENROOM_THREAD_LOCALS", ""),
         ("GREENROOM_OFFLOAD_THREADS", ""),
+        ("GREENROOM_BUSY_POLL", ""),
         ("GREENROOM_STACK_GUARD", ""),
     ];
     in_child(&vars, || assert_eq!(spawn(|| 1).join().unwrap(), 1)).assert_success();
@@ -169,6 +171,8 @@ fn install_says_what_is_out_of_range() {
             (Config::new().workers(5000), "workers", "5000"),
             (Config::new().stack_size(usize::MAX), "stack_size", "18446744073709551615"),
             (Config::new().offload_threads(1_000_000), "offload_threads", "1000000"),
+            (Config::new().busy_poll(Duration::from_secs(1)), "busy_poll", "1000000"),
+            (Config::new().busy_poll(Duration::MAX), "busy_poll", "must be from 0 to 1000"),
         ];
         for (config, setting, value) in wrong {
             let error = config.install().unwrap_err();

@@ -8,6 +8,7 @@
 use super::record::{Birth, Record, RecordRef};
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 thread_local! {
     /// How many `Native` a plain OS thread is in.
@@ -80,6 +81,30 @@ pub(crate) fn enter(record: &Record) {
 pub(crate) fn leave() {
     CURRENT.set(ptr::null());
     PATCHED.set(ptr::null());
+}
+
+/// What a green thread with thread-locals of its own has hidden; see `hide`.
+pub(super) struct Hidden(*const Record);
+
+/// Called by one that is about to suspend, or to end: its worker has its thread-locals
+/// for a while, and is no green thread. A signal handler in between finds that calls
+/// are not caught before it finds nobody.
+#[inline(always)]
+pub(super) fn hide() -> Hidden {
+    let patched = PATCHED.replace(ptr::null());
+    compiler_fence(SeqCst);
+    CURRENT.set(ptr::null());
+    Hidden(patched)
+}
+
+impl Hidden {
+    /// `record` runs again.
+    #[inline(always)]
+    pub(super) fn show(self, record: &Record) {
+        CURRENT.set(record);
+        compiler_fence(SeqCst);
+        PATCHED.set(self.0);
+    }
 }
 
 /// Marks "inside the runtime" until dropped: libc calls pass straight through.

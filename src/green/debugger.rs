@@ -5,8 +5,8 @@
 //! The script has their names in the same order. Whoever changes the one changes
 //! the other, and `MAGIC`.
 
+use super::coroutine::Coroutine;
 use super::face;
-use super::own::GreenCoroutine;
 use super::record::{Body, Record};
 use super::seat::Seat;
 use super::state;
@@ -38,7 +38,7 @@ static LAYOUT: Layout = Layout {
         offset_of!(Record, state),
         offset_of!(Record, own.frame),
         offset_of!(Record, own.coroutine),
-        size_of::<Option<GreenCoroutine>>(),
+        size_of::<Option<Coroutine>>(),
         offset_of!(Record, birth.name),
         offset_of!(Record, birth.by),
         offset_of!(Record, birth.parent),

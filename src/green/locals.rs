@@ -1,7 +1,7 @@
 //! Own thread-locals: giving each green thread a block, on its stack's slot.
 //!
-//! While one runs, its block is the OS thread's; the worker switches around
-//! each resume, so that no scheduler code ever runs on another's block. What a
+//! While one runs, its block is the OS thread's; once it has suspended the worker has
+//! its own again, but on the short way to the next (`sched/lane.rs`). What a
 //! green thread finds through thread-locals is its own for its whole life, and
 //! the state of its *worker* is reached through its record.
 

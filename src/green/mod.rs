@@ -6,11 +6,13 @@ pub(crate) mod limit;
 mod table;
 pub(crate) mod budget;
 pub(crate) mod seat;
+mod coroutine;
 pub(crate) mod own;
 pub(crate) mod record;
 pub(crate) mod face;
 pub(crate) mod mark;
 pub(crate) mod current;
+pub(crate) mod suspend;
 pub(crate) mod wake;
 #[cfg(feature = "tracing")]
 pub(crate) mod spans;

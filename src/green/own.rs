@@ -1,13 +1,14 @@
 //! What belongs to a green thread's worker, and to itself while it runs there.
 
 use super::budget::Budget;
+use super::coroutine::Coroutine;
 use super::limit::Marks;
 use super::seat::Seat;
 use super::table::Table;
-use crate::stack::{GreenStack, SizeClass, Tag};
+use crate::stack::{SizeClass, Tag};
 use crate::sys::clock::Nanos;
+use crate::sys::switch::Suspended;
 use crate::sys::tls::Block;
-use corosensei::{Coroutine, Yielder};
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
 use std::panic::Location;
@@ -23,14 +24,28 @@ pub(crate) struct Suspend(Nanos);
 pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 impl Suspend {
-    /// It is still runnable: queue it again. No deadline: some centuries from
-    /// now, and beyond all of them comes `NEVER`.
+    /// It is still runnable: queue it again.
     pub(crate) const YIELD: Suspend = Suspend(NEVER - 1);
 
-    /// It waits for `State::notify`, at most until the deadline.
+    /// Its closure has returned: it never goes on.
+    pub(crate) const ENDED: Suspend = Suspend(NEVER - 2);
+
+    /// It waits for `State::notify`, at most until the deadline. One some centuries
+    /// from now is none: there begin the words that mean something else.
     #[inline]
     pub(crate) fn park(deadline: Option<Nanos>) -> Suspend {
-        Suspend(deadline.unwrap_or(NEVER))
+        Suspend(deadline.filter(|&deadline| deadline < Suspend::ENDED.0).unwrap_or(NEVER))
+    }
+
+    #[inline]
+    pub(super) fn word(self) -> u64 {
+        self.0
+    }
+
+    /// The one with this word.
+    #[inline]
+    pub(crate) fn of_word(word: u64) -> Suspend {
+        Suspend(word)
     }
 
     /// Of one that parks.
@@ -72,8 +87,6 @@ impl Birth {
     }
 }
 
-pub(crate) type GreenCoroutine = Coroutine<(), Suspend, (), GreenStack>;
-
 /// What only the worker that runs a green thread touches, and the green thread
 /// itself while it runs there.
 #[repr(C)]
@@ -88,7 +101,8 @@ pub(crate) struct Own {
     pub(super) woken_near: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
-    pub(super) yielder: Cell<*const Yielder<(), Suspend>>,
+    /// Its worker, which waits for it while it runs.
+    pub(super) worker: Cell<Suspended>,
     /// About where its stack ended when it last suspended: there stands what it
     /// told its worker.
     pub(crate) frame: Cell<*const Suspend>,
@@ -98,7 +112,7 @@ pub(crate) struct Own {
     pub(crate) seat: Cell<*const Seat>,
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,
-    pub(crate) coroutine: UnsafeCell<Option<GreenCoroutine>>,
+    pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
     /// What it has said that it waits for (`why.rs`), or null.
     pub(super) why: Cell<*const ()>,
     /// Above its stack: what others may know of it.
@@ -112,7 +126,7 @@ impl Own {
     pub(super) fn new() -> Own {
         Own {
             coroutine: UnsafeCell::new(None),
-            yielder: Cell::new(ptr::null()),
+            worker: Cell::new(Suspended::NOTHING),
             frame: Cell::new(ptr::null()),
             why: Cell::new(ptr::null()),
             tag: Cell::new(None),
@@ -131,5 +145,21 @@ impl Own {
     /// Where the stack ends; empty before there is one.
     pub(super) fn guard(&self) -> Range<usize> {
         self.tag.get().map_or(0..0, Tag::guard)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_deadline_means_something_else() {
+        for deadline in [NEVER, NEVER - 1, NEVER - 2] {
+            assert!(Suspend::park(Some(deadline)) == Suspend::park(None));
+        }
+        let last = NEVER - 3;
+        assert_eq!(Suspend::park(Some(last)).deadline(), Some(last));
+        assert_eq!(Suspend::park(None).deadline(), None);
+        assert!(Suspend::YIELD != Suspend::ENDED && Suspend::park(None) != Suspend::ENDED);
     }
 }

@@ -14,7 +14,6 @@ use super::seat::Seat;
 use super::state::State;
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::atomic::AtomicPtr;
-use crate::sys::errno::Errno;
 use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
@@ -179,26 +178,6 @@ impl Record {
     pub(crate) unsafe fn discard(&self) {
         // SAFETY: the caller's promise.
         unsafe { (self.body.discard)(self.whole()) }
-    }
-
-    /// Switches to its worker until it runs again. `errno` is kept: the worker
-    /// and the other green threads use the same one.
-    ///
-    /// # Safety
-    /// Called on this very green thread.
-    #[inline(always)]
-    pub(crate) unsafe fn suspend(&self, why: Suspend) {
-        self.own.frame.set(&raw const why);
-        // SAFETY: set at its start, valid while it runs on its stack.
-        let yielder = unsafe { &*self.own.yielder.get() };
-        if self.own.block.get().is_some() {
-            yielder.suspend(why); // its errno is its own
-        } else {
-            let errno = Errno::last();
-            yielder.suspend(why);
-            errno.set();
-        }
-        self.own.budget.refill();
     }
 }
 

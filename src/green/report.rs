@@ -18,8 +18,15 @@ use std::thread;
 pub(crate) fn overflow(fault: &Fault) -> bool {
     match stack::overflown(fault.address, fault.stack_pointer) {
         Some(it) => say_overflow(it.what, it.name, it.bytes),
-        None => current::get().is_some_and(|record| own_overflow(record, fault.address)),
+        None => standing(fault).is_some_and(|record| own_overflow(record, fault.address)),
     }
+}
+
+/// Who has overflowed: found by its stack, as one that is about to suspend has hidden.
+fn standing<'a>(fault: &Fault) -> Option<&'a Record> {
+    let owner = stack::atlas::overflown_of(fault.address, fault.stack_pointer);
+    // SAFETY: the record of one that runs here, since its stack does.
+    owner.and_then(|record| unsafe { record.cast::<Record>().as_ref() }).or_else(current::get)
 }
 
 fn own_overflow(record: &Record, address: usize) -> bool {

@@ -2,11 +2,11 @@
 //! run, end, or have ended: so nothing in it is followed here but what the
 //! caller knows to be alive.
 //!
-//! A coroutine does not say where its stack stands, but the word is in it: of
-//! all its words the only one that lies below the frame in which the green
-//! thread last suspended, on the same stack. While it runs there is none.
+//! Which word of the coroutine says where its stack stands is the compiler's to
+//! choose; but of all of them it is the only one that lies below the frame in which
+//! the green thread last suspended, on the same stack. While it runs there is none.
 
-use super::own::GreenCoroutine;
+use super::coroutine::Coroutine;
 use super::record::{Body, Record};
 use super::state::{Seen, State};
 use crate::stack::atlas;
@@ -81,7 +81,7 @@ impl Snapshot {
 
     fn coroutine(&self) -> impl Iterator<Item = usize> + '_ {
         let start = offset_of!(Record, own.coroutine);
-        let end = start + size_of::<Option<GreenCoroutine>>();
+        let end = start + size_of::<Option<Coroutine>>();
         (start..end).step_by(8).map(|at| self.word(at))
     }
 

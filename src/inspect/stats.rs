@@ -1,8 +1,8 @@
 //! Statistics: what the workers have counted, and what there is at the moment.
 
 use crate::offload::everyone;
-use crate::sched::local::Shared;
 use crate::sched::runtime::{self, Runtime};
+use crate::sched::shared::Shared;
 use crate::stack;
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
@@ -29,7 +29,8 @@ pub struct WorkerStats {
     pub events: u64,
     /// Deadlines that passed.
     pub timers: u64,
-    /// Time with nothing to run, the present pause included.
+    /// Time with nothing to run, the present pause included, and also what was spent on
+    /// looking before a sleep ([`Config::busy_poll`](crate::Config::busy_poll)).
     pub idle: Duration,
     /// Time since the runtime started; for several workers, the sum.
     pub uptime: Duration,

@@ -9,8 +9,9 @@
 //! fork inside libc and must not be called on such a green thread.
 
 use super::gate::Shim;
-use crate::green::{current, scopes};
-use crate::sched::local;
+use crate::green::{current, locals, scopes};
+use crate::sched::local::{self, Local};
+use crate::sched::runtime;
 use crate::sys::errno::Errno;
 use crate::sys::{rare, real};
 use libc::pid_t;
@@ -41,11 +42,10 @@ pub(super) unsafe extern "C" fn _Fork() -> pid_t {
 
 /// Runs `fork` under the thread pointer of the OS thread.
 fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
-    let own = current::get().and_then(|me| me.own.block.get());
     let inside = current::Inside::enter(); // also for handlers in the child
-    let (pid, errno) = match (own, local::get()) {
-        (Some(_), Some(local)) => local.as_worker(|| (fork(), Errno::last())),
-        _ => (fork(), Errno::last()),
+    let (pid, errno) = match away_from_home() {
+        Some(worker) => worker.as_worker(|| (fork(), Errno::last())),
+        None => (fork(), Errno::last()),
     };
     if pid == 0 {
         std::mem::forget(inside);
@@ -57,4 +57,14 @@ fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
         }
     }
     pid
+}
+
+/// The worker that this OS thread is, if it has the thread-locals of a green thread:
+/// of the current one, or, in a signal handler, of whichever suspended last.
+fn away_from_home() -> Option<&'static Local> {
+    match current::get() {
+        Some(me) => me.own.block.get().and_then(|_| local::get()),
+        None if locals::are_own() => runtime::get()?.worker_here().filter(|w| w.is_away()),
+        None => None,
+    }
 }

@@ -14,7 +14,6 @@
 //! What needs them takes the buffer `away`, under a parking mutex, the `door`;
 //! others who need the buffer meanwhile wait at that door.
 
-use crate::green::current;
 use crate::green::park::{Told, Waiting};
 use crate::sync::line::{Line, Node};
 
@@ -37,7 +36,7 @@ impl Side {
         }
         self.free += 1;
         if self.line.is_watched() {
-            tell_watchers(&mut self.line);
+            self.line.tell_watchers();
         }
         Told::Nothing
     }
@@ -65,7 +64,7 @@ impl Side {
         // SAFETY: in line, so not told yet.
         let told = self.line.refuse(|who: Waiting| unsafe { who.wake() });
         if told.is_none() {
-            tell_watchers(&mut self.line);
+            self.line.tell_watchers();
         }
         told
     }
@@ -77,17 +76,6 @@ impl Side {
     pub(super) unsafe fn leave(&mut self, node: &Node) -> bool {
         // SAFETY: the caller's promise.
         unsafe { self.line.leave(node) }
-    }
-}
-
-/// Under the lock, for there is no room elsewhere for what is left to do.
-#[cold]
-fn tell_watchers(line: &mut Line) {
-    // It may allocate, and an allocator may call what is patched.
-    let _inside = current::Inside::enter();
-    // SAFETY: it watches, so it was not told yet.
-    while let Some(told) = line.tell(|who: Waiting| unsafe { who.wake() }) {
-        told.finish();
     }
 }
 

@@ -1,9 +1,8 @@
-//! One worker's data: the part that only its OS thread touches, and the part
-//! that others reach.
+//! One worker's data: what only its OS thread touches. `shared.rs` has the rest.
 
 use super::inbox::Linked;
 use super::run_queue::RunQueue;
-pub(crate) use super::shared::Shared;
+use super::shared::Shared;
 use super::timers::{TimerKey, Timers};
 use crate::green::current;
 use crate::green::record::{Home, Record, RecordRef};
@@ -35,8 +34,8 @@ impl Home for Shared {
         } else {
             // SAFETY: the reference goes into the inbox and comes out of it.
             let first = unsafe { self.inbox.push(thread.into_raw()) };
-            if first && self.sleep.claim_wake() {
-                self.selector.wake();
+            if first {
+                self.sleep.rouse(|| self.selector.wake());
             }
         }
     }
@@ -53,7 +52,7 @@ pub(crate) struct Local {
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
     /// The thread-locals of its OS thread.
-    block: Cell<Option<Block>>,
+    pub(super) block: Cell<Option<Block>>,
     _owned: Owned,
 }
 
@@ -147,25 +146,6 @@ impl Local {
         ptr::from_ref(self).cast()
     }
 
-    /// Runs `f` under the worker's own thread-locals, on a green thread of this
-    /// worker that has others. `f` neither suspends nor unwinds.
-    pub(crate) fn as_worker<R>(&self, f: impl FnOnce() -> R) -> R {
-        let green = tls::current();
-        let worker = self.block.get().expect("a worker that runs has its block");
-        // Under the worker's thread-locals one counts as being inside.
-        self.seat.lock.enter();
-        // SAFETY: the worker's own block, on its OS thread, while it waits for
-        // this green thread; and back.
-        let r = unsafe {
-            tls::switch(worker);
-            let r = f();
-            tls::switch(green);
-            r
-        };
-        self.seat.lock.exit();
-        r
-    }
-
     /// Queues one that was woken here.
     #[inline]
     fn push_woken(&self, thread: RecordRef) {
@@ -194,6 +174,25 @@ impl Local {
         let r = unsafe { self.run.with(f) };
         self.seat.lock.exit();
         r
+    }
+
+    /// The stack of `thread`, which has ended here.
+    pub(super) fn take_stack(&self, thread: &Record) {
+        // SAFETY: its worker, and it never goes on.
+        let stack = unsafe { (*thread.own.coroutine.get()).take().map(|c| c.into_stack()) };
+        let Some(stack) = stack else { return };
+        stack.tag().end();
+        // SAFETY: as above, once.
+        if let Some(stack) = unsafe { thread.ended(stack) } {
+            // SAFETY: the owning OS thread; giving does not nest.
+            unsafe { self.stacks.with(|s| s.give(stack)) };
+        }
+    }
+
+    /// Whether `arm` need not allocate.
+    pub(super) fn has_timer(&self) -> bool {
+        // SAFETY: as in `arm`.
+        unsafe { self.timers.with(|t| t.has_room()) }
     }
 
     /// Arms the timer of a green thread that has parked; false if memory has

@@ -6,8 +6,8 @@
 //! sleeps too once all have slept for a while. What is to be done about it,
 //! others do (`rescue.rs`); the monitor only says so and wakes one.
 
-use super::local::Shared;
 use super::runtime::Runtime;
+use super::shared::Shared;
 use crate::sys::clock;
 use crate::sys::futex;
 use std::sync::atomic::{AtomicU32, Ordering::*};

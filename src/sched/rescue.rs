@@ -9,10 +9,11 @@
 //! worker's heap; so whoever moves one disarms it there.
 
 use super::fds;
-use super::local::{Local, Shared};
+use super::local::Local;
 use super::monitor::{CROWDED, EASY, STALE};
 use super::run_queue::Next;
 use super::runtime::Runtime;
+use super::shared::Shared;
 use crate::green::record::RecordRef;
 use crate::sys::clock;
 use crate::sys::selector::{Events, Until};

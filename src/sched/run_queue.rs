@@ -69,6 +69,12 @@ impl<T> RunQueue<T> {
         self.order.push_back(Place::Fresh);
     }
 
+    /// Whether a fresh one comes first, or was stolen: to pop it may free memory.
+    #[inline]
+    pub(crate) fn begins_fresh(&self) -> bool {
+        matches!(self.order.front(), Some(Place::Fresh))
+    }
+
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Next<T>> {
         loop {

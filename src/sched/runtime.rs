@@ -1,12 +1,14 @@
 //! All workers together: where spawned green threads go, and waking an idle
 //! worker for them.
 
-use super::local::{self, Shared};
+use super::local::{self, Local};
+use super::shared::Shared;
 use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::lock::Lock;
 use crate::sys::mem;
+use crate::sys::raw;
 use crossbeam_deque::Injector;
 use std::panic::Location;
 use std::ptr;
@@ -96,6 +98,14 @@ impl Runtime {
         }
     }
 
+    /// The worker that this OS thread is, whoever's thread-locals it has.
+    pub(crate) fn worker_here(&self) -> Option<&'static Local> {
+        let thread = raw::thread_id();
+        let shared = self.workers.iter().find(|worker| worker.thread.load(Relaxed) == thread)?;
+        // SAFETY: null, or what `become_worker` leaked, of which the seat is the beginning.
+        unsafe { shared.local.load(Acquire).cast::<Local>().as_ref() }
+    }
+
     /// Queues a fresh green thread: on this worker if the caller runs on one.
     pub(crate) fn submit(&self, thread: RecordRef) {
         match local::get() {
@@ -117,14 +127,14 @@ impl Runtime {
     pub(crate) fn wake_one(&self) {
         fence(SeqCst);
         while !self.waking.load(Relaxed) {
-            let Some(worker) = self.workers.iter().find(|w| w.sleep.is_asleep()) else {
-                return;
-            };
+            // One that looks is told with less.
+            let looking = self.workers.iter().find(|w| w.sleep.is_looking());
+            let asleep = || self.workers.iter().find(|w| w.sleep.is_asleep());
+            let Some(worker) = looking.or_else(asleep) else { return };
             if self.waking.swap(true, SeqCst) {
                 return;
             }
-            if worker.sleep.claim_wake() {
-                worker.selector.wake();
+            if worker.sleep.rouse(|| worker.selector.wake()) {
                 return;
             }
             // It woke by itself, and may sleep again by now. Whoever has made

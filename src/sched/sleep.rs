@@ -1,19 +1,24 @@
 //! How a worker goes to sleep without losing a wake-up.
 //!
-//! 1. The worker announces: `AWAKE` -> `ASLEEP`.
+//! 1. The worker announces: `AWAKE` -> `ASLEEP`, or `LOOKING` if it is to look for a
+//!    while before it waits (`busy_poll.rs`).
 //! 2. It looks once more at everything that may hold work.
-//! 3. It waits in the kernel, and on return sets `AWAKE`.
+//! 3. If it looks: at the kernel, and here, whether it was woken. When that is over,
+//!    `LOOKING` -> `ASLEEP`, unless it was.
+//! 4. It waits in the kernel, and on return sets `AWAKE`.
 //!
 //! A waker first makes the work visible, then looks here. Both sides are
-//! SeqCst, so either the waker sees `ASLEEP` or the worker sees the work
-//! (Dekker's argument). Only the one that turns `ASLEEP` into `AWAKE` writes
-//! the eventfd, so a sleep costs one wake-up, however many wake.
+//! SeqCst, so either the waker sees the announcement or the worker sees the work
+//! (Dekker's argument). Only the one that turns it into `AWAKE` wakes, so a sleep costs
+//! one wake-up, however many wake; and only a wake-up of `ASLEEP` writes the eventfd:
+//! who looks sees the word. To all others who looks is asleep.
 
 use crate::sys::atomic::{AtomicU32, fence};
 use std::sync::atomic::Ordering::*;
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
+const LOOKING: u32 = 2;
 
 /// One worker's announcement.
 pub(crate) struct Sleep(AtomicU32);
@@ -24,27 +29,48 @@ impl Sleep {
     }
 
     /// Step 1. What follows in program order is step 2.
-    pub(crate) fn announce(&self) {
-        self.0.store(ASLEEP, SeqCst);
+    pub(crate) fn announce(&self, looks: bool) {
+        self.0.store(if looks { LOOKING } else { ASLEEP }, SeqCst);
         fence(SeqCst);
     }
 
-    /// Step 3, or step 2 found work.
+    /// In step 3, for the worker itself: nobody has woken it. For others a hint.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.0.load(Acquire) == LOOKING
+    }
+
+    /// The end of step 3; false if it was woken.
+    pub(crate) fn stop_looking(&self) -> bool {
+        self.0.compare_exchange(LOOKING, ASLEEP, SeqCst, Acquire).is_ok()
+    }
+
+    /// The end of step 4, or of an earlier one.
     pub(crate) fn end(&self) {
         self.0.store(AWAKE, SeqCst);
     }
 
     /// Whether it is asleep; a hint.
     pub(crate) fn is_asleep(&self) -> bool {
-        self.0.load(Relaxed) == ASLEEP
+        self.0.load(Relaxed) != AWAKE
     }
 
-    /// After making work visible: true if the caller must wake the worker.
+    /// After making work visible: wakes the worker, if it sleeps and nobody else does
+    /// so; by `wake`, if it takes more than the word. Whether it did.
     #[inline]
-    pub(crate) fn claim_wake(&self) -> bool {
+    pub(crate) fn rouse(&self, wake: impl FnOnce()) -> bool {
         fence(SeqCst);
-        self.0.load(Relaxed) == ASLEEP
-            && self.0.compare_exchange(ASLEEP, AWAKE, SeqCst, Relaxed).is_ok()
+        let mut state = self.0.load(Relaxed);
+        while state != AWAKE {
+            match self.0.compare_exchange(state, AWAKE, SeqCst, Relaxed) {
+                Ok(ASLEEP) => {
+                    wake();
+                    return true;
+                }
+                Ok(_) => return true,
+                Err(now) => state = now, // it has stopped looking
+            }
+        }
+        false
     }
 }
 
@@ -52,17 +78,35 @@ impl Sleep {
 mod tests {
     use super::*;
 
+    /// Whether somebody is woken, and by `wake`.
+    fn rouse(sleep: &Sleep) -> (bool, bool) {
+        let mut wakes = false;
+        (sleep.rouse(|| wakes = true), wakes)
+    }
+
     #[test]
     fn one_waker_per_sleep() {
         let s = Sleep::new();
-        assert!(!s.claim_wake());
-        s.announce();
-        assert!(s.is_asleep());
-        assert!(s.claim_wake());
-        assert!(!s.claim_wake());
-        s.announce();
+        assert_eq!(rouse(&s), (false, false));
+        s.announce(false);
+        assert!(s.is_asleep() && !s.is_looking());
+        assert_eq!(rouse(&s), (true, true));
+        assert_eq!(rouse(&s), (false, false));
+        s.announce(false);
         s.end();
-        assert!(!s.claim_wake());
+        assert_eq!(rouse(&s), (false, false));
+    }
+
+    #[test]
+    fn who_looks_is_told_by_the_word() {
+        let s = Sleep::new();
+        s.announce(true);
+        assert!(s.is_asleep() && s.is_looking());
+        assert_eq!(rouse(&s), (true, false));
+        assert!(!s.is_looking() && !s.stop_looking());
+        s.announce(true);
+        assert!(s.stop_looking() && s.is_asleep());
+        assert_eq!(rouse(&s), (true, true));
     }
 }
 
@@ -71,27 +115,51 @@ mod loom_tests {
     use super::*;
     use loom::sync::Arc;
 
+    /// A sleep, work, and the eventfd.
+    type Shared = Arc<(Sleep, AtomicU32, AtomicU32)>;
+
+    /// Publishes work and wakes.
+    fn waker(shared: &Shared) -> loom::thread::JoinHandle<bool> {
+        let shared = shared.clone();
+        loom::thread::spawn(move || {
+            shared.1.fetch_add(1, SeqCst);
+            shared.0.rouse(|| shared.2.store(1, SeqCst))
+        })
+    }
+
     /// Work is published against an announcement: either the worker sees it,
     /// or exactly one waker claims the wake-up.
     #[test]
     fn loom_work_is_seen_or_the_worker_is_woken() {
         loom::model(|| {
-            let shared = Arc::new((Sleep::new(), AtomicU32::new(0)));
-            let wakers: Vec<_> = (0..2)
-                .map(|_| {
-                    let shared = shared.clone();
-                    loom::thread::spawn(move || {
-                        shared.1.fetch_add(1, SeqCst);
-                        shared.0.claim_wake()
-                    })
-                })
-                .collect();
-            shared.0.announce();
+            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
+            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
+            shared.0.announce(false);
             let seen = shared.1.load(SeqCst);
-            let claims = wakers.into_iter().map(|w| w.join().unwrap());
-            let claims = claims.filter(|claimed| *claimed).count();
-            assert!(claims <= 1, "one wake-up per sleep");
-            assert!(seen == 2 || claims == 1, "a wake-up was lost");
+            let wakes = wakers.into_iter().map(|w| w.join().unwrap());
+            let wakes = wakes.filter(|woke| *woke).count();
+            assert!(wakes <= 1, "one wake-up per sleep");
+            assert!(seen == 2 || wakes == 1, "a wake-up was lost");
+        });
+    }
+
+    /// The same against one who looks, and then waits for the eventfd: it does not wait
+    /// for what has been said by the word.
+    #[test]
+    fn loom_who_stops_looking_was_not_woken() {
+        loom::model(|| {
+            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
+            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
+            shared.0.announce(true);
+            let seen = shared.1.load(SeqCst);
+            let waits = shared.0.is_looking() && shared.0.stop_looking();
+            let woken = wakers.into_iter().map(|w| w.join().unwrap());
+            let wakes = woken.filter(|woke| *woke).count();
+            assert!(wakes <= 1, "one wake-up per sleep");
+            let told = shared.2.load(SeqCst) == 1;
+            assert!(seen == 2 || wakes == 1, "a wake-up was lost");
+            assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
+            assert!(!told || waits, "nobody reads what was written");
         });
     }
 }

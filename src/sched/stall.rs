@@ -32,8 +32,9 @@
 //! The state that a verdict is about is known by the number of switches that all
 //! workers have made.
 
-use super::local::{Local, Shared};
+use super::local::Local;
 use super::runtime::{self, Runtime};
+use super::shared::Shared;
 use super::{fds, joiners};
 use crate::config::{self, OnStall};
 use crate::green::current::Native;
@@ -188,9 +189,7 @@ pub(crate) fn poke() {
     QUIET.gap.store(FIRST, Relaxed);
     // The caller needs a moment to get where it can be seen to wait, or to end.
     QUIET.due.store(clock::now() + SOON, Relaxed);
-    if let Some(worker) = runtime.workers.iter().find(|w| w.sleep.claim_wake()) {
-        worker.selector.wake();
-    }
+    runtime.workers.iter().any(|w| w.sleep.rouse(|| w.selector.wake()));
 }
 
 /// It was reported, and still is so.

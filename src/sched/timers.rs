@@ -74,6 +74,12 @@ impl<T> Timers<T> {
         self.heap.first().map(|n| n.deadline)
     }
 
+    /// Whether `arm` need not allocate.
+    pub(crate) fn has_room(&self) -> bool {
+        self.heap.len() < self.heap.capacity()
+            && (self.free != NONE || self.slots.len() < self.slots.capacity())
+    }
+
     /// Arms a timer.
     ///
     /// # Errors

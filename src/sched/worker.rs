@@ -1,22 +1,20 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
 use super::batch::{BATCH, next_batch};
-use super::local::{Local, Shared};
+use super::lane::{AtHome, Lane, Passing};
+use super::local::Local;
+use super::lookout::Lookout;
 use super::run_queue::Next;
 use super::runtime::{self, Runtime};
-use super::stall::{NEVER, QUIET};
-use super::trim::Trim;
-use super::{fds, rescue, search, warm};
+use super::shared::Shared;
+use super::{rescue, search, warm};
 use crate::green::own::TICK;
 use crate::green::record::{Record, RecordRef, Suspend};
 use crate::green::start::start;
-use crate::green::{current, report};
+use crate::green::{locals, report};
 use crate::sys::clock::{self, Nanos};
-use crate::sys::selector::{Events, Until};
 use crate::sys::tls::{self, Block};
-use corosensei::CoroutineResult;
 use std::io;
-use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// One worker's loop state.
@@ -25,7 +23,7 @@ pub(crate) struct Worker {
     /// This OS thread's own thread-locals.
     block: Block,
     runtime: &'static Runtime,
-    events: Events,
+    lookout: Lookout,
     /// Switches in the next batch: fewer when the last ones took long.
     batch: u32,
     /// Those that run take long enough to fetch what the next one needs.
@@ -33,9 +31,6 @@ pub(crate) struct Worker {
     /// When its round began, in `TICK`s. No `Cell`, like the rest: that would
     /// have all of it read again after each switch.
     tick: u32,
-    /// A descriptor that somebody here probably waits for.
-    witness: i32,
-    trim: Trim,
 }
 
 impl Worker {
@@ -44,12 +39,10 @@ impl Worker {
             local,
             block: tls::current(),
             runtime,
-            events: Events::new(),
+            lookout: Lookout::new(local, runtime),
             batch: BATCH,
             warming: false,
             tick: 0,
-            witness: -1,
-            trim: Trim::new(),
         }
     }
 
@@ -58,7 +51,7 @@ impl Worker {
         let mut now = clock::now();
         loop {
             if self.runtime.help_wanted.load(Relaxed) {
-                rescue::look_after_others(self.local, self.runtime, &mut self.events);
+                rescue::look_after_others(self.local, self.runtime, self.lookout.events());
             }
             self.local.take_inbox();
             self.show_round(now);
@@ -71,12 +64,11 @@ impl Worker {
             self.warming = warm::is_worth_it(ran, now - start);
             if ran == self.batch {
                 self.batch = next_batch(ran, now - start);
-                self.poll();
+                self.lookout.poll();
             } else {
                 self.batch = BATCH;
                 self.local.shared.counters.idle_from(now);
-                self.idle(now);
-                now = clock::now();
+                now = self.lookout.idle(now);
                 self.local.shared.counters.idle_until(now);
             }
         }
@@ -95,7 +87,21 @@ impl Worker {
 
     /// Resumes up to a batch; fewer means that the queue is empty.
     fn run_batch(&self) -> u32 {
-        for ran in 0..self.batch {
+        if locals::are_own() {
+            self.run_along(&Passing::new(self.block))
+        } else {
+            self.run_along(&AtHome(self.block))
+        }
+    }
+
+    #[inline(never)] // see `lane.rs`
+    fn run_along<L: Lane>(&self, lane: &L) -> u32 {
+        let mut ran = 0;
+        while ran < self.batch {
+            // SAFETY: as below; looking does not nest.
+            if L::LEAVES && unsafe { self.local.run.with(|q| q.begins_fresh()) } {
+                lane.home();
+            }
             // SAFETY: this is the owning OS thread; a pop does not nest.
             match unsafe { self.local.run.with(|q| q.pop()) } {
                 Some(Next::Started(thread)) => {
@@ -105,43 +111,48 @@ impl Worker {
                     }
                     self.local.disarm(&thread);
                     thread.state.begin_run();
-                    self.resume(thread);
+                    self.resume(thread, lane);
                 }
-                Some(Next::Fresh(thread)) => self.start(thread),
-                None if self.unseat() => {}
-                None => return ran,
+                Some(Next::Fresh(thread)) => {
+                    if let Some(thread) = self.start(thread) {
+                        self.resume(thread, lane);
+                    }
+                }
+                None if self.unseat(lane) => {}
+                None => break,
             }
+            ran += 1;
         }
-        self.unseat();
-        self.batch
+        lane.home();
+        if ran == self.batch {
+            self.unseat(lane);
+        }
+        ran
     }
 
     /// Nobody stays in the seat; true if it was runnable all the time.
     #[inline]
-    fn unseat(&self) -> bool {
-        self.local.unseat().map(|thread| self.push(thread)).is_some()
+    fn unseat(&self, lane: &impl Lane) -> bool {
+        self.local.unseat().map(|thread| self.push(thread, lane)).is_some()
     }
 
-    /// Gives a fresh one its stack, and runs it.
-    #[inline]
-    fn start(&self, thread: RecordRef) {
+    /// Readies a fresh one to run; `None` if it cannot.
+    #[inline(never)] // see `lane.rs`
+    fn start(&self, thread: RecordRef) -> Option<RecordRef> {
         let prepared = self.prepare(&thread);
         // Not before it has its stack: those in use were all made.
         self.local.shared.counters.started.add(1);
-        match prepared {
-            Ok(()) => {
-                thread.settle(self.local.shared, self.local.whole());
-                thread.state.begin_run();
-                self.resume(thread);
-            }
-            Err(why) => {
-                report::not_started(&thread, &why);
-                self.local.shared.counters.ended.add(1);
-                thread.state.finish();
-                // SAFETY: as above, and `start` is not called.
-                unsafe { thread.refuse(why) };
-            }
+        if let Err(why) = prepared {
+            report::not_started(&thread, &why);
+            self.local.shared.counters.ended.add(1);
+            thread.state.finish();
+            // SAFETY: as `prepare`'s, and it never runs.
+            unsafe { thread.refuse(why) };
+            return None;
         }
+        thread.settle(self.local.shared, self.local.whole());
+        thread.state.begin_run();
+        Some(thread)
     }
 
     /// Gives a fresh one its stack, unless it came with one.
@@ -157,54 +168,42 @@ impl Worker {
         unsafe { start(thread, stack, self.local.shared.counters.now.get()) }
     }
 
-    /// Switches to `thread` until it suspends or ends.
+    /// Runs `thread` until it suspends or ends.
     #[inline(always)] // a call less to return from after a switch
-    fn resume(&self, thread: RecordRef) {
-        // SAFETY: only its worker touches the coroutine; it was started.
-        let coroutine = unsafe { (*thread.own.coroutine.get()).as_mut().unwrap_unchecked() };
-        let result = if let Some(block) = thread.own.block.get() {
-            if !ptr::eq(thread.own.seat.get(), &self.local.seat) {
-                thread.settle(self.local.shared, self.local.whole()); // it has moved
-            }
-            // SAFETY: a running green thread's block is its worker's; nothing
-            // between the two switches uses a thread-local of the worker.
-            unsafe {
-                self.local.seat.lock.exit();
-                tls::switch(block);
-                let result = coroutine.resume(());
-                tls::switch(self.block);
-                self.local.seat.lock.enter();
-                result
-            }
-        } else {
-            current::enter(&thread);
-            let result = coroutine.resume(());
-            current::leave();
-            result
-        };
-        match result {
-            CoroutineResult::Yield(Suspend::YIELD) => self.push(thread),
-            CoroutineResult::Yield(why) => self.parked(thread, why.deadline()),
-            CoroutineResult::Return(()) => {
+    fn resume(&self, thread: RecordRef, lane: &impl Lane) {
+        // SAFETY: in its loop it is inside its lock; popped, after it was started.
+        match unsafe { lane.resume(self.local, &thread) } {
+            Suspend::YIELD => self.push(thread, lane),
+            Suspend::ENDED => {
+                lane.home();
                 if runtime::is_forked() {
                     // It forked, and has returned in the child. The other
                     // green threads run in the parent.
                     // SAFETY: ends the process.
                     unsafe { libc::_exit(0) }
                 }
-                self.ended(&thread)
+                self.ended(&thread);
             }
+            why => self.parked(thread, why.deadline(), lane),
         }
     }
 
     #[inline]
-    fn push(&self, thread: RecordRef) {
-        // SAFETY: the owning OS thread; a push does not nest.
-        unsafe { self.local.run.with(|q| q.push_started(thread)) };
+    fn push(&self, thread: RecordRef, lane: &impl Lane) {
+        // SAFETY: the owning OS thread; neither looking nor a push nests.
+        unsafe {
+            if !self.local.run.with(|q| q.has_room()) {
+                lane.home();
+            }
+            self.local.run.with(|q| q.push_started(thread));
+        }
     }
 
-    #[inline]
-    fn parked(&self, thread: RecordRef, deadline: Option<Nanos>) {
+    #[inline(always)] // as `resume`
+    fn parked(&self, thread: RecordRef, deadline: Option<Nanos>, lane: &impl Lane) {
+        if deadline.is_some() && !self.local.has_timer() {
+            lane.home();
+        }
         // Armed before the state says so: once it does, a waker may queue it.
         // Without memory for a timer it stays runnable and looks again itself.
         let armed = deadline.is_none_or(|d| self.local.arm(&thread, d));
@@ -220,77 +219,14 @@ impl Worker {
             thread.park()
         };
         if let Some(thread) = queued {
-            self.push(thread);
+            self.push(thread, lane);
         }
     }
 
+    #[inline(never)] // see `lane.rs`
     fn ended(&self, thread: &Record) {
-        // SAFETY: its worker, and it has returned.
-        let coroutine = unsafe { (*thread.own.coroutine.get()).take() };
-        if let Some(coroutine) = coroutine {
-            let stack = coroutine.into_stack();
-            stack.tag().end();
-            let free = if thread.is_pthread() {
-                // SAFETY: it has returned, here.
-                unsafe { thread.ended(stack) }
-            } else {
-                Some(stack)
-            };
-            if let Some(stack) = free {
-                // SAFETY: the owning OS thread; giving does not nest.
-                unsafe { self.local.stacks.with(|s| s.give(stack)) };
-            }
-        }
+        self.local.take_stack(thread);
         self.local.shared.counters.ended.add(1);
         thread.state.finish();
-    }
-
-    /// Looks at the kernel without waiting.
-    fn poll(&mut self) {
-        if self.local.shared.has_fds.load(Relaxed) {
-            self.local.shared.selector.wait(&mut self.events, Until::Now);
-            self.dispatch();
-        }
-    }
-
-    fn dispatch(&mut self) {
-        let (count, last) = fds::dispatch(&self.events);
-        self.local.shared.counters.polls.add(1);
-        self.local.shared.counters.events.add(count);
-        self.witness = last.unwrap_or(self.witness);
-    }
-
-    /// Nothing is runnable here: finds something elsewhere, or sleeps.
-    fn idle(&mut self, now: Nanos) {
-        if search::find_work(self.local, self.runtime) {
-            return;
-        }
-        let trim_at = self.trim.stacks(self.local, now);
-        let deadline = self.local.next_deadline();
-        let shared = self.local.shared;
-        shared.wakes_at.store(deadline.unwrap_or(NEVER), Relaxed);
-        shared.sleep.announce();
-        let wakes = deadline.is_some() || fds::is_awaited(self.witness);
-        let look_at = QUIET.look_at(shared, self.runtime, now, wakes);
-        // What came before the announcement woke nobody: look once more.
-        let until = if shared.inbox.is_empty() && !self.runtime.has_fresh() {
-            let first = deadline.into_iter().chain(trim_at).chain(look_at).min();
-            first.map_or(Until::Event, Until::Deadline)
-        } else {
-            Until::Now
-        };
-        shared.selector.wait(&mut self.events, until);
-        shared.sleep.end();
-        let for_fresh = self.runtime.woke();
-        self.dispatch();
-        // SAFETY: the owning OS thread.
-        if unsafe { self.local.run.with(|q| q.is_empty()) } && shared.inbox.is_empty() {
-            if !search::find_work(self.local, self.runtime) {
-                QUIET.look_if_due(look_at, self.local, self.runtime);
-            }
-        } else if for_fresh && self.runtime.has_fresh() {
-            // There is something else to do here first, perhaps for long.
-            self.runtime.wake_one();
-        }
     }
 }

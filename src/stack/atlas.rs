@@ -132,6 +132,16 @@ pub(super) fn slot(address: usize) -> Option<(NonZeroUsize, SizeClass)> {
     Some((NonZeroUsize::new(low)?, class))
 }
 
+/// Whose stack has overflowed, if code that stands on it has touched its guard page at
+/// `address`. Async-signal-safe.
+pub(crate) fn overflown_of(address: usize, stack_pointer: usize) -> Option<*const ()> {
+    let (slab, index) = find(address)?;
+    let slot = slab.is_made(index).then(|| slab.slot(index))?;
+    let stands_there = (slot.low..slot.low + slab.stride).contains(&stack_pointer);
+    let is_guard = address - slot.low < page_size();
+    (stands_there && is_guard).then(|| slot.tag().owner())?.map(|owner| owner.record)
+}
+
 /// A stack that has been used, whether or not it is now.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {

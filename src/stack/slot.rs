@@ -21,8 +21,8 @@ use crate::sys::mem::page_size;
 #[derive(Debug)]
 pub(crate) struct GreenStack {
     low: NonZeroUsize,
-    /// Kept, because corosensei asks for it at every resume, and working it out
-    /// takes two divisions by the page size.
+    /// Kept, because each start and each resume of a generator asks for it, and
+    /// working it out takes two divisions by the page size.
     base: StackPointer,
     class: SizeClass,
 }

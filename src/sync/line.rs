@@ -166,7 +166,7 @@ impl<W: Candidate> Line<W> {
     }
 
     /// Tells one that watches, and leaves it.
-    pub(crate) fn tell<R>(&mut self, wake: impl FnOnce(W) -> R) -> Option<R> {
+    pub(super) fn tell<R>(&mut self, wake: impl FnOnce(W) -> R) -> Option<R> {
         // SAFETY: those who watch are alive, and here.
         let node = unsafe { self.watchers.as_ref() }?;
         // SAFETY: here.

@@ -9,7 +9,6 @@ pub(crate) mod line;
 pub(crate) mod place;
 pub(crate) mod waitable;
 pub(crate) mod permits;
-mod gate;
 mod single;
 pub(crate) mod select;
 pub(crate) mod mutex;

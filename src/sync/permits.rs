@@ -11,7 +11,6 @@
 use super::line::{Line, Node, Outcome};
 use super::place::{self, Place, Source};
 use super::waitable::{Spot, Waitable, Watch};
-use crate::green::current;
 use crate::green::park::Waiting;
 use crate::green::why::{Kind, Why};
 use crate::sys::clock::Nanos;
@@ -125,7 +124,7 @@ impl Permits {
         let frees = told.is_none() && line.is_watched();
         if frees {
             self.word.fetch_add(ONE, Release);
-            tell_watchers(&mut line);
+            line.tell_watchers();
         }
         self.note_empty(&line);
         drop(line);
@@ -152,7 +151,7 @@ impl Permits {
             // SAFETY: in line, so not told yet.
             let told = line.refuse(|who: Waiting| unsafe { who.wake() });
             if told.is_none() {
-                tell_watchers(&mut line);
+                line.tell_watchers();
             }
             self.note_empty(&line);
             drop(line);
@@ -188,16 +187,6 @@ impl Watch for Permits {
 
 /// Ready when one is free, or it was closed.
 impl Waitable for Permits {}
-
-/// Under the lock, for there is no room elsewhere for what is left to do.
-fn tell_watchers(line: &mut Line) {
-    // It may allocate, and an allocator may call what is patched.
-    let _inside = current::Inside::enter();
-    // SAFETY: it watches, so it was not told yet.
-    while let Some(told) = line.tell(|who: Waiting| unsafe { who.wake() }) {
-        told.finish();
-    }
-}
 
 impl Place for Permits {
     fn why(&self) -> Why {

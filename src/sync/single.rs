@@ -1,16 +1,13 @@
 //! One permit: what mutexes are made of. Until somebody has had to wait, it goes
-//! through a gate (`gate.rs`); from then on it is one of `Permits`, which go to those
+//! through a gate (`sys/gate.rs`); from then on it is one of `Permits`, which go to those
 //! who wait in the order in which they came.
 
-use super::gate::{Gate, Left, Taken};
 use super::line::Outcome;
 use super::permits::Permits;
 use crate::green::why::Kind;
+use crate::sys::barrier::UNSEEN;
 use crate::sys::clock::{self, Nanos};
-
-/// How long the gate's holder may not notice that it is wanted, where no barrier can
-/// be run: longer than any store takes to be seen.
-const UNSEEN: Nanos = 1_000_000;
+use crate::sys::gate::{Gate, Left, Taken};
 
 /// See the module's head.
 #[repr(C)] // those in line wait for the first, and so for the whole
@@ -49,6 +46,7 @@ impl Single {
         let seen = self.gate.want();
         self.put(self.gate.close());
         if !seen && !self.gate.is_shared() {
+            // So long the gate's holder may not notice that it is wanted.
             let over = clock::now().saturating_add(UNSEEN);
             let soon = over.min(deadline.unwrap_or(Nanos::MAX));
             if self.permits.acquire(Some(soon)) == Outcome::Granted {

@@ -9,7 +9,8 @@
 //! nothing, or a permit would go round among those who watch for ever. One that
 //! selects (`select.rs`) is given what it has chosen.
 
-use super::line::Node;
+use super::line::{Line, Node};
+use crate::green::current;
 use crate::green::links::Link;
 use crate::green::park::{Ready, Slot, Waiting};
 use crate::green::record::Record;
@@ -35,6 +36,20 @@ pub trait Watch {
     fn watch(&self, spot: &Spot) -> bool;
     /// `spot`, which `watch` took, is not told any more, nor being told.
     fn unwatch(&self, spot: &Spot);
+}
+
+impl Line {
+    /// Tells all who watch. Under the lock, for there is no room elsewhere for what is
+    /// left to do.
+    #[cold]
+    pub(crate) fn tell_watchers(&mut self) {
+        // It may allocate, and an allocator may call what is patched.
+        let _inside = current::Inside::enter();
+        // SAFETY: it watches, so it was not told yet.
+        while let Some(told) = self.tell(|who| unsafe { who.wake() }) {
+            told.finish();
+        }
+    }
 }
 
 /// Where one that waits for several things waits for one of them.

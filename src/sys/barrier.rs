@@ -37,7 +37,7 @@ pub(crate) fn everywhere() -> bool {
 }
 
 /// Longer than any store takes to be seen.
-const UNSEEN: clock::Nanos = 1_000_000;
+pub(crate) const UNSEEN: clock::Nanos = 1_000_000;
 
 /// As `everywhere`; where there is none, waits for longer than any store takes to
 /// be seen. Async-signal-safe.

@@ -30,9 +30,7 @@ impl Biased {
     /// The owner goes in. What earlier claimants did is visible.
     #[inline]
     pub(crate) fn enter(&self) {
-        self.busy.store(true, Relaxed);
-        barrier::here(); // a claimant's `everywhere` orders these two
-        if self.claimed.load(Acquire) != 0 {
+        if !self.try_enter() {
             self.enter_after_claim();
         }
     }
@@ -57,12 +55,28 @@ impl Biased {
     #[inline]
     pub(crate) fn try_enter(&self) -> bool {
         self.busy.store(true, Relaxed);
-        barrier::here(); // as above
+        barrier::here(); // a claimant's `everywhere` orders these two
         let enters = self.claimed.load(Acquire) == 0;
         if !enters {
             self.busy.store(false, Release);
         }
         enters
+    }
+
+    /// As `enter`, by an owner that may be inside already, in a signal handler that has
+    /// interrupted anything here; whether it was, and then it does not go out again.
+    pub(crate) fn enter_again(&self) -> bool {
+        if !self.busy.load(Relaxed) {
+            self.enter();
+            return false;
+        }
+        // It stays so: who tries now gives up. But it may be about to find that somebody
+        // was let in before.
+        barrier::here();
+        while self.claimed.load(Acquire) != 0 {
+            futex::wait(&self.claimed, 1, None);
+        }
+        true
     }
 
     /// The owner goes out.
@@ -95,7 +109,7 @@ impl Drop for Claim<'_> {
 #[cfg(all(test, not(miri), not(loom)))]
 mod tests {
     use super::*;
-    use std::cell::UnsafeCell;
+    use std::cell::{Cell, UnsafeCell};
 
     /// The owner counts without atomics, and so do claimants.
     #[test]
@@ -138,5 +152,50 @@ mod tests {
         let claims = u64::from(claims.into_inner());
         // SAFETY: nobody else is left.
         assert_eq!(unsafe { *shared.1.get() }, turns + claims);
+    }
+
+    /// Who enters again is never out in between.
+    #[test]
+    fn entering_again_lets_nobody_in() {
+        struct Shared(Biased, UnsafeCell<u64>);
+        // SAFETY: the cell is used inside the lock.
+        unsafe impl Sync for Shared {}
+        impl Shared {
+            /// # Safety
+            /// Inside the lock.
+            unsafe fn number(&self) -> &Cell<u64> {
+                // SAFETY: one thread at a time is inside.
+                unsafe { &*self.1.get().cast::<Cell<u64>>() }
+            }
+        }
+        assert!(barrier::prepare());
+        let shared = Shared(Biased::new(), UnsafeCell::new(0));
+        let (claims, done) = (AtomicU32::new(0), AtomicBool::new(false));
+        let shared = &shared;
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                while !done.load(Relaxed) {
+                    if let Some(_claim) = shared.0.try_claim() {
+                        // SAFETY: claimed.
+                        let number = unsafe { shared.number() };
+                        number.set(number.get() + 1);
+                        claims.fetch_add(1, Relaxed);
+                    }
+                }
+            });
+            let (mut turns, mut wrong) = (0, 0);
+            while turns < 200_000 || claims.load(Relaxed) < 100 {
+                let was_inside = shared.0.enter_again();
+                // SAFETY: entered, by the owner.
+                let number = unsafe { shared.number() };
+                let before = number.get();
+                let stayed = (0..3).all(|_| shared.0.enter_again());
+                wrong += u32::from(was_inside || !stayed || number.get() != before);
+                shared.0.exit();
+                turns += 1;
+            }
+            done.store(true, Relaxed);
+            assert_eq!(wrong, 0);
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! A quick lock with a favourite: who has locked it many times in a row does so from
 //! then on with plain stores, until anybody else comes; and then never again.
 //!
-//! Most queues are used by the green threads of one worker. So threads are told
+//! Most queues and pools are used by the green threads of one worker. So threads are told
 //! apart by their OS thread, and those of one cannot meet here, since nobody suspends
 //! while holding it, nor locks it again, nor in a signal handler. What it lies in is
 //! borrowed for the whole of each call, as with `quick.rs`.

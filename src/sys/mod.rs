@@ -24,6 +24,9 @@ pub(crate) mod quick;
 mod model;
 #[cfg(all(test, loom))]
 mod quick_loom;
+pub(crate) mod gate;
+#[cfg(all(test, loom))]
+mod gate_loom;
 pub(crate) mod favour;
 #[cfg(all(test, loom))]
 mod favour_loom;
@@ -37,6 +40,7 @@ pub(crate) mod selector;
 pub(crate) mod gather;
 pub(crate) mod mem;
 pub(crate) mod peek;
+pub(crate) mod switch;
 mod modules;
 pub(crate) mod unwind;
 pub(crate) mod fault;

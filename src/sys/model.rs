@@ -1,5 +1,5 @@
-//! What the quick locks stand on, as loom's: for `quick_loom.rs` and `favour_loom.rs`,
-//! which include those once more beside this.
+//! What the quick locks stand on, as loom's: for `quick_loom.rs`, `gate_loom.rs`
+//! and `favour_loom.rs`, which include those once more beside this.
 
 /// What the kernel's barrier comes to: a full one on both sides.
 pub(super) mod barrier {

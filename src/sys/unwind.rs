@@ -62,8 +62,8 @@ struct Frame {
 }
 
 impl Frame {
-    /// Of a coroutine that is suspended: corosensei leaves rip, rbx and rbp
-    /// where its stack pointer points, and tells the compiler to save the rest.
+    /// Of a coroutine that is suspended: `switch.rs` and corosensei leave rip, rbx and
+    /// rbp where its stack pointer points, and tell the compiler to save the rest.
     fn suspended(stack: &Copied<'_>, sp: usize) -> Option<Frame> {
         let word = |nth: usize| stack.word(sp + nth * 8);
         let kept = [word(1), word(2), None, None, None, None];

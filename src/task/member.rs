@@ -34,14 +34,14 @@ use crate::sync::line::Node;
 use crate::sync::permits::Permits;
 use crate::sync::place;
 use crate::sys::clock::Nanos;
-use crate::sys::quick::{Guard, Quick};
+use crate::sys::favour::{Favour, Guard};
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
 /// What handles to one group share.
 pub(super) struct Members {
-    list: Quick<Roll>,
+    list: Favour<Roll>,
     /// A pool's; taken by its members.
     pub(super) places: Option<Permits>,
 }
@@ -74,7 +74,7 @@ impl Beside for Member {
 
     #[inline]
     fn ended(&self) {
-        let mut list = self.of.list.lock();
+        let mut list = self.of.list();
         // SAFETY: in no other list.
         unsafe { list.strike(&self.place) };
         if self.holds.get()
@@ -128,13 +128,20 @@ pub(super) enum Barred {
 
 impl Members {
     pub(super) fn new(places: Option<Permits>) -> Arc<Members> {
-        Arc::new(Members { list: Quick::new(Roll::new()), places })
+        Arc::new(Members { list: Favour::new(Roll::new()), places })
+    }
+
+    #[inline]
+    fn list(&self) -> Guard<'_, Roll> {
+        // SAFETY: a worker's number stands for its OS thread, and nobody suspends, or
+        // locks again, while it is locked.
+        unsafe { self.list.lock(current::worker()) }
     }
 
     /// Lets in a fresh one that was made with a place here.
     pub(super) fn enter(&self, thread: &Record, leave: Leave) -> Result<(), Barred> {
         let Some(member) = Member::of_record(thread) else { return Ok(()) };
-        let mut list = self.list.lock();
+        let mut list = self.list();
         match leave {
             Leave::Open if list.closed => return Err(Barred::Closed),
             Leave::Epoch(epoch) if epoch != list.epoch => return Err(Barred::Killed),
@@ -154,7 +161,7 @@ impl Members {
 
     /// Lets in one that is yet to be made, and enters at once; false if it is closed.
     pub(super) fn expect(&self) -> bool {
-        let mut list = self.list.lock();
+        let mut list = self.list();
         let open = !list.closed;
         list.expected += usize::from(open);
         open
@@ -163,7 +170,7 @@ impl Members {
     /// # Panics
     /// If the caller is in, so that waiting for all would never end.
     pub(super) fn assert_not_in(&self) {
-        let is_in = current::get().is_some_and(|me| self.lists(&self.list.lock(), me));
+        let is_in = current::get().is_some_and(|me| self.lists(&self.list(), me));
         assert!(!is_in, "a member cannot join its own group: it would wait for itself");
     }
 
@@ -178,26 +185,26 @@ impl Members {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.list.lock().len()
+        self.list().len()
     }
 
     pub(super) fn epoch(&self) -> u64 {
-        self.list.lock().epoch
+        self.list().epoch
     }
 
     pub(super) fn close(&self) {
-        self.list.lock().closed = true;
+        self.list().closed = true;
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.list.lock().closed
+        self.list().closed
     }
 
     /// Waits until nobody is in; false once `deadline` has passed.
     pub(super) fn wait(&self, deadline: Option<Nanos>) -> bool {
         let node = Node::new(Waiting::current());
         {
-            let mut list = self.list.lock();
+            let mut list = self.list();
             if list.len() == 0 {
                 return true;
             }
@@ -209,7 +216,7 @@ impl Members {
 
     /// What failed since the last call.
     pub(super) fn failures(&self) -> Result<(), GroupError> {
-        let failed = std::mem::replace(&mut self.list.lock().failed, GroupError::none());
+        let failed = std::mem::replace(&mut self.list().failed, GroupError::none());
         if failed.count() == 0 { Ok(()) } else { Err(failed) }
     }
 
@@ -227,7 +234,7 @@ impl Members {
         let mut victims = Vec::new();
         loop {
             {
-                let mut list = self.list.lock();
+                let mut list = self.list();
                 if victims.capacity() >= list.len() {
                     list.epoch += 1;
                     list.collect(&mut victims);
@@ -243,12 +250,12 @@ impl Members {
     /// the patch might park there.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Roll) -> R) -> R {
         let _inside = Inside::enter();
-        change(&mut self.list.lock())
+        change(&mut self.list())
     }
 
     /// Tells those who join if nobody is in any more.
     pub(super) fn tell_if_nobody(&self) {
-        self.tell_if_empty(self.list.lock());
+        self.tell_if_empty(self.list());
     }
 
     #[inline]
@@ -264,7 +271,7 @@ impl Members {
     fn tell(&self, newest: u64) {
         loop {
             // SAFETY: in line, so not told yet.
-            let told = self.list.lock().joiners.grant(newest, |who| unsafe { who.wake() });
+            let told = self.list().joiners.grant(newest, |who| unsafe { who.wake() });
             match told {
                 Some(told) => told.finish(),
                 None => return,
@@ -280,7 +287,7 @@ impl place::Place for Members {
 
     fn leave(&self, node: &Node) -> bool {
         // SAFETY: `wait` was given a node that is in this line.
-        unsafe { self.list.lock().joiners.leave(node) }
+        unsafe { self.list().joiners.leave(node) }
     }
 
     fn pass_on(&self) {} // all were told

@@ -5,7 +5,7 @@ use super::registry;
 use crate::green::current;
 use crate::green::face::{NAME_LEN, cut};
 use crate::green::record::{Record, RecordRef};
-use crate::sys::platform;
+use crate::sys::{platform, tls};
 
 /// Whose a handle is, if it is a green thread's.
 pub(crate) enum Green {
@@ -54,7 +54,10 @@ impl Green {
 
     pub(crate) fn is_current(&self) -> bool {
         match self {
-            Green::Pthread(this) => this.is_current(),
+            // In a signal handler it may be the one that has suspended last.
+            Green::Pthread(this) => {
+                this.is_current() || this.record().own.block.get() == Some(tls::current())
+            }
             Green::Task(_) => true,
         }
     }

@@ -10,9 +10,9 @@
 //!
 //! So giving it back takes no atomic read-modify-write, and no fence. Between that
 //! store and the look at `wanted` there must be a full barrier all the same: who
-//! wants it runs one, on every CPU at once (`sys/barrier.rs`), before he looks at the
+//! wants it runs one, on every CPU at once (`barrier.rs`), before he looks at the
 //! word again. Either he finds it `FREE` then, or its holder finds it `wanted`.
-//! Who gives it back looks there when it is free already, as with `sys/quick.rs`: the
+//! Who gives it back looks there when it is free already, as with `quick.rs`: the
 //! gate must be borrowed for the whole call.
 //!
 //! | `wanted` | means | left by |
@@ -21,8 +21,9 @@
 //! | `YES` | whoever gives it back may not find that yet | who wanted it, after the barrier: to `SEEN` (Release) |
 //! | `SEEN` | whoever gives it back finds that; who comes later needs no barrier (Acquire) | nobody |
 
-use crate::sys::barrier;
-use std::sync::atomic::{AtomicU32, Ordering, Ordering::*};
+use super::barrier;
+use super::futex::Word;
+use std::sync::atomic::Ordering::*;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -32,48 +33,15 @@ const NO: u32 = 0;
 const YES: u32 = 1;
 const SEEN: u32 = 2;
 
-/// An atomic word, and the barriers that go with it: of the machine, or of a model.
-pub(super) trait Word {
-    fn load(&self, order: Ordering) -> u32;
-    fn store(&self, value: u32, order: Ordering);
-    fn exchange(&self, from: u32, to: u32, order: Ordering) -> Result<u32, u32>;
-    /// Keeps order with `heavy`, which another thread runs.
-    fn light();
-    /// A full barrier for all threads; false if there can be none.
-    fn heavy() -> bool;
-}
-
-impl Word for AtomicU32 {
-    #[inline(always)]
-    fn load(&self, order: Ordering) -> u32 {
-        self.load(order)
-    }
-    #[inline(always)]
-    fn store(&self, value: u32, order: Ordering) {
-        self.store(value, order);
-    }
-    #[inline(always)]
-    fn exchange(&self, from: u32, to: u32, order: Ordering) -> Result<u32, u32> {
-        self.compare_exchange(from, to, order, Relaxed)
-    }
-    #[inline(always)]
-    fn light() {
-        barrier::here();
-    }
-    fn heavy() -> bool {
-        barrier::everywhere()
-    }
-}
-
 /// See the module's head.
-pub(super) struct Gate<W = AtomicU32> {
-    word: W,
-    wanted: W,
+pub(crate) struct Gate {
+    word: Word,
+    wanted: Word,
 }
 
 /// What came of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     Mine,
     /// Another has it.
     Held,
@@ -84,22 +52,20 @@ pub(super) enum Taken {
 /// Where the permit is to go.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Left {
+pub(crate) enum Left {
     Here,
     Elsewhere,
 }
 
 impl Gate {
-    pub(super) const fn new() -> Gate {
-        Gate { word: AtomicU32::new(FREE), wanted: AtomicU32::new(NO) }
+    pub(crate) const fn new() -> Gate {
+        Gate { word: Word::new(FREE), wanted: Word::new(NO) }
     }
-}
 
-impl<W: Word> Gate<W> {
     #[inline]
-    pub(super) fn take(&self) -> Taken {
+    pub(crate) fn take(&self) -> Taken {
         let found = match self.word.load(Relaxed) {
-            FREE => self.word.exchange(FREE, HELD, Acquire),
+            FREE => self.word.compare_exchange(FREE, HELD, Acquire, Relaxed),
             other => Err(other),
         };
         match found {
@@ -112,7 +78,7 @@ impl<W: Word> Gate<W> {
 
     /// By who has the permit, from here or elsewhere.
     #[inline]
-    pub(super) fn leave(&self) -> Left {
+    pub(crate) fn leave(&self) -> Left {
         if self.word.load(Relaxed) != HELD {
             return Left::Elsewhere;
         }
@@ -122,7 +88,7 @@ impl<W: Word> Gate<W> {
             return Left::Elsewhere;
         }
         self.word.store(FREE, Release);
-        W::light();
+        barrier::here(); // `want`'s `everywhere` orders these two
         // It may be somebody else's by now; then that one will see it.
         if self.wanted.load(Relaxed) != NO { self.close() } else { Left::Here }
     }
@@ -131,13 +97,13 @@ impl<W: Word> Gate<W> {
     /// has, the caller is to. False: who has it may not notice; the caller waits for
     /// longer than any store takes to be seen, says that it is `seen`, and closes again.
     #[cold]
-    pub(super) fn want(&self) -> bool {
+    pub(crate) fn want(&self) -> bool {
         if self.wanted.load(Acquire) == SEEN {
             return true;
         }
         // Not over `SEEN`. What another has left there is as good.
-        let _ = self.wanted.exchange(NO, YES, SeqCst);
-        let seen = W::heavy();
+        let _ = self.wanted.compare_exchange(NO, YES, SeqCst, Relaxed);
+        let seen = barrier::everywhere();
         if seen {
             self.seen();
         }
@@ -146,28 +112,31 @@ impl<W: Word> Gate<W> {
 
     /// See `want`.
     #[cold]
-    pub(super) fn seen(&self) {
+    pub(crate) fn seen(&self) {
         self.wanted.store(SEEN, Release);
     }
 
     /// Once it is wanted: the permit goes elsewhere if nobody has it.
     #[cold]
-    pub(super) fn close(&self) -> Left {
-        match self.word.exchange(FREE, SHARED, Acquire) {
+    pub(crate) fn close(&self) -> Left {
+        match self.word.compare_exchange(FREE, SHARED, Acquire, Relaxed) {
             Ok(_) => Left::Elsewhere,
             Err(_) => Left::Here,
         }
     }
 
-    pub(super) fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.word.load(Relaxed) == SHARED
     }
 
-    pub(super) fn is_held(&self) -> bool {
+    /// For the models.
+    #[cfg(all(test, loom))]
+    #[allow(dead_code, reason = "in the copy that they include")]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Relaxed) != NO
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
         self.word.load(Relaxed) == HELD
     }
 }
-
-#[cfg(all(test, loom))]
-#[path = "gate_loom.rs"]
-mod loom_tests;

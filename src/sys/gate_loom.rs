@@ -1,33 +1,18 @@
 //! Every interleaving of the gate's moves, with the barrier that one thread runs for
 //! all others as a fence of each; where three meet, all with at most three preemptions.
 
-use super::*;
+use super::model::{barrier, futex};
+use gate::{Gate, Left, Taken};
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicU32 as Modelled, fence};
 use loom::sync::{Arc, Condvar, Mutex};
 
-impl Word for Modelled {
-    fn load(&self, order: Ordering) -> u32 {
-        Modelled::load(self, order)
-    }
-    fn store(&self, value: u32, order: Ordering) {
-        Modelled::store(self, value, order);
-    }
-    fn exchange(&self, from: u32, to: u32, order: Ordering) -> Result<u32, u32> {
-        self.compare_exchange(from, to, order, Relaxed)
-    }
-    fn light() {
-        fence(SeqCst);
-    }
-    fn heavy() -> bool {
-        fence(SeqCst);
-        true
-    }
-}
+#[path = "gate.rs"]
+#[allow(dead_code, reason = "not all of it is tried")]
+mod gate;
 
 /// A mutex made of a gate, and of the simplest place where one can wait.
 struct Model {
-    gate: Gate<Modelled>,
+    gate: Gate,
     elsewhere: Mutex<u32>,
     came: Condvar,
     value: UnsafeCell<u32>,
@@ -40,7 +25,8 @@ unsafe impl Send for Model {}
 
 impl Model {
     fn new() -> Arc<Model> {
-        let gate = Gate { word: Modelled::new(FREE), wanted: Modelled::new(NO) };
+        let gate = Gate::new();
+        assert!(!gate.is_held() && !gate.is_wanted()); // its words are made here
         let (elsewhere, came) = (Mutex::new(0), Condvar::new());
         Arc::new(Model { gate, elsewhere, came, value: UnsafeCell::new(0) })
     }

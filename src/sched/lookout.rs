@@ -1,0 +1,160 @@
+//! Where a worker finds what comes from outside: in the kernel, and from others.
+
+use super::busy_poll::{BusyPoll, UNDISTURBED};
+use super::local::Local;
+use super::runtime::Runtime;
+use super::stall::{NEVER, QUIET};
+use super::trim::Trim;
+use super::{fds, search};
+use crate::config;
+use crate::sys::clock::{self, Nanos};
+use crate::sys::selector::{Events, Until};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How a wait went.
+enum Waited {
+    /// Something was there at once.
+    Not,
+    /// It has looked, and was told of something; `undisturbed` by others on its core.
+    Looking {
+        undisturbed: bool,
+    },
+    Asleep,
+}
+
+/// One worker's.
+pub(super) struct Lookout {
+    local: &'static Local,
+    runtime: &'static Runtime,
+    events: Events,
+    /// A descriptor that somebody here probably waits for.
+    witness: i32,
+    trim: Trim,
+    busy_poll: BusyPoll,
+}
+
+impl Lookout {
+    pub(super) fn new(local: &'static Local, runtime: &'static Runtime) -> Lookout {
+        Lookout {
+            local,
+            runtime,
+            events: Events::new(),
+            witness: -1,
+            trim: Trim::new(),
+            busy_poll: BusyPoll::new(config::busy_poll()),
+        }
+    }
+
+    /// Room for what a selector reports.
+    pub(super) fn events(&mut self) -> &mut Events {
+        &mut self.events
+    }
+
+    /// Looks at the kernel without waiting.
+    pub(super) fn poll(&mut self) {
+        if self.local.shared.has_fds.load(Relaxed) {
+            self.local.shared.selector.wait(&mut self.events, Until::Now);
+            self.dispatch();
+        }
+    }
+
+    #[inline]
+    fn dispatch(&mut self) {
+        let (count, last) = fds::dispatch(&self.events);
+        self.local.shared.counters.polls.add(1);
+        self.local.shared.counters.events.add(count);
+        self.witness = last.unwrap_or(self.witness);
+    }
+
+    /// Nothing is runnable here: finds something elsewhere, or sleeps. What time it is
+    /// then.
+    #[inline]
+    pub(super) fn idle(&mut self, now: Nanos) -> Nanos {
+        if search::find_work(self.local, self.runtime) {
+            return clock::now();
+        }
+        let trim_at = self.trim.stacks(self.local, now);
+        let deadline = self.local.next_deadline();
+        // What is due soon is worth no look.
+        let window = self.busy_poll.window().filter(|w| deadline.is_none_or(|d| d > now + w));
+        let shared = self.local.shared;
+        shared.wakes_at.store(deadline.unwrap_or(NEVER), Relaxed);
+        shared.sleep.announce(window.is_some());
+        let wakes = deadline.is_some() || fds::is_awaited(self.witness);
+        let look_at = QUIET.look_at(shared, self.runtime, now, wakes);
+        let first = deadline.into_iter().chain(trim_at).chain(look_at).min();
+        let waited = self.wait(now, window, first.map_or(Until::Event, Until::Deadline));
+        shared.sleep.end();
+        self.wake(look_at);
+        let end = clock::now();
+        match waited {
+            // What it was told of may be nobody's, or another's by now.
+            Waited::Looking { undisturbed } => {
+                self.busy_poll.looked(undisturbed && self.has_work());
+            }
+            Waited::Asleep if first.is_none_or(|first| end < first) => {
+                self.busy_poll.slept(end - now);
+            }
+            _ => {}
+        }
+        end
+    }
+
+    /// Whether there is something to run.
+    fn has_work(&self) -> bool {
+        // SAFETY: the owning OS thread; looking does not nest.
+        let queued = unsafe { self.local.run.with(|q| !q.is_empty()) };
+        queued || !self.local.shared.inbox.is_empty()
+    }
+
+    /// Waits for events or a wake-up, after it was announced.
+    #[inline]
+    fn wait(&mut self, now: Nanos, window: Option<Nanos>, until: Until) -> Waited {
+        let shared = self.local.shared;
+        // What came before the announcement woke nobody: look once more.
+        if !shared.inbox.is_empty() || self.runtime.has_fresh() {
+            shared.selector.wait(&mut self.events, Until::Now);
+            return Waited::Not;
+        }
+        if let Some(waited) = window.and_then(|window| self.keeps_looking(now + window)) {
+            return waited;
+        }
+        shared.selector.wait(&mut self.events, until);
+        Waited::Asleep
+    }
+
+    /// Looks until something comes, at most until `end`; `None`: it is to wait now.
+    fn keeps_looking(&mut self, end: Nanos) -> Option<Waited> {
+        let shared = self.local.shared;
+        let (mut before, mut last) = (None, None);
+        loop {
+            shared.selector.wait(&mut self.events, Until::Now);
+            let found = !shared.sleep.is_looking() || self.events.iter().next().is_some();
+            let now = clock::now();
+            if found {
+                let looked = |before| Waited::Looking { undisturbed: now - before < UNDISTURBED };
+                return Some(before.map_or(Waited::Not, looked));
+            }
+            if now >= end {
+                self.busy_poll.looked(false);
+                return (!shared.sleep.stop_looking()).then_some(Waited::Not);
+            }
+            before = last.replace(now).or(Some(now));
+        }
+    }
+
+    /// After a wait: what has come?
+    #[inline]
+    fn wake(&mut self, look_at: Option<Nanos>) {
+        let for_fresh = self.runtime.woke();
+        self.dispatch();
+        if !self.has_work() {
+            if !search::find_work(self.local, self.runtime) {
+                QUIET.look_if_due(look_at, self.local, self.runtime);
+            }
+        } else if for_fresh && self.runtime.has_fresh() {
+            // There is something else to do here first, perhaps for long.
+            self.runtime.wake_one();
+        }
+    }
+}
