@@ -84,12 +84,12 @@ fn run(options: &Options, words: &[String]) -> Outcome<()> {
 /// The tables of an earlier run, to stdout or into a document.
 fn write_tables(options: &Options, file: &std::path::Path) -> Outcome<()> {
     let results: Results = serde_json::from_str(&fs::read_to_string(file)?)?;
-    let tables = tables::markdown(&results);
+    let all = tables::markdown(&results);
     match &options.into {
-        None => print!("{tables}"),
+        None => print!("{all}"),
         Some(document) => {
-            let text = fs::read_to_string(document)?;
-            fs::write(document, interpolate::between_marks(&text, &tables)?)?;
+            let (text, overview) = (fs::read_to_string(document)?, tables::overview(&results));
+            fs::write(document, interpolate::between_marks(&text, &all, &overview)?)?;
         }
     }
     Ok(())

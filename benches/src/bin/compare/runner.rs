@@ -23,16 +23,23 @@ pub(super) fn run(workload: &Workload, cores: &Cores, options: &Options) -> Outc
     let names = workload.contenders.iter().filter(|name| options.admits(name));
     let mut lanes: Vec<Lane> =
         names.map(|name| Lane { figures: Figures::new(name), entrant: None }).collect();
-    if !workload.wants_fresh() {
+    let anew = workload.wants_fresh(lanes.len());
+    if !anew {
         for lane in &mut lanes {
             lane.start(workload, cores, options);
         }
     }
     // Round 0 warms up; a fresh process is not warmed.
-    for round in usize::from(workload.wants_fresh())..=workload.rounds(options.rounds) {
+    for round in usize::from(anew)..=workload.rounds(options.rounds) {
         for turn in 0..lanes.len() {
             let place = (turn + round) % lanes.len();
-            lanes[place].take_turn(workload, cores, options, round > 0);
+            if anew {
+                lanes[place].start(workload, cores, options);
+            }
+            lanes[place].take_turn(options, round > 0);
+            if anew {
+                lanes[place].entrant = None;
+            }
         }
         eprint!(".");
         io::stderr().flush()?;
@@ -46,6 +53,9 @@ pub(super) fn run(workload: &Workload, cores: &Cores, options: &Options) -> Outc
 
 impl Lane {
     fn start(&mut self, workload: &Workload, cores: &Cores, options: &Options) {
+        if self.figures.trouble.is_some() {
+            return;
+        }
         match Entrant::start(workload, &self.figures.name, cores, options.limit) {
             Ok(Some(entrant)) => self.entrant = Some(entrant),
             Ok(None) => self.figures.trouble = Some("not installed".into()),
@@ -53,10 +63,7 @@ impl Lane {
         }
     }
 
-    fn take_turn(&mut self, workload: &Workload, cores: &Cores, options: &Options, counts: bool) {
-        if workload.wants_fresh() && self.figures.trouble.is_none() {
-            self.start(workload, cores, options);
-        }
+    fn take_turn(&mut self, options: &Options, counts: bool) {
         let Some(entrant) = &mut self.entrant else { return };
         match entrant.round(options.time) {
             Ok(figures) if counts => self.figures.rounds.push(figures),
@@ -65,9 +72,6 @@ impl Lane {
                 self.figures.trouble = Some(format!("fails: {why}"));
                 self.entrant = None;
             }
-        }
-        if workload.wants_fresh() {
-            self.entrant = None;
         }
     }
 }

@@ -4,12 +4,16 @@ use super::results::{Figures, Measured, Quarters, Results};
 
 /// All tables: how it was measured, an overview, and each workload.
 pub(super) fn markdown(results: &Results) -> String {
-    let mut text = how(results);
-    text += &overviews(&results.workloads);
+    let mut text = overview(results);
     for measured in &results.workloads {
         text += &details(measured);
     }
     text
+}
+
+/// How it was measured, and the medians.
+pub(super) fn overview(results: &Results) -> String {
+    how(results) + &overviews(&results.workloads)
 }
 
 fn how(results: &Results) -> String {
@@ -55,10 +59,10 @@ fn overviews(workloads: &[Measured]) -> String {
             None => groups.push(vec![measured]),
         }
     }
-    groups.iter().map(|group| overview(group)).collect()
+    groups.iter().map(|group| table(group)).collect()
 }
 
-fn overview(group: &[&Measured]) -> String {
+fn table(group: &[&Measured]) -> String {
     let first = group[0];
     let mut text = format!("| {} |", first.metrics[0].name);
     first.contenders.iter().for_each(|one| text += &format!(" {} |", one.name));

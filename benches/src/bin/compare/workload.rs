@@ -63,6 +63,9 @@ pub(super) struct Workload {
     pub(super) contenders: &'static [&'static str],
 }
 
+/// So many descriptors the client may have at least, on most machines.
+const CONNECTED: usize = 15_000;
+
 impl Workload {
     pub(super) fn metrics(&self) -> &'static [Metric] {
         const EACH: &[Metric] = &[less("ns each"), less("ns of CPU each")];
@@ -79,9 +82,14 @@ impl Workload {
         }
     }
 
-    /// Whether each round wants a new process.
-    pub(super) fn wants_fresh(&self) -> bool {
-        matches!(self.kind, Kind::Once | Kind::Memory)
+    /// Whether each round of so many contenders wants a new process: where one starts
+    /// anew by nature, and where not all could be connected at the same time.
+    pub(super) fn wants_fresh(&self, contenders: usize) -> bool {
+        match self.kind {
+            Kind::Once | Kind::Memory => true,
+            Kind::Closed { connections, .. } => connections * contenders > CONNECTED,
+            _ => false,
+        }
     }
 
     /// How many rounds, if so many are asked for: fewer where each takes long.

@@ -58,7 +58,7 @@ pub(super) fn is_installed() -> bool {
 fn write_script(pipelined: usize) -> Outcome<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("pipelined.lua");
     let asks = format!(
-        "init = function(args)\n  wrk.init(args)\n  all = wrk.format():rep({pipelined})\nend\n\
+        "init = function()\n  all = wrk.format():rep({pipelined})\nend\n\
          request = function() return all end\n"
     );
     fs::write(&path, asks)?;
