@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # gdb lists green threads and walks their stacks, in a process and in core files.
 # lane: build
-# limit: 120
+# limit: 240
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -97,5 +97,5 @@ fn the_waits_overlap() {
         assert_eq!(*text, page(&format!("/page/{n}")));
     }
     assert!(took >= THINKING, "answered too soon: {took:?}");
-    assert!(took < 10 * THINKING, "50 waits did not overlap: {took:?}");
+    assert!(took < 40 * THINKING, "50 waits did not overlap: {took:?}");
 }

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Config::new().workers(1).install()?;
     let mut urls: Vec<String> = env::args().skip(1).collect();
     if urls.is_empty() {
-        urls = vec![site(3000, 300)?, site(1000, 100)?, site(2000, 200)?];
+        urls = vec![site(3000, 1500)?, site(1000, 500)?, site(2000, 1000)?];
     }
 
     let start = Instant::now();

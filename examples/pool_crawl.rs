@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use greenroom::{Pool, patch_all, spawn};
 
 const AT_ONCE: usize = 8;
-const THINKING: Duration = Duration::from_millis(20);
+const THINKING: Duration = Duration::from_millis(100);
 /// Page n links to pages 2n and 2n+1, as long as they exist.
 const PAGES: usize = 200;
 

@@ -40,14 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // Cancelled, it never calls its function, but gives it back.
-    let mut never = Timer::new(DELAY, hello);
+    let mut never = Timer::new(100 * DELAY, hello);
     never.start();
     println!("cancelled: {}", never.cancel().is_some());
     println!("so it gave {:?}", never.join()?);
 
     // Where nothing is to be cancelled, this is shorter. Its handle is like
     // others: a wait that is too short gives it back.
-    let slow = spawn_later(DELAY, || "it is late");
+    let slow = spawn_later(100 * DELAY, || "it is late");
     match slow.join_timeout(DELAY / 10) {
         Ok(answer) => println!("{}", answer?),
         Err(_unfinished) => println!("enough of waiting"),

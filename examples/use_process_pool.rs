@@ -21,7 +21,7 @@ use std::{env, thread};
 use greenroom::queue::Queue;
 use greenroom::{JoinHandle, spawn};
 
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a function in a worker returns, or why it does not.
 type Answer = Result<String, String>;

@@ -25,9 +25,13 @@ fn silent() -> i32 {
     here.into_raw_fd()
 }
 
+/// What the other end acknowledges late makes room once more.
 fn full() -> i32 {
     let fd = silent();
-    while c::send(fd, &[0; 65536], libc::MSG_DONTWAIT) > 0 {}
+    let fill = || std::iter::repeat_with(|| c::send(fd, &[0; 65536], libc::MSG_DONTWAIT));
+    while fill().take_while(|n| *n > 0).count() > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+    }
     fd
 }
 

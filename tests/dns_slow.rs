@@ -11,11 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// How long each lookup takes.
-const TAKES: Duration = Duration::from_millis(200);
+const TAKES: Duration = Duration::from_secs(1);
+
+fn mode() -> String {
+    std::env::var("GREENROOM_THREAD_LOCALS").unwrap_or_default()
+}
 
 /// Builds the resolver; its path.
 fn resolver(name: &str) -> String {
-    let to = format!("{}/{name}.so", env!("CARGO_TARGET_TMPDIR"));
+    // Both modes may be tested at a time.
+    let to = format!("{}/{name}-{}.so", env!("CARGO_TARGET_TMPDIR"), mode());
     let from = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dns/slow.c");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o", &to, from, "-ldl"]).status();
     assert!(built.unwrap().success());
@@ -47,7 +52,7 @@ fn lookups_wait_together() {
             assert_eq!(lookup.join().unwrap(), "[10.1.2.3:80]");
         }
         let took = start.elapsed();
-        assert!((TAKES..TAKES * 10).contains(&took), "{took:?}, of 10 s one after the other");
+        assert!((TAKES..TAKES * 10).contains(&took), "{took:?}, of 50 s one after the other");
     })
     .assert_success();
 }

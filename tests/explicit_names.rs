@@ -10,11 +10,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long each lookup takes.
-const TAKES: Duration = Duration::from_millis(200);
+const TAKES: Duration = Duration::from_secs(1);
 
 /// Builds the resolver; its path.
 fn resolver() -> String {
-    let to = format!("{}/explicit.so", env!("CARGO_TARGET_TMPDIR"));
+    // Both modes may be tested at a time.
+    let mode = std::env::var("GREENROOM_THREAD_LOCALS").unwrap_or_default();
+    let to = format!("{}/explicit-{mode}.so", env!("CARGO_TARGET_TMPDIR"));
     let from = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dns/slow.c");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o", &to, from, "-ldl"]).status();
     assert!(built.unwrap().success());
@@ -51,7 +53,7 @@ fn lookups_wait_together() {
             assert_eq!(lookup.join().unwrap(), "[10.1.2.3:80]");
         }
         let took = start.elapsed();
-        assert!((TAKES..TAKES * 10).contains(&took), "{took:?}, of 8 s one after the other");
+        assert!((TAKES..TAKES * 10).contains(&took), "{took:?}, of 40 s one after the other");
         assert!(socket.join().unwrap() >= TAKES);
     })
     .assert_success();

@@ -103,7 +103,7 @@ fn every_failure_is_reported_once() {
         });
         let named = named.unwrap();
         group.add(&named);
-        assert_eq!(group.len(), group.len().max(1));
+        assert!(!group.is_empty());
         named.thread().unpark();
         let error = group.join().unwrap_err();
         assert_eq!((error.count(), error.failures().len()), (7, 7));

@@ -109,15 +109,17 @@ fn a_forked_green_thread_that_ends_runs_no_others() {
         fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
     }
     let forker = greenroom::spawn(|| {
-        greenroom::spawn(|| {
+        let other = greenroom::spawn(|| {
             let s = "I run\n";
             // SAFETY: plain write.
             unsafe { write(1, s.as_ptr(), s.len()) };
         });
         // SAFETY: the point of the test.
-        unsafe { fork() }
+        (unsafe { fork() }, other)
     });
-    let pid = forker.join().unwrap();
+    let (pid, other) = forker.join().unwrap();
+    other.join().unwrap();
+    // The child has time to do what it must not.
     std::thread::sleep(Duration::from_millis(300));
     // SAFETY: our own child.
     unsafe {
@@ -133,7 +135,7 @@ fn join_timeout_in_a_thread_local_destructor() {
     impl Drop for AtEnd {
         fn drop(&mut self) {
             let (tx, start) = (self.0.take().unwrap(), Instant::now());
-            let sleeper = greenroom::spawn(|| greenroom::sleep(Duration::from_secs(3)));
+            let sleeper = greenroom::spawn(|| greenroom::sleep(Duration::from_secs(60)));
             let _ = sleeper.join_timeout(Duration::from_millis(20));
             tx.send(start.elapsed()).unwrap();
         }
@@ -146,7 +148,7 @@ fn join_timeout_in_a_thread_local_destructor() {
         greenroom::spawn(|| greenroom::sleep(Duration::from_millis(5))).join().unwrap();
     });
     let took = rx.recv().unwrap();
-    assert!(took < Duration::from_secs(1), "a timeout of 20 ms took {took:?}");
+    assert!(took < Duration::from_secs(20), "a timeout of 20 ms took {took:?}");
 }
 
 /// A server that patches, forks its workers, and spawns only in them.
@@ -295,8 +297,12 @@ fn a_refused_closure_does_not_stop_its_worker() {
     }
     let (tx, rx) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let sleeper = greenroom::spawn(|| greenroom::sleep(Duration::from_millis(200)));
-        std::thread::sleep(Duration::from_millis(50));
+        let (begins, begun) = std::sync::mpsc::channel();
+        let sleeper = greenroom::spawn(move || {
+            begins.send(()).unwrap();
+            greenroom::sleep(Duration::from_millis(200));
+        });
+        begun.recv().unwrap(); // it has its stack, and its worker all it needs
         let waits = Waits(Some(sleeper));
         // SAFETY: RLIMIT_AS: no more mappings.
         assert_eq!(unsafe { setrlimit(9, &[1 << 20, u64::MAX]) }, 0);

@@ -22,7 +22,7 @@ fn init() {
     });
 }
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 fn on_os<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     init();
@@ -84,37 +84,40 @@ fn warm(a: &TcpStream, b: &TcpStream) {
 
 #[test]
 fn unix_datagram_to_a_full_receiver() {
-    both(|| {
-        let path = std::env::temp_dir().join(format!("greenroom-full-{}", std::process::id()));
-        let rx = UnixDatagram::bind(&path).unwrap();
-        let tx = UnixDatagram::unbound().unwrap();
-        let mut n = 0;
-        let others: Vec<_> = (0..20).map(|_| UnixDatagram::unbound().unwrap()).collect();
-        for other in &others {
-            other.set_nonblocking(true).unwrap();
-            while other.send_to(b"o", &path).is_ok() {
-                n += 1;
+    // What else the worker does would count.
+    alone_on_one("unix_datagram_to_a_full_receiver", || {
+        both(|| {
+            let path = std::env::temp_dir().join(format!("greenroom-full-{}", std::process::id()));
+            let rx = UnixDatagram::bind(&path).unwrap();
+            let tx = UnixDatagram::unbound().unwrap();
+            let mut n = 0;
+            let others: Vec<_> = (0..20).map(|_| UnixDatagram::unbound().unwrap()).collect();
+            for other in &others {
+                other.set_nonblocking(true).unwrap();
+                while other.send_to(b"o", &path).is_ok() {
+                    n += 1;
+                }
             }
-        }
-        beside(move || {
-            nap(300);
-            let mut b = [0; 10];
-            for _ in 0..n {
-                rx.recv(&mut b).unwrap();
-            }
-            nap(10000);
+            beside(move || {
+                nap(300);
+                let mut b = [0; 10];
+                for _ in 0..n {
+                    rx.recv(&mut b).unwrap();
+                }
+                nap(10000);
+            });
+            let cpu = || {
+                let mut r: rusage = unsafe { std::mem::zeroed() };
+                unsafe { getrusage(RUSAGE_THREAD, &mut r) };
+                (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000
+                    + (r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000
+            };
+            let before = cpu();
+            tx.send_to(b"x", &path).unwrap();
+            let took = cpu() - before;
+            std::fs::remove_file(&path).unwrap();
+            ("sent", took < 100)
         });
-        let cpu = || {
-            let mut r: rusage = unsafe { std::mem::zeroed() };
-            unsafe { getrusage(RUSAGE_THREAD, &mut r) };
-            (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000
-                + (r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000
-        };
-        let before = cpu();
-        tx.send_to(b"x", &path).unwrap();
-        let took = cpu() - before;
-        std::fs::remove_file(&path).unwrap();
-        ("sent", took < 100)
     });
 }
 
@@ -125,11 +128,11 @@ fn unix_datagram_connected_to_a_full_receiver() {
         beside(move || {
             nap(300);
             let mut b = [0; 10];
-            for _ in 0..4000 {
+            for _ in 0..400 {
                 rx.recv(&mut b).unwrap();
             }
         });
-        for _ in 0..4000 {
+        for _ in 0..400 {
             tx.send(b"x").unwrap();
         }
         "all sent"
@@ -265,7 +268,7 @@ fn send_timeout_is_for_the_whole_call() {
         beside(move || {
             let mut buf = vec![0; 1 << 20];
             let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(3) {
+            while start.elapsed() < Duration::from_secs(20) {
                 nap(50);
                 if b.read(&mut buf).is_err() {
                     return;
@@ -274,7 +277,7 @@ fn send_timeout_is_for_the_whole_call() {
         });
         let start = Instant::now();
         let n = a.write(&vec![0; 512 << 20]);
-        (n.is_ok(), start.elapsed() < Duration::from_millis(1500))
+        (n.is_ok(), start.elapsed() < Duration::from_secs(8))
     });
 }
 
@@ -284,7 +287,7 @@ fn receive_timeout_is_for_the_whole_call() {
         let (a, mut b) = tcp_pair();
         a.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         beside(move || {
-            for _ in 0..20 {
+            for _ in 0..90 {
                 nap(100);
                 let _ = b.write_all(b"x");
             }
@@ -292,7 +295,7 @@ fn receive_timeout_is_for_the_whole_call() {
         let mut buf = [0u8; 100];
         let start = Instant::now();
         let n = recv(a.as_raw_fd(), buf.as_mut_ptr().cast(), 100, MSG_WAITALL);
-        (n < 5, start.elapsed() < Duration::from_millis(600))
+        (n < 50, start.elapsed() < Duration::from_secs(5))
     });
 }
 
@@ -331,6 +334,18 @@ fn below_the_low_water_mark_but_enough() {
     });
 }
 
+/// As the kernel has it; the worker is kept meanwhile.
+fn has_urgent_and(fd: i32, bytes: i32) -> bool {
+    let mut it = pollfd { fd, events: POLLPRI, revents: 0 };
+    let mut there = 0;
+    // SAFETY: one of those, and no time; an out pointer.
+    unsafe {
+        syscall(SYS_poll, &raw mut it, 1, 0);
+        assert_eq!(ioctl(fd, FIONREAD, &mut there), 0);
+    }
+    it.revents & POLLPRI != 0 && there >= bytes
+}
+
 #[test]
 fn urgent_byte_taken_first() {
     both(|| unsafe {
@@ -342,8 +357,7 @@ fn urgent_byte_taken_first() {
         // No green thread runs meanwhile.
         let mut x = [0u8; 100];
         let fd = a.as_raw_fd();
-        let end = Instant::now() + Duration::from_millis(50);
-        while Instant::now() < end {}
+        while !has_urgent_and(fd, 6) {}
         let oob = recv(fd, x.as_mut_ptr().cast(), 1, MSG_OOB);
         nap(50);
         let one = recv(fd, x.as_mut_ptr().cast(), 100, 0);
@@ -456,7 +470,7 @@ fn a_closed_duplicate_leaves_nothing_to_its_number() {
 fn a_lingering_close_holds_up_nobody() {
     init();
     let (a, b) = tcp_pair();
-    let l = linger { l_onoff: 1, l_linger: 3 };
+    let l = linger { l_onoff: 1, l_linger: 60 };
     unsafe { setsockopt(a.as_raw_fd(), SOL_SOCKET, SO_LINGER, (&raw const l).cast(), 8) };
     a.set_nonblocking(true).unwrap();
     let mut a2 = &a;
@@ -481,42 +495,44 @@ fn a_lingering_close_holds_up_nobody() {
         unsafe { close(s) };
     }
     drop(b);
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[test]
 fn one_who_was_woken_reads_no_later_file() {
-    init();
     // On one worker, so run in the order that hurts.
-    let wrong = on_green(|| {
-        for turns in 0..140 {
-            let (a, mut b) = UnixStream::pair().unwrap();
-            let fd = a.as_raw_fd();
-            let h = greenroom::spawn(move || unsafe {
-                let mut x = [0u8; 8];
-                let n = read(fd, x.as_mut_ptr().cast(), 8);
-                (n, x[0])
-            });
-            if !h.is_finished() && turns == 0 {
-                greenroom::yield_now();
+    alone_on_one("one_who_was_woken_reads_no_later_file", || {
+        init();
+        let wrong = on_green(|| {
+            for turns in 0..140 {
+                let (a, mut b) = UnixStream::pair().unwrap();
+                let fd = a.as_raw_fd();
+                let h = greenroom::spawn(move || unsafe {
+                    let mut x = [0u8; 8];
+                    let n = read(fd, x.as_mut_ptr().cast(), 8);
+                    (n, x[0])
+                });
+                if !h.is_finished() && turns == 0 {
+                    greenroom::yield_now();
+                }
+                greenroom::sleep(Duration::from_millis(2));
+                b.write_all(b"o").unwrap();
+                for _ in 0..turns {
+                    greenroom::yield_now();
+                }
+                drop(a);
+                let (c, mut d) = UnixStream::pair().unwrap();
+                d.write_all(b"N").unwrap();
+                let r = h.join().unwrap();
+                if r.1 == b'N' {
+                    return Some(turns);
+                }
+                drop((c, d));
             }
-            greenroom::sleep(Duration::from_millis(2));
-            b.write_all(b"o").unwrap();
-            for _ in 0..turns {
-                greenroom::yield_now();
-            }
-            drop(a);
-            let (c, mut d) = UnixStream::pair().unwrap();
-            d.write_all(b"N").unwrap();
-            let r = h.join().unwrap();
-            if r.1 == b'N' {
-                return Some(turns);
-            }
-            drop((c, d));
-        }
-        None
+            None
+        });
+        assert_eq!(wrong, Some(None), "after so many turns it read what is not its own");
     });
-    assert_eq!(wrong, Some(None), "after so many turns it read what is not its own");
 }
 
 #[test]
@@ -674,6 +690,19 @@ fn apart(test: &str, deed: impl FnOnce()) {
     match std::env::var_os("HOSTILE_NET_CHILD") {
         Some(_) => deed(),
         None => assert!(child(test, |_| {}).wait().unwrap().success()),
+    }
+}
+
+/// As `apart`, on one worker.
+fn alone_on_one(test: &str, deed: impl FnOnce()) {
+    match std::env::var_os("HOSTILE_NET_CHILD") {
+        Some(_) => deed(),
+        None => {
+            let mut ended = child(test, |c| {
+                c.env("GREENROOM_WORKERS", "1");
+            });
+            assert!(ended.wait().unwrap().success());
+        }
     }
 }
 

@@ -73,12 +73,14 @@ fn a_limit_without_an_end_is_never_reached() {
 fn a_signal_that_is_the_programs_again_is_not_sent() {
     in_child(ONE, || {
         let config = || MonitorConfig::new().limit(Duration::from_millis(20)).signal(libc::SIGUSR1);
+        // On a busy machine it hardly runs in its time.
+        let is_reported = || (0..20).any(|_| reports(config(), Duration::from_millis(300)) > 0);
         monitor(config()).unwrap().stop();
         handle(libc::SIGUSR1, counting(), 0);
-        assert!(reports(config(), Duration::from_millis(300)) > 0);
+        assert!(is_reported());
         assert_eq!(CAME.load(SeqCst), 0, "the monitor's");
         handle(libc::SIGUSR1, libc::SIG_DFL, 0); // ends the process
-        assert!(reports(config(), Duration::from_millis(300)) > 0);
+        assert!(is_reported());
     })
     .assert_success();
 }

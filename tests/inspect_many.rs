@@ -36,6 +36,14 @@ fn check(dump: &Dump) -> usize {
     late
 }
 
+/// Of the calling OS thread.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: an out pointer.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 #[test]
 fn very_many_are_dumped_while_others_run_on() {
     let vars = [("GREENROOM_WORKERS", "2"), ("GREENROOM_STACK_SIZE", "65536")];
@@ -60,8 +68,13 @@ fn very_many_are_dumped_while_others_run_on() {
         // took or stopped it would always.
         let (mut tries, mut figures) = (0, String::new());
         until(|| {
+            // What others make of it without a dump.
             LONGEST.store(0, SeqCst);
+            std::thread::sleep(Duration::from_millis(500));
+            let usual = Duration::from_micros(LONGEST.swap(0, SeqCst));
+            let before = cpu_time();
             let dump = dump();
+            let took = cpu_time() - before;
             // The pause that the dump itself makes is noted when that is over.
             let turn = TURNS.load(SeqCst);
             until(|| TURNS.load(SeqCst) > turn + 1);
@@ -69,7 +82,9 @@ fn very_many_are_dumped_while_others_run_on() {
             let late = check(&dump);
             tries += 1;
             figures = format!("took {:?}, longest pause {pause:?}, try {tries}", dump.took);
-            late == 0 && dump.took < LIMIT && pause < PAUSE
+            // Where it has to share its core, the time it may take is over before the end.
+            let whole = late == 0 || dump.took > 2 * took;
+            whole && took < LIMIT && pause < PAUSE.max(2 * usual)
         });
         STOP.store(true, SeqCst);
         busy.join().unwrap();

@@ -4,10 +4,10 @@ mod common;
 #[path = "common/hogs.rs"]
 mod hogs;
 
-use common::{until, workers};
+use common::{os_thread, until, workers};
 use greenroom::inspect::{Doing, MonitorConfig};
 use greenroom::{patch_all, spawn};
-use hogs::{hog, watch};
+use hogs::{hog, waits_in, watch};
 use libc::{c_void, siginfo_t};
 use std::fs::File;
 use std::io::{PipeReader, Read, Seek, Write, pipe};
@@ -105,7 +105,13 @@ fn looks(status: &mut File) -> u64 {
 fn without_descriptors_one_that_may_wait_is_not_interrupted() {
     workers(1, || {
         let (from, mut to) = pipe().unwrap();
-        let poller = spawn(move || poll(&from));
+        let (say, hear) = std::sync::mpsc::channel();
+        let poller = spawn(move || {
+            say.send(os_thread()).unwrap();
+            poll(&from)
+        });
+        let thread = hear.recv().unwrap();
+        until(|| waits_in(thread, libc::SYS_poll)); // on its way there it would be interrupted
         let (monitor, reports) = watch(MonitorConfig::new().limit(Duration::from_millis(20)));
         let mut found = None;
         until(|| {

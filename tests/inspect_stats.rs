@@ -178,9 +178,8 @@ fn the_wait_for_a_turn_is_measured() {
             })
         });
         let turns: Vec<_> = turns.collect();
-        until(|| stats().total().delays > 10);
+        until(|| stats().total().delays > 10 && stats().total().runnable >= 7);
         let total = stats().total();
-        assert!(total.runnable >= 7, "{total:?}");
         assert!(Duration::ZERO < total.delay_mean() && total.delay_mean() <= total.delay_max);
         stop.store(true, SeqCst);
         greenroom::joinall(turns);

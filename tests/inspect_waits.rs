@@ -29,7 +29,11 @@ fn wait_of(id: u64) -> (Vec<WaitsFor>, Dump) {
     until(|| {
         let dump = dump();
         let it = dump.threads.iter().find(|t| t.id == id && t.state == ThreadState::Waiting);
-        let waits = it.map(|t| t.waits_for.clone()).filter(|w| !w.is_empty());
+        // On a busy machine there may be no time left to name it.
+        let is_named =
+            |w: &WaitsFor| !matches!(w, WaitsFor::Descriptor { what, .. } if what.is_empty());
+        let waits = it.map(|t| t.waits_for.clone());
+        let waits = waits.filter(|w| !w.is_empty() && w.iter().all(is_named));
         found = waits.map(|waits| (waits, dump));
         found.is_some()
     });

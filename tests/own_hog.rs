@@ -61,7 +61,7 @@ fn sleeps_sockets_and_locks_go_on_behind_a_hog() {
     sleep(Duration::from_millis(200));
     WORST.store(0, Relaxed);
     let hog = spawn(|| {
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + Duration::from_secs(6);
         while Instant::now() < end {
             spin_loop();
         }
@@ -73,6 +73,6 @@ fn sleeps_sockets_and_locks_go_on_behind_a_hog() {
         t.join().unwrap();
     }
     println!("late by {worst} ms at most");
-    // The aim is 20 ms on a quiet machine; unhelped, it would be two seconds.
-    assert!(worst < 1000, "late by {worst} ms");
+    // The aim is 20 ms on a quiet machine; unhelped, it would be six seconds.
+    assert!(worst < 4000, "late by {worst} ms");
 }

@@ -33,10 +33,10 @@ fn sleep_only() {
 fn only_what_was_chosen_parks() {
     sleep_only();
     let _alone = alone();
-    let naps = (0..10).map(|_| greenroom::spawn(|| thread::sleep(ms(50))));
+    let naps = (0..10).map(|_| greenroom::spawn(|| thread::sleep(ms(400))));
     let naps: Vec<_> = naps.collect();
     let (took, _) = timed(|| common_net::all_done(naps));
-    assert!(took < ms(400), "{took:?}");
+    assert!(took < ms(3500), "{took:?}");
     // A read blocks the one worker: nobody runs until there is something.
     static TURNS: AtomicU32 = AtomicU32::new(0);
     let (mut here, mut there) = tcp_pair();
@@ -96,9 +96,9 @@ fn os_threads_sleep_and_time_out_as_ever() {
     sleep_only();
     let _alone = alone();
     let (took, ()) = timed(|| os(|| thread::sleep(ms(30))));
-    assert!((ms(30)..ms(800)).contains(&took), "{took:?}");
+    assert!((ms(30)..ms(5000)).contains(&took), "{took:?}");
     let (here, _there) = tcp_pair();
     here.set_read_timeout(Some(ms(30))).unwrap();
     let (took, n) = timed(|| c::read(here.as_raw_fd(), &mut [0; 4]));
-    assert!(n == AGAIN && (ms(28)..ms(800)).contains(&took), "{n} {took:?}");
+    assert!(n == AGAIN && (ms(28)..ms(5000)).contains(&took), "{n} {took:?}");
 }

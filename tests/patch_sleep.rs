@@ -28,7 +28,7 @@ fn ten_sleepers_sleep_together() {
     patched(1);
     let _alone = alone();
     let took = ten(|| thread::sleep(ms(200)));
-    assert!((ms(200)..ms(1000)).contains(&took), "{took:?}");
+    assert!((ms(200)..ms(1950)).contains(&took), "{took:?}");
 }
 
 fn in_future(clock: clockid_t, nanos: i64) -> timespec {
@@ -42,16 +42,16 @@ fn in_future(clock: clockid_t, nanos: i64) -> timespec {
 fn every_function_of_c_sleeps_together() {
     patched(1);
     let _alone = alone();
-    let rest = timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let rest = timespec { tv_sec: 0, tv_nsec: 300_000_000 };
     let mut naps: Vec<Box<dyn Fn() + Send + Sync>> = vec![
         Box::new(move || assert_eq!(c!(libc::nanosleep(&rest, null_mut())), 0)),
-        Box::new(|| assert_eq!(c!(libc::usleep(100_000)), 0)),
+        Box::new(|| assert_eq!(c!(libc::usleep(300_000)), 0)),
     ];
     for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME] {
         let sleep = libc::clock_nanosleep;
         naps.push(Box::new(move || assert_eq!(c!(sleep(clock, 0, &rest, null_mut())), 0)));
         naps.push(Box::new(move || {
-            let at = in_future(clock, 100_000_000);
+            let at = in_future(clock, 300_000_000);
             assert_eq!(c!(sleep(clock, TIMER_ABSTIME, &at, null_mut())), 0);
             let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
             assert_eq!(c!(libc::clock_gettime(clock, &mut now)), 0);
@@ -60,10 +60,10 @@ fn every_function_of_c_sleeps_together() {
     }
     for (i, nap) in naps.into_iter().enumerate() {
         let took = ten(nap);
-        assert!((ms(100)..ms(600)).contains(&took), "{i}: {took:?}");
+        assert!((ms(300)..ms(2700)).contains(&took), "{i}: {took:?}");
     }
     let took = ten(|| assert_eq!(c!(libc::sleep(1)), 0));
-    assert!((ms(1000)..ms(2500)).contains(&took), "{took:?}");
+    assert!((ms(1000)..ms(9000)).contains(&took), "{took:?}");
 }
 
 /// What libc says to good and bad times on every clock.

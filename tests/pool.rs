@@ -34,9 +34,13 @@ fn never_more_than_its_size() {
     let deed = || {
         let pool = Pool::new(5);
         let meter = Arc::new(Meter::default());
-        for _ in 0..200 {
+        for n in 0..200 {
             let meter = meter.clone();
-            pool.spawn(move || meter.pass());
+            pool.spawn(move || {
+                meter.pass();
+                // The first ones stay until they have all met.
+                until(|| n >= 5 || meter.most.load(SeqCst) >= 5);
+            });
             assert!(pool.len() <= 5);
         }
         pool.join().unwrap();
@@ -54,7 +58,7 @@ fn never_more_than_its_size() {
 fn a_place_is_free_when_its_member_has_ended() {
     workers(2, || {
         let pool = Pool::new(1);
-        for n in 0..3000 {
+        for n in 0..600 {
             let handle = pool
                 .try_spawn(move || {
                     if n % 2 == 0 {
@@ -325,12 +329,16 @@ fn kill_ends_members_and_those_in_line() {
                 })
             })
             .collect();
-        for _ in 0..5 {
-            let one = Counted::new();
-            pool.apply_async(move || one, |_| unreachable!("no place came free"));
-        }
+        // One of these may get the place of a member that was killed before it.
+        let in_line: Vec<_> = (0..5)
+            .map(|_| {
+                let one = Counted::new();
+                pool.apply_async(move || one, |_| park())
+            })
+            .collect();
         pool.kill();
         Counted::assert_gone(8);
+        assert!(in_line.into_iter().all(|one| one.join().unwrap_err().is_killed()));
         assert_eq!((pool.len(), pool.free_count()), (0, 3));
         assert!(members.into_iter().all(|one| one.join().unwrap_err().is_killed()));
         pool.join().unwrap();

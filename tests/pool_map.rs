@@ -14,7 +14,9 @@ fn results_in_order() {
     let deed = || {
         let pool = Pool::new(7);
         let slowly = |n: u64| {
-            sleep(Duration::from_micros(300 - 3 * n));
+            // The later ones for less; and some for so long that others overtake them.
+            let long = if n.is_multiple_of(7) { 5000 } else { 0 };
+            sleep(Duration::from_micros(long + 300 - 3 * n));
             n * n
         };
         let squares: Vec<_> = (0..100).map(|n| n * n).collect();
@@ -163,19 +165,18 @@ fn a_mapper_that_is_killed_leaves_the_pool_as_it_is() {
         let begun = Arc::new(AtomicUsize::new(0));
         let (theirs, counts) = (pool.clone(), begun.clone());
         let mapper = spawn(move || {
-            theirs.map(0..100, move |_| {
+            theirs.map(0.., move |_| {
                 counts.fetch_add(1, SeqCst);
                 sleep(Duration::from_millis(10));
                 Counted::new()
             })
         });
-        until(|| begun.load(SeqCst) == 2);
+        until(|| begun.load(SeqCst) >= 2);
         mapper.kill();
         assert!(mapper.join().unwrap_err().is_killed());
         pool.join().unwrap();
         assert_eq!(pool.free_count(), 2);
         Counted::assert_gone(begun.load(SeqCst));
-        assert!(begun.load(SeqCst) < 100);
     });
 }
 

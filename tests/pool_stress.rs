@@ -117,11 +117,10 @@ fn no_place_is_lost() {
         std::panic::set_hook(Box::new(|_| {}));
         let start = Instant::now();
         let mut rounds = 0;
-        while start.elapsed() < seconds() {
+        while start.elapsed() < seconds() || rounds < 6 {
             rounds += 1;
             round(rounds);
         }
-        assert!(rounds > 5, "only {rounds}");
         until(|| stats().alive() == 0);
         assert_eq!(MADE.load(SeqCst), DROPPED.load(SeqCst));
     })

@@ -79,8 +79,8 @@ fn what_is_left_of_the_time() {
     }
     let (here, _there) = tcp_pair();
     let fd = here.as_raw_fd();
-    let there = os(move || left(fd));
-    assert_eq!(green(move || left(fd)), there);
+    // Who is stopped for a second has one less.
+    assert!((0..3).any(|_| green(move || left(fd)) == os(move || left(fd))));
     let [mut read, ..] = many::sets(fd, READ);
     green(move || {
         let mut time = libc::timeval { tv_sec: 0, tv_usec: 20_000 };
@@ -173,12 +173,12 @@ fn an_event_loop_leaves_its_worker_free() {
                 there.write_all(b"x").unwrap();
                 std::thread::sleep(ms(1));
             }
-            drop(here);
+            here // open until all has been read
         })
     });
     let writers: Vec<_> = writers.collect();
     done(event_loop);
-    all_done(writers);
+    drop(all_done(writers));
     assert!(TURNS.load(SeqCst) > 50);
     c::close(epoll);
 }

@@ -53,7 +53,7 @@ fn differs(pair: Pair) -> Option<String> {
         format!("{log} signals: {}", PIPES.load(SeqCst) - before)
     };
     let mut found = None;
-    for _ in 0..6 {
+    for _ in 0..50 {
         let (there, here) = (os(counted), green(counted));
         if there == here {
             return None;

@@ -15,6 +15,7 @@ use common::{in_child, until};
 use server::{BIG, Server, serve_if_asked};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 
 /// Runs the second part in a child, and the server in a child of that.
 macro_rules! against_a_server {
@@ -118,7 +119,18 @@ fn a_stop_in_mid_load_loses_no_answer() {
     against_a_server!(a_stop_in_mid_load_loses_no_answer, 1000, |server| {
         let (address, answers) = (server.address, Answers::default());
         let (here, there) = (answers.clone(), answers.clone());
-        let mut load = crowd(50, move |_| insist(Client::connect(address).unwrap(), &here));
+        // All of these are being served before the stop.
+        let connected = all(crowd(50, move |_| {
+            let mut client = Client::connect(address).unwrap();
+            client.ask("hello").unwrap().unwrap();
+            client
+        }));
+        answers.fetch_add(50, SeqCst);
+        let connected = Arc::new(Mutex::new(connected));
+        let mut load = crowd(50, move |_| {
+            let client = connected.lock().unwrap().pop().unwrap();
+            insist(client, &here)
+        });
         load.extend(crowd(50, move |_| come_and_go(address, &there)));
         until(|| answers.load(SeqCst) > 500);
         let report = server.stop(50);

@@ -73,7 +73,7 @@ fn spawn_later_starts_in_time_and_in_order() {
     workers(1, || {
         let order = Arc::new(Mutex::new(Vec::new()));
         let start = Instant::now();
-        let delays = [600, 200, 400, 0];
+        let delays = [6000, 2000, 4000, 0];
         let handles = delays.map(|delay| {
             let order = order.clone();
             spawn_later(ms(delay), move || {
@@ -84,7 +84,7 @@ fn spawn_later_starts_in_time_and_in_order() {
         for (delay, handle) in delays.into_iter().zip(handles) {
             assert!(handle.join().unwrap() >= start + ms(delay));
         }
-        assert_eq!(*order.lock().unwrap(), [0, 200, 400, 600]);
+        assert_eq!(*order.lock().unwrap(), [0, 2000, 4000, 6000]);
     });
 }
 

@@ -143,7 +143,8 @@ fn at_once_never_waits() {
         assert_eq!(c::recv(to, &mut buf, 0), 1);
         let sent = (0..).map(|_| c::send(from, &[0; 65536], MSG_DONTWAIT)).take_while(|n| *n > 0);
         assert!(sent.count() > 1);
-        assert_eq!(c::send(from, b"x", MSG_DONTWAIT), AGAIN);
+        // What the other end acknowledges late makes a little room.
+        common_net::until(|| c::send(from, b"x", MSG_DONTWAIT) == AGAIN);
     });
 }
 
@@ -253,8 +254,9 @@ fn a_timeout_is_for_the_whole_call() {
         });
         let mut buf = [0; 1000];
         let (took, n) = timed(|| c::recv(to, &mut buf, MSG_WAITALL));
-        assert!((1..100).contains(&n), "{n}");
-        assert!((ms(50)..ms(1000)).contains(&took), "{took:?}");
+        // Renewed by each byte, it would take ten seconds and all of them.
+        assert!((1..1000).contains(&n), "{n}");
+        assert!((ms(50)..ms(8000)).contains(&took), "{took:?}");
         drop(there);
         done(writer);
     });

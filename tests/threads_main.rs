@@ -188,10 +188,19 @@ fn looks_at_tasks() {
             thread::spawn(move || rx.lock().unwrap().recv())
         })
         .collect();
-    thread::sleep(Duration::from_millis(20));
-    for task in std::fs::read_dir("/proc/self/task").unwrap() {
-        print!("{}", std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+    let names = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.collect::<Vec<_>>()
+    };
+    // Each names itself when it begins; main has the program's name.
+    let ours = |name: &&String| name.starts_with("greenroom-") || name.starts_with("green-");
+    let start = std::time::Instant::now();
+    while names().iter().filter(|name| !ours(name)).count() > 1 {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", names());
+        thread::sleep(Duration::from_millis(5));
     }
+    names().iter().for_each(|name| print!("{name}"));
     drop(tx);
     threads.into_iter().for_each(|t| assert!(t.join().unwrap().is_err()));
 }

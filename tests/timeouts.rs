@@ -239,5 +239,5 @@ fn a_slow_reader_does_not_renew_the_writers_timeout() {
         took
     };
     let (there, here) = (os(slow), green(slow));
-    assert!(there < ms(1500) && here < ms(1500), "{there:?} {here:?}");
+    assert!(there < ms(5000) && here < ms(5000), "{there:?} {here:?}");
 }

@@ -200,15 +200,19 @@ fn a_dump_shows_that_it_waits() {
     workers(1, || {
         let (queue, go) = (Queue::new(), Arc::new(AtomicBool::new(false)));
         let (theirs, goes) = (queue.clone(), go.clone());
+        let there = Arc::new(AtomicBool::new(false));
+        let tells = there.clone();
         let hog = spawn(move || {
             let waits = neighbour(move || theirs.get());
             yield_now();
+            tells.store(true, SeqCst);
             while !goes.load(SeqCst) {
                 std::hint::spin_loop();
             }
             waits
         });
         let waits = || dump().threads.into_iter().find(|one| one.state == ThreadState::Waiting);
+        until(|| there.load(SeqCst));
         until(|| waits().is_some_and(|one| matches!(one.waits_for[..], [WaitsFor::Item(_)])));
         queue.put(7).unwrap();
         let still = waits();

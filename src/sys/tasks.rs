@@ -246,9 +246,8 @@ mod tests {
 
     #[test]
     fn this_process_can_be_looked_at() {
-        // Tests run beside this one, and come and go.
-        let ids = std::iter::from_fn(|| Some(ids())).take(1000).flatten().next();
-        assert!(ids.expect("the kernel says").contains(&me()));
+        // Tests run beside this one, and come and go; the kernel may then leave one out.
+        assert!((0..1000).any(|_| ids().is_some_and(|ids| ids.contains(&me()))));
         assert!(switches(me()).is_some());
         let usual = handled_signals();
         assert!(!usual.contains(&libc::SIGSEGV) && !usual.contains(&33));

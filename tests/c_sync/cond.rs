@@ -60,7 +60,7 @@ fn a_condition_variable_goes_by_its_clock() {
             assert_eq!(mutex.lock(), 0);
             let start = Instant::now();
             assert_eq!(cond.timedwait(&mutex, after(20 * MS, clock)), libc::ETIMEDOUT);
-            assert!((19 * MS..1000 * MS).contains(&start.elapsed()), "{:?}", start.elapsed());
+            assert!((19 * MS..10_000 * MS).contains(&start.elapsed()), "{:?}", start.elapsed());
             let soon = after(20 * MS, libc::CLOCK_MONOTONIC);
             assert_eq!(cond.clockwait(&mutex, libc::CLOCK_MONOTONIC, soon), libc::ETIMEDOUT);
             let none = libc::timespec { tv_sec: 0, tv_nsec: -1 };

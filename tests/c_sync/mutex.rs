@@ -89,7 +89,10 @@ fn who_waits_does_not_stop_its_worker() {
     together(Sort::Green, 10, |i| {
         if i < 5 {
             assert_eq!(mutex.lock(), 0);
-            thread::sleep(5 * MS);
+            let before = turns.load(SeqCst);
+            while turns.load(SeqCst) < before + 5 {
+                thread::sleep(MS);
+            }
             assert_eq!(mutex.unlock(), 0);
             done.fetch_add(1, SeqCst);
         } else {

@@ -30,3 +30,9 @@ pub(crate) fn hog(stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     };
     Builder::new().name("hog".into()).spawn(deed).unwrap()
 }
+
+/// Whether that OS thread of this process waits in that system call.
+pub(crate) fn waits_in(thread: libc::pid_t, call: i64) -> bool {
+    let it = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall"));
+    it.is_ok_and(|it| it.starts_with(&format!("{call} ")))
+}

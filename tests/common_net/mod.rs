@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// No test binary takes as long, on a busy machine either.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// What the watchdog says that somebody was at.
 static DOING: Mutex<String> = Mutex::new(String::new());
@@ -212,7 +212,8 @@ pub(crate) fn pattern(len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ salt) as u8).collect()
 }
 
-/// It took so long; later by what a busy machine makes of it.
+/// It took so long; later by what a busy machine makes of it, which may stop anybody
+/// for seconds.
 pub(crate) fn about(took: Duration, millis: u64) {
-    assert!((ms(millis - 2)..ms(millis + 700)).contains(&took), "{took:?} for {millis} ms");
+    assert!((ms(millis - 2)..ms(millis + 5000)).contains(&took), "{took:?} for {millis} ms");
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static void dawdle(void) {
-  struct timespec time = {0, 200 * 1000 * 1000};
+  struct timespec time = {1, 0};
   syscall(SYS_nanosleep, &time, 0);
 }
 

@@ -124,9 +124,12 @@ fn watchdog() {
 
 #[test]
 fn top() {
-    let said = printed("top", &["2"]);
+    let said = printed("top", &["3"]);
     assert!(said.starts_with("frame 1\n"), "{said}");
-    let (_, frame) = said.split_once("frame 2\n").expect("two frames");
+    // On a busy machine there may be no time to see what each of them waits for.
+    let frames = said.split("frame ").skip(2);
+    let is_whole = |frame: &&str| having(frame, "to be unparked").len() == 1;
+    let frame = frames.clone().find(is_whole).or(frames.last()).expect("three frames");
     let alive: u32 = number(frame, "green threads: ", " alive");
     let waiting: u32 = number(frame, "runnable, ", " waiting");
     // The crowd, the clients and who serves them, the acceptor, the cruncher.

@@ -11,7 +11,7 @@ mod plain;
 
 /// What each green thread waits; together they take little more than one if
 /// the patch is in, and the sum if not.
-const WAIT: Duration = Duration::from_millis(200);
+const WAIT: Duration = Duration::from_millis(600);
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
@@ -27,12 +27,12 @@ fn patched() {
     let config = greenroom::Config::new().workers(1);
     config.install().expect("nothing has started yet");
     greenroom::patch_all().expect("the patch");
-    // 10 times 200 ms would be 2000.
-    together(Duration::from_millis(1500), || {
+    // 10 times 600 ms would be 6000.
+    together(Duration::from_millis(5000), || {
         (0..10).map(|_| greenroom::spawn(|| thread::sleep(WAIT))).collect()
     });
-    // 8 times 200 ms would be 1600.
-    together(Duration::from_millis(1200), echoes);
+    // 8 times 600 ms would be 4800.
+    together(Duration::from_millis(4000), echoes);
     println!("patched ok");
 }
 

@@ -179,6 +179,6 @@ fn tiny_http_under_load() {
     assert!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
     let rate = text.lines().find_map(|l| l.strip_prefix("Requests/sec:")).unwrap();
     // One after the other they would be 100 a second.
-    assert!(rate.trim().parse::<f64>().unwrap() > 1000.0, "{text}");
+    assert!(rate.trim().parse::<f64>().unwrap() > 300.0, "{text}");
     stop(&server, 50);
 }

@@ -91,7 +91,7 @@ fn a_mio_server() {
 #[test]
 fn mio_polls_that_time_out() {
     let _alone = ready();
-    together(10, ms(100), |_| {
+    together(30, ms(100), |_| {
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
         let start = Instant::now();
         poll.poll(&mut events, Some(ms(100))).unwrap();

@@ -56,6 +56,10 @@ fn listen_and_notify() {
     let notifier = thread::spawn(|| {
         thread::sleep(ms(400));
         let mut db = connect();
+        let all = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN news'";
+        while db.query_one(all, &[]).unwrap().get::<_, i64>(0) < 10 {
+            thread::sleep(ms(10));
+        }
         db.batch_execute("NOTIFY news, 'extra'").unwrap();
     });
     let heard = together(10, ms(300), |_| {

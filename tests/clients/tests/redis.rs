@@ -19,7 +19,7 @@ fn connect() -> Connection {
 fn blocking_pops() {
     let _alone = ready();
     let filler = thread::spawn(|| {
-        thread::sleep(ms(250));
+        thread::sleep(ms(400));
         let mut redis = connect();
         for i in 0..20 {
             let _: () = redis.rpush(format!("list-{i}"), i).unwrap();
