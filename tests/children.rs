@@ -17,7 +17,11 @@ fn shell(script: &str) -> Command {
 }
 
 fn start(script: &str) -> (Child, i32) {
-    let child = shell(script).spawn().unwrap();
+    start_reading(script, Stdio::null())
+}
+
+fn start_reading(script: &str, stdin: impl Into<Stdio>) -> (Child, i32) {
+    let child = shell(script).stdin(stdin).spawn().unwrap();
     let pid = child.id() as i32;
     (child, pid)
 }
@@ -112,8 +116,7 @@ fn answers() -> Vec<(i32, i32, i32)> {
         say(libc::waitpid(pid, &mut status, 0), pid, status);
         say(libc::waitpid(pid, &mut status, 0), pid, 0); // reaped
         let (reader, writer) = pipe().unwrap();
-        let child = shell("read x; exit 6").stdin(reader).spawn().unwrap();
-        let pid = child.id() as i32;
+        let (_child, pid) = start_reading("read x; exit 6", reader);
         say(libc::waitpid(pid, &mut status, libc::WNOHANG), pid, 0);
         drop(writer);
         say(libc::wait4(pid, &mut status, 0, null_mut()), pid, status);
