@@ -173,7 +173,7 @@ fn an_event_loop_leaves_its_worker_free() {
                 there.write_all(b"x").unwrap();
                 std::thread::sleep(ms(1));
             }
-            here // open until all has been read
+            (here, there) // open until all has been read
         })
     });
     let writers: Vec<_> = writers.collect();
