@@ -100,6 +100,22 @@ fn quick_answers_are_waited_for_awake() {
     ended.assert_success();
 }
 
+/// What was written has been read, and there is room for more: that is no answer yet, and
+/// no reason to stop looking.
+#[test]
+fn answers_that_come_after_other_news_are_waited_for_awake() {
+    if cores().len() == 1 {
+        return;
+    }
+    let ended = in_child(&looks_for("200"), || {
+        on_green(|mut answers| {
+            answers.pause.store(0, Relaxed);
+            until(|| (0..5).all(|_| answers.sleeps() == 0));
+        });
+    });
+    ended.assert_success();
+}
+
 #[test]
 fn unless_that_is_switched_off() {
     let ended = in_child(&looks_for("0"), || {

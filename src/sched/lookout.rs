@@ -8,6 +8,7 @@ use super::trim::Trim;
 use super::{fds, search};
 use crate::config;
 use crate::sys::clock::{self, Nanos};
+use crate::sys::platform::cores;
 use crate::sys::selector::{Events, Until};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -41,7 +42,8 @@ impl Lookout {
             events: Events::new(),
             witness: -1,
             trim: Trim::new(),
-            busy_poll: BusyPoll::new(config::busy_poll()),
+            // On one core nothing can come from elsewhere while it looks, but from afar.
+            busy_poll: BusyPoll::new(if cores() > 1 { config::busy_poll() } else { 0 }),
         }
     }
 
@@ -129,7 +131,7 @@ impl Lookout {
         let (mut before, mut last) = (None, None);
         loop {
             shared.selector.wait(&mut self.events, Until::Now);
-            let found = !shared.sleep.is_looking() || self.events.iter().next().is_some();
+            let found = !shared.sleep.is_looking() || self.events_are_of_use();
             let now = clock::now();
             if found {
                 let looked = |before| Waited::Looking { undisturbed: now - before < UNDISTURBED };
@@ -141,6 +143,26 @@ impl Lookout {
             }
             before = last.replace(now).or(Some(now));
         }
+    }
+
+    /// Whether there is something to do now. Mostly not if what has come is room for what
+    /// was written, as the other end has read it and works at the answer: then it looks on.
+    fn events_are_of_use(&mut self) -> bool {
+        let shared = self.local.shared;
+        if self.events.iter().next().is_none() {
+            return false;
+        }
+        // Nobody who runs something is asleep.
+        if !shared.sleep.rise() {
+            return true;
+        }
+        self.dispatch();
+        self.events.clear();
+        if self.has_work() {
+            return true;
+        }
+        shared.sleep.announce(true);
+        !shared.inbox.is_empty() || self.runtime.has_fresh()
     }
 
     /// After a wait: what has come?

@@ -14,14 +14,21 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*, fence};
 
+/// `Runtime::waking`: nobody.
+const NOBODY: u32 = 0;
+/// One that looks, and was told by a word (see `busy_poll.rs`).
+const LOOKER: u32 = 1;
+/// One that the kernel wakes, on whatever core is free.
+const SLEEPER: u32 = 2;
+
 /// The started runtime. Lives as long as the process.
 pub(crate) struct Runtime {
     pub(crate) workers: Vec<&'static Shared>,
     /// Spawned by threads that are no workers.
     pub(crate) injector: Injector<RecordRef>,
-    /// Somebody is being woken to look for fresh ones; until it looks, more
+    /// Who is being woken to look for fresh ones; until a `SLEEPER` looks, more
     /// spawns need not wake another. Cleared by the woken one before it looks.
-    waking: AtomicBool,
+    waking: AtomicU32,
     /// Some worker needs help (see `monitor.rs`).
     pub(crate) help_wanted: AtomicBool,
     pub(crate) watch: Watch,
@@ -90,7 +97,7 @@ impl Runtime {
         Runtime {
             workers,
             injector: Injector::new(),
-            waking: AtomicBool::new(false),
+            waking: AtomicU32::new(NOBODY),
             help_wanted: AtomicBool::new(false),
             watch: Watch::new(),
             started_at: clock::now(),
@@ -126,13 +133,23 @@ impl Runtime {
     /// must be visible already (see `sleep.rs`).
     pub(crate) fn wake_one(&self) {
         fence(SeqCst);
-        while !self.waking.load(Relaxed) {
-            // One that looks is told with less.
-            let looking = self.workers.iter().find(|w| w.sleep.is_looking());
-            let asleep = || self.workers.iter().find(|w| w.sleep.is_asleep());
-            let Some(worker) = looking.or_else(asleep) else { return };
-            if self.waking.swap(true, SeqCst) {
-                return;
+        loop {
+            let waking = self.waking.load(Relaxed);
+            // One that looks is told with less. But the kernel may have stopped it, and
+            // then it comes no sooner: so whoever has more to do wakes another.
+            let looks = |w: &&&'static Shared| w.sleep.is_looking();
+            let looking = (waking == NOBODY).then(|| self.workers.iter().find(looks)).flatten();
+            let sleeps = |w: &&&'static Shared| w.sleep.is_asleep() && !w.sleep.is_looking();
+            let (worker, coming) = match looking {
+                Some(worker) => (worker, LOOKER),
+                None if waking == SLEEPER => return,
+                None => match self.workers.iter().find(sleeps) {
+                    Some(worker) => (worker, SLEEPER),
+                    None => return,
+                },
+            };
+            if self.waking.compare_exchange(waking, coming, SeqCst, Relaxed).is_err() {
+                continue;
             }
             if worker.sleep.rouse(|| worker.selector.wake()) {
                 return;
@@ -140,7 +157,7 @@ impl Runtime {
             // It woke by itself, and may sleep again by now. Whoever has made
             // work visible meanwhile saw `waking` and left it to this call, so
             // it looks at all of them again.
-            self.waking.store(false, SeqCst);
+            let _ = self.waking.compare_exchange(coming, NOBODY, SeqCst, Relaxed);
             fence(SeqCst);
         }
     }
@@ -152,7 +169,8 @@ impl Runtime {
         // After the worker's `AWAKE`: whoever claimed it before has set `waking`
         // before, and this load must see that.
         fence(SeqCst);
-        let waking = self.waking.load(Relaxed) && self.waking.swap(false, SeqCst);
+        let waking =
+            self.waking.load(Relaxed) != NOBODY && self.waking.swap(NOBODY, SeqCst) != NOBODY;
         fence(SeqCst);
         self.watch.wake();
         waking

@@ -3,8 +3,17 @@
 use super::local::Local;
 use super::runtime::Runtime;
 
+/// As `find_work`, from the injector alone: a busy worker shares with all others.
+#[inline]
+pub(super) fn take_share(local: &Local, runtime: &Runtime) {
+    // One that goes to sleep meanwhile has not seen what is on its way here.
+    if take_injected(local, runtime) && runtime.has_fresh() {
+        runtime.wake_one();
+    }
+}
+
 /// Takes a batch of what OS threads spawned; true if there was any.
-pub(super) fn take_injected(local: &Local, runtime: &Runtime) -> bool {
+fn take_injected(local: &Local, runtime: &Runtime) -> bool {
     // SAFETY: the owning OS thread; stealing does not nest.
     unsafe { local.run.with(|q| q.take_injected(&runtime.injector)) }
 }

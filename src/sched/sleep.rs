@@ -4,7 +4,8 @@
 //!    while before it waits (`busy_poll.rs`).
 //! 2. It looks once more at everything that may hold work.
 //! 3. If it looks: at the kernel, and here, whether it was woken. When that is over,
-//!    `LOOKING` -> `ASLEEP`, unless it was.
+//!    `LOOKING` -> `ASLEEP`, unless it was; and `LOOKING` -> `AWAKE` to see to what the
+//!    kernel reports. If that is of no use, it is back at step 1.
 //! 4. It waits in the kernel, and on return sets `AWAKE`.
 //!
 //! A waker first makes the work visible, then looks here. Both sides are
@@ -42,6 +43,11 @@ impl Sleep {
     /// The end of step 3; false if it was woken.
     pub(crate) fn stop_looking(&self) -> bool {
         self.0.compare_exchange(LOOKING, ASLEEP, SeqCst, Acquire).is_ok()
+    }
+
+    /// From step 3 to being awake; false if it was woken.
+    pub(crate) fn rise(&self) -> bool {
+        self.0.compare_exchange(LOOKING, AWAKE, SeqCst, Acquire).is_ok()
     }
 
     /// The end of step 4, or of an earlier one.
@@ -107,6 +113,9 @@ mod tests {
         s.announce(true);
         assert!(s.stop_looking() && s.is_asleep());
         assert_eq!(rouse(&s), (true, true));
+        s.announce(true);
+        assert!(s.rise() && !s.is_asleep() && !s.rise());
+        assert_eq!(rouse(&s), (false, false));
     }
 }
 
@@ -158,6 +167,29 @@ mod loom_tests {
             assert!(wakes <= 1, "one wake-up per sleep");
             let told = shared.2.load(SeqCst) == 1;
             assert!(seen == 2 || wakes == 1, "a wake-up was lost");
+            assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
+            assert!(!told || waits, "nobody reads what was written");
+        });
+    }
+
+    /// The same if it has risen in between, for something that was of no use.
+    #[test]
+    fn loom_who_has_risen_in_vain_looks_again() {
+        loom::model(|| {
+            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
+            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
+            shared.0.announce(true);
+            let risen = shared.0.rise();
+            let mut seen = 0;
+            let waits = risen && {
+                shared.0.announce(true);
+                seen = shared.1.load(SeqCst);
+                shared.0.stop_looking()
+            };
+            let woken = wakers.into_iter().map(|w| w.join().unwrap());
+            let wakes = woken.filter(|woke| *woke).count();
+            let told = shared.2.load(SeqCst) == 1;
+            assert!(wakes <= 1, "one wake-up per sleep");
             assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
             assert!(!told || waits, "nobody reads what was written");
         });

@@ -57,7 +57,7 @@ impl Worker {
             self.show_round(now);
             self.tick = (now / TICK) as u32;
             self.local.fire_timers(now);
-            search::take_injected(self.local, self.runtime);
+            search::take_share(self.local, self.runtime);
             let ran = self.run_batch();
             let start = std::mem::replace(&mut now, clock::now());
             self.local.shared.counters.batch(ran, now);

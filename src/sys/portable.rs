@@ -21,6 +21,10 @@ impl Events {
         Events(polling::Events::new())
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
         self.0.iter().map(|e| Ready {
             key: e.key as u64,

@@ -36,6 +36,11 @@ impl Events {
         Events(Vec::with_capacity(512))
     }
 
+    /// As after a wait that has found nothing.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// What the last wait reported, the selector's own wake-up left out.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
         const READ: i32 = libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP;
