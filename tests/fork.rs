@@ -65,6 +65,12 @@ fn executes(_: i32) -> i32 {
     1
 }
 
+/// In the child: a child of its own, as daemons make them.
+fn forks_again(fd: i32) -> i32 {
+    let once_more = |_| in_fork(|_| 6, 0) + 1;
+    in_fork(once_more, fd) + 1
+}
+
 #[test]
 fn a_forked_child_works() {
     patched(2);
@@ -78,6 +84,7 @@ fn a_forked_child_works() {
         assert_eq!(&buf, b"world");
         assert_eq!(in_fork(executes, 0), 7);
         assert_eq!(in_fork(spawns, 0), 0);
+        assert_eq!(in_fork(forks_again, 0), 8);
     }
     greenroom::spawn(|| ()).join().unwrap();
     os(run);

@@ -2,7 +2,12 @@
 //! behaviour, an abort or a lie there, and right where green threads have their
 //! own. Each runs in a child process.
 
+use std::cell::Cell;
+use std::future::{Future, IntoFuture};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 /// Runs the test of this name in a child; true in that child.
@@ -99,4 +104,58 @@ fn panicking_is_not_contagious() {
     let poisoned = m.is_poisoned();
     assert!(unwinding.join().is_err());
     assert!(!panicking && !poisoned, "panicking: {panicking}, poisoned: {poisoned}");
+}
+
+/// Waking who awaits a green thread is the last that it does: what that leaves in its
+/// thread-locals ends with it, and not with the next one on the same stack.
+#[test]
+fn a_waker_has_thread_locals_that_end() {
+    if !in_child("a_waker_has_thread_locals_that_end") {
+        return;
+    }
+    static ALIVE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    struct Once(Cell<u32>);
+    impl Once {
+        fn use_it(&self) {
+            if self.0.get() == 0 {
+                self.0.set(MADE.fetch_add(1, SeqCst) + 1);
+                ALIVE.lock().unwrap().push(self.0.get());
+            }
+        }
+    }
+    impl Drop for Once {
+        fn drop(&mut self) {
+            let mut alive = ALIVE.lock().unwrap();
+            let at = alive.iter().position(|one| *one == self.0.get());
+            alive.swap_remove(at.expect("dropped twice, or never used"));
+        }
+    }
+    // Registered as soon as it is touched.
+    thread_local!(static ONE: Once = const { Once(Cell::new(0)) });
+    struct Wakes;
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            ONE.with(Once::use_it);
+        }
+    }
+    for _ in 0..20 {
+        let sleeper = greenroom::spawn(greenroom::park);
+        let thread = sleeper.thread().clone();
+        let (mut future, waker) = (Box::pin(sleeper.into_future()), Waker::from(Arc::new(Wakes)));
+        let mut context = Context::from_waker(&waker);
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        thread.unpark();
+        while future.as_mut().poll(&mut context).is_pending() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // On the same stack, with the same block.
+        greenroom::spawn(|| ONE.with(Once::use_it)).join().unwrap();
+    }
+    let start = std::time::Instant::now();
+    while !ALIVE.lock().unwrap().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "some stay");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(MADE.load(SeqCst) >= 40);
 }

@@ -10,7 +10,7 @@ use crate::config::{self, ThreadLocals};
 use crate::error::PatchError;
 use crate::green::locals;
 use crate::sched::{fds, runtime, start};
-use crate::sys::{learn, real};
+use crate::sys::{learn, rare, real};
 use crate::task::named;
 use std::hint::black_box;
 use std::sync::atomic::Ordering::Relaxed;
@@ -147,6 +147,7 @@ impl Patch {
         }
         keep_linked();
         real::resolve_all();
+        rare::prepare_to_fork();
         if missing & Family::Sync.bit() != 0 {
             learn::learn().map_err(|what| PatchError::UnknownLocks { what })?;
         }

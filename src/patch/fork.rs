@@ -3,13 +3,14 @@
 //! libc's fork takes the thread pointer for that of the OS thread that calls:
 //! the child rebuilds libc's list of threads around it. So it runs under the
 //! worker's own. The child goes on with the green thread's thread-locals, and
-//! without the runtime: it is to call exec or _exit.
+//! without the runtime: it is to call exec or _exit, or to fork once more.
 //!
 //! `vfork`, `posix_spawn` and `clone` need none of this; `daemon` and `forkpty`
 //! fork inside libc and must not be called on such a green thread.
 
 use super::gate::Shim;
 use crate::green::{current, locals, scopes};
+use crate::sched::lane;
 use crate::sched::local::{self, Local};
 use crate::sched::runtime;
 use crate::sys::errno::Errno;
@@ -43,11 +44,15 @@ pub(super) unsafe extern "C" fn _Fork() -> pid_t {
 /// Runs `fork` under the thread pointer of the OS thread.
 fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
     let inside = current::Inside::enter(); // also for handlers in the child
-    let (pid, errno) = match away_from_home() {
-        Some(worker) => worker.as_worker(|| (fork(), Errno::last())),
-        None => (fork(), Errno::last()),
+    let forks = || (fork(), Errno::last());
+    let worker = away_from_home();
+    let (pid, errno) = match worker {
+        Some(worker) => worker.as_worker(forks),
+        None if runtime::is_forked() => lane::as_orphan(forks),
+        None => forks(),
     };
     if pid == 0 {
+        worker.inspect(|worker| worker.orphan());
         std::mem::forget(inside);
         scopes::leave_green(); // there is no worker here to park on
     } else {

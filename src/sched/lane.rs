@@ -25,6 +25,7 @@ use crate::green::record::{Record, Suspend};
 use crate::sys::tls::{self, Block};
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 impl Local {
     /// Whether its OS thread, which this is, has another's thread-locals.
@@ -44,15 +45,48 @@ impl Local {
         // meanwhile; and back.
         let r = unsafe {
             tls::switch(worker);
-            let abroad = Abroad::enter(); // what was interrupted may use the queue
-            let r = f();
-            drop(abroad);
+            let r = abroad(f);
             tls::switch(green);
             r
         };
         if !was_inside {
             self.seat.lock.exit();
         }
+        r
+    }
+}
+
+/// A function of its own: see the module's head.
+#[inline(never)]
+fn abroad<R>(f: impl FnOnce() -> R) -> R {
+    let _abroad = Abroad::enter(); // what was interrupted may use the queue
+    f()
+}
+
+/// In a fork's child, whose one thread goes on with those of the green thread that has
+/// forked: the thread pointer of its worker.
+static ORPHANS_HOME: AtomicUsize = AtomicUsize::new(0);
+
+impl Local {
+    /// After a fork, in the child.
+    pub(crate) fn orphan(&self) {
+        let home = self.block.get().map_or(0, Block::address);
+        ORPHANS_HOME.store(home, Relaxed);
+    }
+}
+
+/// As `as_worker`, in such a child, if it is one.
+pub(crate) fn as_orphan<R>(f: impl FnOnce() -> R) -> R {
+    let (home, green) = (ORPHANS_HOME.load(Relaxed), tls::current());
+    if home == 0 || home == green.address() {
+        return f();
+    }
+    // SAFETY: this thread was that worker's OS thread; nobody else is left here, and the
+    // pages are its own copy.
+    unsafe {
+        tls::switch(Block::at(home));
+        let r = abroad(f);
+        tls::switch(green);
         r
     }
 }

@@ -27,7 +27,7 @@ mod batch;
 mod busy_poll;
 mod search;
 mod warm;
-mod lane;
+pub(crate) mod lane;
 mod trim;
 mod lookout;
 pub(crate) mod worker;

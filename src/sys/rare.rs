@@ -4,6 +4,8 @@
 use super::errno::Errno;
 use super::real::{self, missing};
 use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use libc::{clockid_t, epoll_event, pid_t, pthread_t, sigset_t, timespec};
 
@@ -57,20 +59,30 @@ pub(crate) unsafe fn epoll_pwait2(
     unsafe { std::mem::transmute::<*mut c_void, Wait>(at)(epoll, events, most, timeout, mask) }
 }
 
+/// Looked up before it is called: signal handlers may, and to look up takes locks.
+static FORK_ALONE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// See `FORK_ALONE`.
+pub(crate) fn prepare_to_fork() {
+    FORK_ALONE.store(find_any(c"_Fork").unwrap_or(ptr::null_mut()), Relaxed);
+}
+
 /// libc's own, from glibc 2.34 on, and before what it stands for, as far as
 /// there are no handlers.
 ///
 /// # Safety
 /// As the C function of this name.
 pub(crate) unsafe fn fork_alone() -> pid_t {
-    match find_any(c"_Fork") {
-        // SAFETY: libc's function of this name; the caller's promise.
-        Some(at) => unsafe {
-            std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> pid_t>(at)()
-        },
-        // SAFETY: the caller's promise.
-        None => unsafe { real::fork() },
+    if FORK_ALONE.load(Relaxed).is_null() {
+        prepare_to_fork(); // nothing of ours was needed before
     }
+    let at = FORK_ALONE.load(Relaxed);
+    if at.is_null() {
+        // SAFETY: the caller's promise.
+        return unsafe { real::fork() };
+    }
+    // SAFETY: libc's function of this name; the caller's promise.
+    unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> pid_t>(at)() }
 }
 
 /// libc's own. It leaves by unwinding.

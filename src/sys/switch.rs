@@ -64,6 +64,7 @@ pub(crate) unsafe fn switch(to: Suspended, word: u64) -> (Suspended, u64) {
             "push rax",
             "xchg rsp, rsi",
             "pop rax",
+            "xor ebp, ebp", // a new stack's first frame has none before it
             "jmp rax",
             "2:",
             "pop rbx",

@@ -90,6 +90,15 @@ impl Block {
     pub(crate) fn address(self) -> usize {
         self.0
     }
+
+    /// The block with that thread pointer.
+    ///
+    /// # Safety
+    /// There is one.
+    #[inline]
+    pub(crate) unsafe fn at(address: usize) -> Block {
+        Block(address)
+    }
 }
 
 /// The calling thread's.

@@ -42,7 +42,7 @@ impl Keys {
         unsafe {
             self.take_each(block, |value, key, data| {
                 let live = value == key.seq && value % 2 == 1;
-                if let (Some(destructor), false, true) = (key.destructor, data.is_null(), live) {
+                if let (Some(destructor), true) = (key.destructor, live) {
                     ran = true;
                     // SAFETY: registered for this value.
                     destructor(data);
@@ -76,12 +76,13 @@ impl Keys {
             }
             for i in 0..KEYS_PER_LEVEL {
                 // SAFETY: arrays of that length, in glibc since its beginning.
-                let (seq, data, key) = unsafe {
-                    let value = &mut *values.add(i);
+                let (value, key) =
+                    unsafe { (&mut *values.add(i), self.table.add(level * KEYS_PER_LEVEL + i)) };
+                if !value.data.is_null() {
                     let data = std::mem::replace(&mut value.data, ptr::null_mut());
-                    (value.seq, data, &*self.table.add(level * KEYS_PER_LEVEL + i))
-                };
-                give(seq, key, data);
+                    // SAFETY: as above.
+                    give(value.seq, unsafe { &*key }, data);
+                }
             }
         }
     }

@@ -12,11 +12,12 @@
 //! pointer to one is one to its head. `beside` is nothing, or a place in a group.
 
 use super::beside::{Beside, drop_quietly};
-use super::join_state::{Finished, JoinState};
+use super::join_state::JoinState;
+use super::packet::{Packet, Stored};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
 use crate::green::record::{Birth, Body, Record, RecordRef};
-use crate::green::{current, kill, links, locals, park, storage};
+use crate::green::{current, kill, locals, storage};
 use crate::stack::SizeClass;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
@@ -24,15 +25,6 @@ use std::io;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::{self, NonNull};
-
-/// What a handle reaches.
-#[repr(C)]
-pub(crate) struct Packet<T> {
-    record: Record,
-    pub(crate) join: JoinState,
-    /// Written before `JoinState::finish`, then owned as its table says.
-    pub(crate) result: UnsafeCell<Option<Result<T, JoinError>>>,
-}
 
 #[repr(C)]
 struct Task<F, T, B = ()> {
@@ -164,17 +156,27 @@ unsafe fn run<F: FnOnce() -> T, T, B: Beside>(record: NonNull<Record>) {
         task.beside.failed(record, why);
     }
     // The thread-locals end before anybody who joins goes on, as with OS threads.
-    if task.packet.join.is_detached() {
+    let stored = if task.packet.join.is_detached() {
         task.drop_unclaimed(result);
         locals::end(record);
         // SAFETY: the result is the finisher's until `finish`, which comes once.
-        unsafe { store(task, how, None) };
+        unsafe { store(task, how, None) }
     } else {
         locals::end(record);
         // SAFETY: as above.
-        unsafe { store(task, how, Some(result)) };
+        unsafe { store(task, how, Some(result)) }
+    };
+    if stored.called {
+        end_again(record);
     }
     task.beside.over(record);
+}
+
+/// What the user's code has left in the thread-locals since they ended: the next green
+/// thread on this stack is to find nothing of that.
+#[cold]
+fn end_again(record: &Record) {
+    locals::end(record);
 }
 
 #[inline(always)] // as `store`
@@ -211,7 +213,7 @@ unsafe fn refuse<F, T, B: Beside>(record: NonNull<Record>, why: io::Error) {
     // What the closure holds may wait when it is dropped, and this may be a
     // worker: it is left to the joiner, unless there is none.
     // SAFETY: as in `run`.
-    if unsafe { store(task, Ending::NotStarted, Some(Err(why))) } {
+    if unsafe { store(task, Ending::NotStarted, Some(Err(why))) }.detached {
         // SAFETY: detached, so it is the finisher's.
         unsafe { discard::<F, T, B>(record) };
     }
@@ -228,7 +230,7 @@ unsafe fn discard<F, T, B>(record: NonNull<Record>) {
     storage::disinherit(&task.packet.record);
 }
 
-/// True if it was detached, and its result dropped.
+/// Leaves the result to who joins, or drops it.
 ///
 /// # Safety
 /// Once, by the finisher.
@@ -237,34 +239,17 @@ unsafe fn store<F, T, B: Beside>(
     task: &Task<F, T, B>,
     how: Ending,
     result: Option<Result<T, JoinError>>,
-) -> bool {
-    let packet = &task.packet;
-    // SAFETY: the result is the finisher's until `finish`.
-    unsafe { *packet.result.get() = result };
-    let mut waker = None;
-    // SAFETY: once, by the caller's promise.
-    let (found, linked) = unsafe {
-        packet.join.finish(how, || task.beside.ended(), |joiner| joiner.tell(&mut waker))
-    };
-    let detached = match found {
-        Finished::Nobody => false,
-        Finished::Woke(joiner) => {
-            joiner.finish();
-            waker.into_iter().for_each(park::wake_task);
-            false
-        }
-        Finished::Detached => true,
-    };
-    if linked {
-        links::fire(&packet.record, how);
-    }
-    if detached {
+) -> Stored {
+    // SAFETY: the caller's promise.
+    let mut stored = unsafe { task.packet.store(how, result, || task.beside.ended()) };
+    if stored.detached {
         // SAFETY: nobody will ask for it, so it is still the finisher's.
-        if let Some(result) = unsafe { (*packet.result.get()).take() } {
+        if let Some(result) = unsafe { (*task.packet.result.get()).take() } {
+            stored.called = true;
             task.drop_unclaimed(result);
         }
     }
-    detached
+    stored
 }
 
 impl<F, T, B: Beside> Task<F, T, B> {

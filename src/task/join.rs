@@ -1,8 +1,8 @@
 //! Waiting for green threads to end.
 
-use super::body::Packet;
 use super::join_state::JoinState;
 use super::join_wait::{wait_or_end, wait_or_fail};
+use super::packet::Packet;
 use crate::error::JoinError;
 use crate::green::current;
 use crate::green::handle::GreenThread;

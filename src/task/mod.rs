@@ -2,6 +2,7 @@
 
 pub(crate) mod join_state;
 mod beside;
+mod packet;
 pub(crate) mod body;
 mod join_wait;
 pub(crate) mod join;
