@@ -69,7 +69,10 @@ fn under_the_worker(fork: impl FnOnce() -> pid_t) -> pid_t {
 fn away_from_home() -> Option<&'static Local> {
     match current::get() {
         Some(me) => me.own.block.get().and_then(|_| local::get()),
-        None if locals::are_own() => runtime::get()?.worker_here().filter(|w| w.is_away()),
+        // In a fork's child others may have the numbers of the parent's threads.
+        None if locals::are_own() && !runtime::is_forked() => {
+            runtime::get()?.worker_here().filter(|w| w.is_away())
+        }
         None => None,
     }
 }

@@ -64,25 +64,28 @@ fn abroad<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// In a fork's child, whose one thread goes on with those of the green thread that has
-/// forked: the thread pointer of its worker.
-static ORPHANS_HOME: AtomicUsize = AtomicUsize::new(0);
+/// forked: the thread pointer of its worker, and that.
+static ORPHAN: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 impl Local {
     /// After a fork, in the child.
     pub(crate) fn orphan(&self) {
-        let home = self.block.get().map_or(0, Block::address);
-        ORPHANS_HOME.store(home, Relaxed);
+        if let Some(home) = self.block.get() {
+            ORPHAN[0].store(home.address(), Relaxed);
+            ORPHAN[1].store(tls::current().address(), Relaxed);
+        }
     }
 }
 
-/// As `as_worker`, in such a child, if it is one.
+/// As `as_worker`, on that thread of such a child, and else as it is.
 pub(crate) fn as_orphan<R>(f: impl FnOnce() -> R) -> R {
-    let (home, green) = (ORPHANS_HOME.load(Relaxed), tls::current());
-    if home == 0 || home == green.address() {
+    let [home, its] = [0, 1].map(|i| ORPHAN[i].load(Relaxed));
+    let green = tls::current();
+    if its != green.address() {
         return f();
     }
-    // SAFETY: this thread was that worker's OS thread; nobody else is left here, and the
-    // pages are its own copy.
+    // SAFETY: this thread was that worker's OS thread, and the pages are the child's own
+    // copy; others that it may have made have blocks of their own.
     unsafe {
         tls::switch(Block::at(home));
         let r = abroad(f);

@@ -8,7 +8,6 @@ use super::trim::Trim;
 use super::{fds, search};
 use crate::config;
 use crate::sys::clock::{self, Nanos};
-use crate::sys::platform::cores;
 use crate::sys::selector::{Events, Until};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,8 +41,8 @@ impl Lookout {
             events: Events::new(),
             witness: -1,
             trim: Trim::new(),
-            // On one core nothing can come from elsewhere while it looks, but from afar.
-            busy_poll: BusyPoll::new(if cores() > 1 { config::busy_poll() } else { 0 }),
+            // On one core as well: others may have a core that this process may not use.
+            busy_poll: BusyPoll::new(config::busy_poll()),
         }
     }
 
@@ -128,10 +127,10 @@ impl Lookout {
     /// Looks until something comes, at most until `end`; `None`: it is to wait now.
     fn keeps_looking(&mut self, end: Nanos) -> Option<Waited> {
         let shared = self.local.shared;
-        let (mut before, mut last) = (None, None);
+        let (mut before, mut last, mut risen) = (None, None, false);
         loop {
             shared.selector.wait(&mut self.events, Until::Now);
-            let found = !shared.sleep.is_looking() || self.events_are_of_use();
+            let found = !shared.sleep.is_looking() || self.events_are_of_use(&mut risen);
             let now = clock::now();
             if found {
                 let looked = |before| Waited::Looking { undisturbed: now - before < UNDISTURBED };
@@ -139,7 +138,10 @@ impl Lookout {
             }
             if now >= end {
                 self.busy_poll.looked(false);
-                return (!shared.sleep.stop_looking()).then_some(Waited::Not);
+                // While it was awake, another may have gone to sleep and left it to this
+                // one to plan a look at stalls: so it begins anew.
+                let waits = !risen && shared.sleep.stop_looking();
+                return (!waits).then_some(Waited::Not);
             }
             before = last.replace(now).or(Some(now));
         }
@@ -147,7 +149,7 @@ impl Lookout {
 
     /// Whether there is something to do now. Mostly not if what has come is room for what
     /// was written, as the other end has read it and works at the answer: then it looks on.
-    fn events_are_of_use(&mut self) -> bool {
+    fn events_are_of_use(&mut self, risen: &mut bool) -> bool {
         let shared = self.local.shared;
         if self.events.iter().next().is_none() {
             return false;
@@ -156,6 +158,7 @@ impl Lookout {
         if !shared.sleep.rise() {
             return true;
         }
+        *risen = true;
         self.dispatch();
         self.events.clear();
         if self.has_work() {

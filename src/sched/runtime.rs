@@ -3,6 +3,7 @@
 
 use super::local::{self, Local};
 use super::shared::Shared;
+use super::sleep::Sleep;
 use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::clock::{self, Nanos};
@@ -135,19 +136,18 @@ impl Runtime {
         fence(SeqCst);
         loop {
             let waking = self.waking.load(Relaxed);
+            let find = |is: fn(&Sleep) -> bool| self.workers.iter().find(|w| is(&w.sleep));
             // One that looks is told with less. But the kernel may have stopped it, and
             // then it comes no sooner: so whoever has more to do wakes another.
-            let looks = |w: &&&'static Shared| w.sleep.is_looking();
-            let looking = (waking == NOBODY).then(|| self.workers.iter().find(looks)).flatten();
-            let sleeps = |w: &&&'static Shared| w.sleep.is_asleep() && !w.sleep.is_looking();
-            let (worker, coming) = match looking {
-                Some(worker) => (worker, LOOKER),
-                None if waking == SLEEPER => return,
-                None => match self.workers.iter().find(sleeps) {
-                    Some(worker) => (worker, SLEEPER),
-                    None => return,
+            let (worker, coming) = match waking {
+                SLEEPER => return,
+                LOOKER => (find(Sleep::waits).or_else(|| find(Sleep::is_asleep)), SLEEPER),
+                _ => match find(Sleep::is_looking) {
+                    Some(looker) => (Some(looker), LOOKER),
+                    None => (find(Sleep::waits), SLEEPER),
                 },
             };
+            let Some(worker) = worker else { return };
             if self.waking.compare_exchange(waking, coming, SeqCst, Relaxed).is_err() {
                 continue;
             }

@@ -7,8 +7,12 @@ use super::runtime::Runtime;
 #[inline]
 pub(super) fn take_share(local: &Local, runtime: &Runtime) {
     // One that goes to sleep meanwhile has not seen what is on its way here.
-    if take_injected(local, runtime) && runtime.has_fresh() {
-        runtime.wake_one();
+    if take_injected(local, runtime) {
+        // SAFETY: as below; looking does not nest.
+        let several = unsafe { local.run.with(|q| q.has_several_fresh()) };
+        if several || !runtime.injector.is_empty() {
+            runtime.wake_one();
+        }
     }
 }
 

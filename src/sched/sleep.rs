@@ -55,6 +55,11 @@ impl Sleep {
         self.0.store(AWAKE, SeqCst);
     }
 
+    /// Whether it waits in the kernel, or is about to; a hint.
+    pub(crate) fn waits(&self) -> bool {
+        self.0.load(Relaxed) == ASLEEP
+    }
+
     /// Whether it is asleep; a hint.
     pub(crate) fn is_asleep(&self) -> bool {
         self.0.load(Relaxed) != AWAKE
