@@ -59,7 +59,10 @@ pub fn together<T: Send + 'static>(
     stop.store(true, SeqCst);
     heart.join().unwrap();
     assert!(took >= wait, "it did not wait: {took:?}");
-    assert!(took < wait * n as u32 * 2 / 3, "one after the other: {took:?} for {n} waits of {wait:?}");
+    assert!(
+        took < wait * n as u32 * 2 / 3,
+        "one after the other: {took:?} for {n} waits of {wait:?}"
+    );
     let beats = beats.load(SeqCst);
     assert!(beats as u128 >= wait.as_millis() / 8, "the worker was kept: {beats} beats");
     results
