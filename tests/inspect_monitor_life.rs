@@ -212,9 +212,9 @@ fn without_anybody_to_tell_it_writes_to_stderr() {
         let reports = monitor(MonitorConfig::new()).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let hog = hog(&stop);
-        // The first report is written when the second monitor has seen it twice.
+        // The first report is written when the second monitor has seen it often.
         let (second, seen) = watch(MonitorConfig::new().limit(Duration::from_millis(200)));
-        until(|| seen.lock().unwrap().len() >= 2);
+        until(|| seen.lock().unwrap().len() >= 4);
         stop.store(true, SeqCst);
         hog.join().unwrap();
         second.stop();
@@ -323,7 +323,8 @@ fn limits_are_reported_when_they_are_crossed_and_again_later() {
         let reports = reports.lock().unwrap();
         for report in reports.iter() {
             let Report::Limit(limit) = report else { panic!("{report}") };
-            assert!(limit.value > limit.limit && limit.value <= 31, "{limit:?}");
+            // It counts while they start, and may count one twice that starts meanwhile.
+            assert!(limit.value > limit.limit && limit.value <= 60, "{limit:?}");
             assert_eq!(limit.limit, if limit.resource == Resource::Stacks { 10 } else { 20 });
         }
         assert_eq!(count_memory(&reports), 0);

@@ -51,7 +51,8 @@ fn wakers_may_change() {
         }
         assert_eq!(wakers.each_ref().map(Arc::strong_count), [1, 1, 2]);
         thread.unpark();
-        until(|| wakers[2].0.load(SeqCst) == 1);
+        // It is counted, and then dropped.
+        until(|| wakers[2].0.load(SeqCst) == 1 && Arc::strong_count(&wakers[2]) == 1);
         assert!(matches!(poll(&mut future, &wakers[0]), Poll::Ready(Ok(7))));
         assert_eq!(wakers.each_ref().map(|w| w.0.load(SeqCst)), [0, 0, 1]);
         assert_eq!(wakers.each_ref().map(Arc::strong_count), [1, 1, 1]);

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{in_child, until, workers};
+use greenroom::inspect::{ThreadDump, dump};
 use greenroom::queue::{Channel, Queue};
 use greenroom::sync::{
     AsyncResult, Barrier, Condvar, Event, Mutex, ReentrantMutex, RwLock, Semaphore,
@@ -207,7 +208,9 @@ fn those_at_a_barrier_or_condition_leave_it() {
         // It does not count any more: two more are needed.
         let theirs = barrier.clone();
         let first = begun(move || theirs.wait().is_leader());
-        assert!(!first.is_finished());
+        let id = first.thread().id();
+        let waits = |one: &ThreadDump| one.id == id && !one.waits_for.is_empty();
+        until(|| dump().threads.iter().any(waits));
         assert!(barrier.wait().is_leader());
         assert!(!first.join().unwrap());
 
