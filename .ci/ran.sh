@@ -9,8 +9,12 @@ ran_some() {
   local log passed
   mkdir -p "$target"
   log=$(mktemp "$target/ran.XXXXXX")
-  # pipefail makes this fail with the command.
-  "$@" 2>&1 | tee "$log"
+  # pipefail makes this fail with the command; said outright, as errexit is off
+  # where the caller has this in a condition.
+  if ! "$@" 2>&1 | tee "$log"; then
+    rm -f "$log"
+    return 1
+  fi
   passed=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
   rm -f "$log"
   if ((passed == 0)); then

@@ -88,14 +88,18 @@ fn the_waits_overlap() {
     Config::new().workers(1).install().unwrap();
     let site = start_site().unwrap();
 
-    let start = Instant::now();
-    let pages = crawl((0..50).map(|n| format!("http://{site}/page/{n}"))).unwrap();
-    let took = start.elapsed();
+    // A machine with more to do may hold one round up.
+    let overlapped = (0..5).any(|_| {
+        let start = Instant::now();
+        let pages = crawl((0..50).map(|n| format!("http://{site}/page/{n}"))).unwrap();
+        let took = start.elapsed();
 
-    assert_eq!(pages.len(), 50);
-    for (n, text) in pages.iter().enumerate() {
-        assert_eq!(*text, page(&format!("/page/{n}")));
-    }
-    assert!(took >= THINKING, "answered too soon: {took:?}");
-    assert!(took < 40 * THINKING, "50 waits did not overlap: {took:?}");
+        assert_eq!(pages.len(), 50);
+        for (n, text) in pages.iter().enumerate() {
+            assert_eq!(*text, page(&format!("/page/{n}")));
+        }
+        assert!(took >= THINKING, "answered too soon: {took:?}");
+        took < 10 * THINKING
+    });
+    assert!(overlapped, "50 waits did not overlap");
 }

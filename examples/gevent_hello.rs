@@ -42,13 +42,16 @@ fn foo_and_bar_take_turns() {
     static HEARD: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
     Config::new().workers(1).install().unwrap();
-    let start = Instant::now();
-    hello(|line| HEARD.lock().unwrap().push(line)).unwrap();
-    let took = start.elapsed();
+    // A machine with more to do may hold one round up.
+    let waited_together = (0..5).any(|_| {
+        let start = Instant::now();
+        hello(|line| HEARD.lock().unwrap().push(line)).unwrap();
+        let took = start.elapsed();
 
-    assert_eq!(
-        *HEARD.lock().unwrap(),
-        ["running foo", "running bar", "switch to foo", "switch to bar"]
-    );
-    assert!(took >= PAUSE, "slept too short: {took:?}");
+        let heard = std::mem::take(&mut *HEARD.lock().unwrap());
+        assert_eq!(heard, ["running foo", "running bar", "switch to foo", "switch to bar"]);
+        assert!(took >= PAUSE, "slept too short: {took:?}");
+        took < 2 * PAUSE
+    });
+    assert!(waited_together, "they waited one after the other");
 }

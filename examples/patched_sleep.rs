@@ -50,23 +50,29 @@ fn the_pauses_overlap() {
 
     patch_all().unwrap();
     Config::new().workers(1).install().unwrap();
-    let start = Instant::now();
-    work(|line| HEARD.lock().unwrap().push(line)).unwrap();
-    let took = start.elapsed();
+    // A machine with more to do may hold one round up.
+    let waited_together = (0..5).any(|_| {
+        let start = Instant::now();
+        work(|line| HEARD.lock().unwrap().push(line)).unwrap();
+        let took = start.elapsed();
 
-    // "--work1------0------sss-----" → "work1 0"
-    let heard: Vec<String> = HEARD
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|line| {
-            let mut words = line.split('-').filter(|word| !word.is_empty());
-            format!("{} {}", words.next().unwrap(), words.next().unwrap())
-        })
-        .collect();
-    assert_eq!(
-        heard,
-        ["work1 0", "work2 0", "work1 1", "work2 1", "work1 2", "work2 2", "work2 3", "work2 4"]
-    );
-    assert!(took >= 5 * PAUSE, "slept too short: {took:?}");
+        // "--work1------0------sss-----" → "work1 0"
+        let heard: Vec<String> = std::mem::take(&mut *HEARD.lock().unwrap())
+            .iter()
+            .map(|line| {
+                let mut words = line.split('-').filter(|word| !word.is_empty());
+                format!("{} {}", words.next().unwrap(), words.next().unwrap())
+            })
+            .collect();
+        assert_eq!(
+            heard,
+            [
+                "work1 0", "work2 0", "work1 1", "work2 1", "work1 2", "work2 2", "work2 3",
+                "work2 4"
+            ]
+        );
+        assert!(took >= 5 * PAUSE, "slept too short: {took:?}");
+        took < 7 * PAUSE
+    });
+    assert!(waited_together, "8 pauses that overlap should last as long as 5");
 }

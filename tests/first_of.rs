@@ -482,7 +482,7 @@ fn one_that_is_cut_short_leaves_nothing_behind() {
 /// Puts against kills: what one does not get because it is killed, others do.
 #[test]
 fn grants_and_kills_race() {
-    const ROUNDS: usize = 1000;
+    const ROUNDS: usize = 3000;
     workers(2, || {
         let (queue, other) = (Queue::new(), Queue::<usize>::new());
         let mut got = 0;

@@ -184,7 +184,7 @@ fn nothing_is_left_of_any() {
         let is_own = std::env::var("GREENROOM_THREAD_LOCALS").is_ok_and(|v| v == "own");
         match is_own {
             true => (0..20).for_each(|n| round(n, 20)),
-            false => (0..100).for_each(|n| round(n, 1)),
+            false => (0..300).for_each(|n| round(n, 1)),
         }
         assert!(MADE.load(SeqCst) > 1000);
         until(|| MADE.load(SeqCst) == DROPPED.load(SeqCst));

@@ -129,11 +129,11 @@ fn unix_datagram_connected_to_a_full_receiver() {
         beside(move || {
             nap(300);
             let mut b = [0; 10];
-            for _ in 0..400 {
+            for _ in 0..4000 {
                 rx.recv(&mut b).unwrap();
             }
         });
-        for _ in 0..400 {
+        for _ in 0..4000 {
             tx.send(b"x").unwrap();
         }
         "all sent"

@@ -58,7 +58,7 @@ fn never_more_than_its_size() {
 fn a_place_is_free_when_its_member_has_ended() {
     workers(2, || {
         let pool = Pool::new(1);
-        for n in 0..600 {
+        for n in 0..3000 {
             let handle = pool
                 .try_spawn(move || {
                     if n % 2 == 0 {

@@ -12,41 +12,47 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::thread;
 
+/// What 200 clients were answered by a server that takes 200 ms over each.
+fn answers_of_a_slow_server() -> Vec<bool> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = greenroom::spawn(move || {
+        all_done((0..200).map(|_| {
+            let (mut stream, _) = listener.accept().unwrap();
+            greenroom::spawn(move || {
+                let mut question = [0; 4];
+                stream.read_exact(&mut question).unwrap();
+                thread::sleep(ms(200));
+                stream.write_all(&question).unwrap();
+            })
+        }));
+    });
+    let clients = (0..200u32).map(|i| {
+        greenroom::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(&i.to_be_bytes()).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            answer == i.to_be_bytes()
+        })
+    });
+    let answers = all_done(clients);
+    done(server);
+    answers
+}
+
 #[test]
 fn clients_of_a_slow_server_wait_together() {
     patched(1);
     let _alone = alone();
-    let (took, answers) = timed(|| {
-        green(|| {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            let server = greenroom::spawn(move || {
-                all_done((0..200).map(|_| {
-                    let (mut stream, _) = listener.accept().unwrap();
-                    greenroom::spawn(move || {
-                        let mut question = [0; 4];
-                        stream.read_exact(&mut question).unwrap();
-                        thread::sleep(ms(200));
-                        stream.write_all(&question).unwrap();
-                    })
-                }));
-            });
-            let clients = (0..200u32).map(|i| {
-                greenroom::spawn(move || {
-                    let mut stream = TcpStream::connect(address).unwrap();
-                    stream.write_all(&i.to_be_bytes()).unwrap();
-                    let mut answer = Vec::new();
-                    stream.read_to_end(&mut answer).unwrap();
-                    answer == i.to_be_bytes()
-                })
-            });
-            let answers = all_done(clients);
-            done(server);
-            answers
-        })
+    // A machine with more to do may hold one round up.
+    let waited_together = (0..5).any(|_| {
+        let (took, answers) = timed(|| green(answers_of_a_slow_server));
+        assert!(answers.len() == 200 && answers.iter().all(|right| *right));
+        assert!(took >= ms(200), "{took:?}");
+        took < ms(1500)
     });
-    assert!(answers.len() == 200 && answers.iter().all(|right| *right));
-    assert!((ms(200)..ms(20_000)).contains(&took), "{took:?}");
+    assert!(waited_together, "they waited one after the other");
 }
 
 #[test]

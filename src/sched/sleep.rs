@@ -128,32 +128,45 @@ mod tests {
 mod loom_tests {
     use super::*;
     use loom::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
-    /// A sleep, work, and the eventfd.
-    type Shared = Arc<(Sleep, AtomicU32, AtomicU32)>;
+    /// A sleep, work, and the eventfd, which is only read when all have ended and so
+    /// need not be modelled.
+    type Shared = Arc<(Sleep, AtomicU32, AtomicBool)>;
 
     /// Publishes work and wakes.
     fn waker(shared: &Shared) -> loom::thread::JoinHandle<bool> {
         let shared = shared.clone();
         loom::thread::spawn(move || {
             shared.1.fetch_add(1, SeqCst);
-            shared.0.rouse(|| shared.2.store(1, SeqCst))
+            shared.0.rouse(|| shared.2.store(true, SeqCst))
         })
+    }
+
+    /// Two wakers against `worker`, which says how much work it saw after it had last
+    /// announced itself, and whether it then waits for the eventfd.
+    fn two_wakers_against(worker: fn(&Sleep, &AtomicU32) -> (u32, bool)) {
+        loom::model(move || {
+            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicBool::new(false)));
+            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
+            let (seen, waits) = worker(&shared.0, &shared.1);
+            let woken = wakers.into_iter().map(|w| w.join().unwrap());
+            let wakes = woken.filter(|woke| *woke).count();
+            let told = shared.2.load(SeqCst);
+            assert!(wakes <= 1, "one wake-up per sleep");
+            assert!(seen == 2 || wakes == 1, "a wake-up was lost");
+            assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
+            assert!(!told || waits, "nobody reads what was written");
+        });
     }
 
     /// Work is published against an announcement: either the worker sees it,
     /// or exactly one waker claims the wake-up.
     #[test]
     fn loom_work_is_seen_or_the_worker_is_woken() {
-        loom::model(|| {
-            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
-            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
-            shared.0.announce(false);
-            let seen = shared.1.load(SeqCst);
-            let wakes = wakers.into_iter().map(|w| w.join().unwrap());
-            let wakes = wakes.filter(|woke| *woke).count();
-            assert!(wakes <= 1, "one wake-up per sleep");
-            assert!(seen == 2 || wakes == 1, "a wake-up was lost");
+        two_wakers_against(|sleep, work| {
+            sleep.announce(false);
+            (work.load(SeqCst), true)
         });
     }
 
@@ -161,42 +174,22 @@ mod loom_tests {
     /// for what has been said by the word.
     #[test]
     fn loom_who_stops_looking_was_not_woken() {
-        loom::model(|| {
-            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
-            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
-            shared.0.announce(true);
-            let seen = shared.1.load(SeqCst);
-            let waits = shared.0.is_looking() && shared.0.stop_looking();
-            let woken = wakers.into_iter().map(|w| w.join().unwrap());
-            let wakes = woken.filter(|woke| *woke).count();
-            assert!(wakes <= 1, "one wake-up per sleep");
-            let told = shared.2.load(SeqCst) == 1;
-            assert!(seen == 2 || wakes == 1, "a wake-up was lost");
-            assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
-            assert!(!told || waits, "nobody reads what was written");
+        two_wakers_against(|sleep, work| {
+            sleep.announce(true);
+            (work.load(SeqCst), sleep.is_looking() && sleep.stop_looking())
         });
     }
 
     /// The same if it has risen in between, for something that was of no use.
     #[test]
     fn loom_who_has_risen_in_vain_looks_again() {
-        loom::model(|| {
-            let shared = Arc::new((Sleep::new(), AtomicU32::new(0), AtomicU32::new(0)));
-            let wakers: Vec<_> = (0..2).map(|_| waker(&shared)).collect();
-            shared.0.announce(true);
-            let risen = shared.0.rise();
-            let mut seen = 0;
-            let waits = risen && {
-                shared.0.announce(true);
-                seen = shared.1.load(SeqCst);
-                shared.0.stop_looking()
-            };
-            let woken = wakers.into_iter().map(|w| w.join().unwrap());
-            let wakes = woken.filter(|woke| *woke).count();
-            let told = shared.2.load(SeqCst) == 1;
-            assert!(wakes <= 1, "one wake-up per sleep");
-            assert!(!waits || seen == 2 || told, "it waits, and nobody writes");
-            assert!(!told || waits, "nobody reads what was written");
+        two_wakers_against(|sleep, work| {
+            sleep.announce(true);
+            if !sleep.rise() {
+                return (0, false);
+            }
+            sleep.announce(true);
+            (work.load(SeqCst), sleep.stop_looking())
         });
     }
 }
