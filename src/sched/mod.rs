@@ -4,6 +4,7 @@
 pub(crate) mod timers;
 pub(crate) mod inbox;
 pub(crate) mod sleep;
+mod waking;
 pub(crate) mod run_queue;
 pub(crate) mod counters;
 pub(crate) mod shared;

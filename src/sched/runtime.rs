@@ -3,7 +3,7 @@
 
 use super::local::{self, Local};
 use super::shared::Shared;
-use super::sleep::Sleep;
+use super::waking::Waking;
 use super::watch::Watch;
 use crate::green::record::RecordRef;
 use crate::sys::clock::{self, Nanos};
@@ -13,23 +13,15 @@ use crate::sys::raw;
 use crossbeam_deque::Injector;
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*, fence};
-
-/// `Runtime::waking`: nobody.
-const NOBODY: u32 = 0;
-/// One that looks, and was told by a word (see `busy_poll.rs`).
-const LOOKER: u32 = 1;
-/// One that the kernel wakes, on whatever core is free.
-const SLEEPER: u32 = 2;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
 
 /// The started runtime. Lives as long as the process.
 pub(crate) struct Runtime {
     pub(crate) workers: Vec<&'static Shared>,
     /// Spawned by threads that are no workers.
     pub(crate) injector: Injector<RecordRef>,
-    /// Who is being woken to look for fresh ones; until a `SLEEPER` looks, more
-    /// spawns need not wake another. Cleared by the woken one before it looks.
-    waking: AtomicU32,
+    /// Who is being woken to look for fresh ones.
+    waking: Waking,
     /// Some worker needs help (see `monitor.rs`).
     pub(crate) help_wanted: AtomicBool,
     pub(crate) watch: Watch,
@@ -98,7 +90,7 @@ impl Runtime {
         Runtime {
             workers,
             injector: Injector::new(),
-            waking: AtomicU32::new(NOBODY),
+            waking: Waking::new(),
             help_wanted: AtomicBool::new(false),
             watch: Watch::new(),
             started_at: clock::now(),
@@ -131,47 +123,16 @@ impl Runtime {
     }
 
     /// Wakes an idle worker, if there is one and none is on its way. The work
-    /// must be visible already (see `sleep.rs`).
+    /// must be visible already.
     pub(crate) fn wake_one(&self) {
-        fence(SeqCst);
-        loop {
-            let waking = self.waking.load(Relaxed);
-            let find = |is: fn(&Sleep) -> bool| self.workers.iter().find(|w| is(&w.sleep));
-            // One that looks is told with less. But the kernel may have stopped it, and
-            // then it comes no sooner: so whoever has more to do wakes another.
-            let (worker, coming) = match waking {
-                SLEEPER => return,
-                LOOKER => (find(Sleep::waits).or_else(|| find(Sleep::is_asleep)), SLEEPER),
-                _ => match find(Sleep::is_looking) {
-                    Some(looker) => (Some(looker), LOOKER),
-                    None => (find(Sleep::waits), SLEEPER),
-                },
-            };
-            let Some(worker) = worker else { return };
-            if self.waking.compare_exchange(waking, coming, SeqCst, Relaxed).is_err() {
-                continue;
-            }
-            if worker.sleep.rouse(|| worker.selector.wake()) {
-                return;
-            }
-            // It woke by itself, and may sleep again by now. Whoever has made
-            // work visible meanwhile saw `waking` and left it to this call, so
-            // it looks at all of them again.
-            let _ = self.waking.compare_exchange(coming, NOBODY, SeqCst, Relaxed);
-            fence(SeqCst);
-        }
+        self.waking.one(&self.workers);
     }
 
     /// Called by a worker that has woken, before it looks for work. True if
     /// somebody was being woken for fresh ones: it must look for them, or else
     /// pass that on.
     pub(crate) fn woke(&self) -> bool {
-        // After the worker's `AWAKE`: whoever claimed it before has set `waking`
-        // before, and this load must see that.
-        fence(SeqCst);
-        let waking =
-            self.waking.load(Relaxed) != NOBODY && self.waking.swap(NOBODY, SeqCst) != NOBODY;
-        fence(SeqCst);
+        let waking = self.waking.woke();
         self.watch.wake();
         waking
     }

@@ -3,6 +3,7 @@
 use super::counters::Counters;
 use super::inbox::Inbox;
 use super::sleep::Sleep;
+use super::waking::Idle;
 use crate::green::record::{Record, RecordRef};
 use crate::green::seat::Seat;
 use crate::sys::selector::Selector;
@@ -36,6 +37,16 @@ pub(crate) struct Shared {
     pub(crate) has_fds: AtomicBool,
     /// The end of its run queue that idle workers steal fresh ones from.
     pub(crate) stealer: Stealer<RecordRef>,
+}
+
+impl Idle for Shared {
+    fn sleep(&self) -> &Sleep {
+        &self.sleep
+    }
+
+    fn wake(&self) {
+        self.selector.wake();
+    }
 }
 
 impl Shared {

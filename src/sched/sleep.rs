@@ -52,7 +52,8 @@ impl Sleep {
 
     /// The end of step 4, or of an earlier one.
     pub(crate) fn end(&self) {
-        self.0.store(AWAKE, SeqCst);
+        // Not a store, which costs the same: so this comes after whoever has claimed it.
+        self.0.swap(AWAKE, SeqCst);
     }
 
     /// Whether it waits in the kernel, or is about to; a hint.
