@@ -106,6 +106,15 @@ pub fn pin(core: usize) {
     }
 }
 
+/// Has the kernel back the whole pages in `memory` one by one.
+pub fn never_huge(memory: &[u8]) {
+    let ends = memory.as_ptr_range();
+    let (start, end) = (ends.start.align_offset(4096), ends.end.addr() & 4095);
+    let Some(len) = memory.len().checked_sub(start + end) else { return };
+    // SAFETY: inside of `memory`; the advice changes no contents.
+    unsafe { libc::madvise(ends.start.add(start).cast_mut().cast(), len, libc::MADV_NOHUGEPAGE) };
+}
+
 /// As many descriptors as the hard limit allows.
 pub fn raise_descriptor_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

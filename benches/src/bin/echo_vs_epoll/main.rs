@@ -4,13 +4,15 @@
 //! ```sh
 //! cargo run --release -p greenroom-bench --bin echo_vs_epoll
 //! cargo run --release -p greenroom-bench --bin echo_vs_epoll -- --rounds 21 --least 0.95 64 1000
+//! cargo run --release -p greenroom-bench --bin echo_vs_epoll -- --paged 1000
 //! ```
 //!
 //! Each server is a process of its own, pinned to one core; one raw epoll client
 //! on another core keeps all connections busy, each waiting for its answer
 //! before it sends again. The servers take turns, round by round, so that what
 //! disturbs the machine disturbs all; only one of them has work at a time. The
-//! first round is thrown away.
+//! first round is thrown away. `--paged` adds the same loop with a page of memory for
+//! each connection, which is the limit of all that have a stack for each.
 
 mod client;
 mod contender;

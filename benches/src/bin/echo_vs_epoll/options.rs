@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Outcome;
-use super::servers::{EXPLICIT, GREENROOM, OS_THREADS, RAW};
+use super::servers::{EXPLICIT, GREENROOM, OS_THREADS, PAGED, RAW};
 
 const USAGE: &str = "usage: echo_vs_epoll [--rounds N] [--millis PER_ROUND] [--least RATIO] \
-                     [--os-threads] [--explicit] [CONNECTIONS]...";
+                     [--os-threads] [--explicit] [--paged] [CONNECTIONS]...";
 
 pub(super) struct Options {
     pub(super) connections: Vec<usize>,
@@ -35,6 +35,7 @@ impl Options {
                 "--millis" => options.time = Duration::from_millis(value()?.parse()?),
                 "--least" => options.least = Some(value()?.parse()?),
                 "--explicit" => options.contenders.insert(1, EXPLICIT),
+                "--paged" => options.contenders.insert(1, PAGED),
                 "--os-threads" => options.contenders.insert(1, OS_THREADS),
                 number => options.connections.push(number.parse().map_err(|_| USAGE)?),
             }

@@ -14,6 +14,9 @@ pub(super) const GREENROOM: &str = "greenroom";
 pub(super) const EXPLICIT: &str = "explicit";
 pub(super) const OS_THREADS: &str = "os-threads";
 pub(super) const RAW: &str = "raw";
+/// The same loop, but each connection has a page of its own, of which it touches one line:
+/// the least that a stack for each costs, and the whole of it but for its instructions.
+pub(super) const PAGED: &str = "raw-paged";
 
 /// What each server reads into.
 type Buffer = [u8; 1024];
@@ -39,7 +42,10 @@ pub(super) fn serve(name: &str) -> Outcome<()> {
             drop(greenroom::spawn(move || accept_explicitly(&listener)));
         }
         OS_THREADS => drop(thread::spawn(move || accept(&listener, os_thread))),
-        RAW => drop(thread::spawn(move || epoll_loop(&listener).expect("epoll works"))),
+        RAW | PAGED => {
+            let paged = name == PAGED;
+            drop(thread::spawn(move || epoll_loop(&listener, paged).expect("epoll works")));
+        }
         other => return Err(format!("no such server: {other}").into()),
     }
     println!("{port}");
@@ -91,11 +97,12 @@ fn echo(mut stream: impl Read + Write) -> io::Result<()> {
 }
 
 /// The limit: one loop, each connection registered once.
-fn epoll_loop(listener: &TcpListener) -> io::Result<()> {
+fn epoll_loop(listener: &TcpListener, paged: bool) -> io::Result<()> {
     const LISTENER: u64 = u64::MAX;
     let mut epoll = Epoll::new()?;
     epoll.add(listener, LISTENER, Edge::No)?;
     let mut streams: Vec<Option<TcpStream>> = Vec::new();
+    let mut pages: Vec<Page> = Vec::new();
     let mut buffer: Buffer = [0; 1024];
     loop {
         for number in 0..epoll.wait(-1)? {
@@ -104,8 +111,14 @@ fn epoll_loop(listener: &TcpListener) -> io::Result<()> {
                 let (stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
                 epoll.add(&stream, streams.len() as u64, Edge::Triggered)?;
+                if paged {
+                    pages.push(Page::new(streams.len()));
+                }
                 streams.push(Some(stream));
                 continue;
+            }
+            if let Some(page) = pages.get_mut(token as usize) {
+                page.touch();
             }
             let place = &mut streams[token as usize];
             if let Some(stream) = place
@@ -114,6 +127,27 @@ fn epoll_loop(listener: &TcpListener) -> io::Result<()> {
                 *place = None;
             }
         }
+    }
+}
+
+/// What stands for a connection's stack.
+struct Page {
+    memory: Vec<u8>,
+    line: usize,
+}
+
+impl Page {
+    /// As far from the last one's, and as differently placed, as greenroom's stacks are.
+    fn new(number: usize) -> Page {
+        const SPAN: usize = 65 * 4096;
+        let memory = vec![0; SPAN];
+        sys::never_huge(&memory);
+        Page { memory, line: SPAN / 2 + number % 16 * 64 }
+    }
+
+    fn touch(&mut self) {
+        let byte = &mut self.memory[self.line];
+        *std::hint::black_box(byte) += 1;
     }
 }
 
