@@ -28,7 +28,12 @@ pub(crate) fn look_after_others(me: &Local, runtime: &Runtime, events: &mut Even
         match worker.strain.swap(EASY, AcqRel) {
             STALE => take_over(me, worker, events),
             CROWDED => share(me, worker),
-            _ => {}
+            _ => continue,
+        }
+        // While fresh ones were on their way here, nobody saw them; and here they
+        // stand behind others.
+        if runtime.has_fresh() {
+            runtime.wake_one();
         }
     }
 }

@@ -106,11 +106,6 @@ impl<T> RunQueue<T> {
         arrived
     }
 
-    /// Whether others could help with the fresh ones.
-    pub(crate) fn has_several_fresh(&self) -> bool {
-        self.fresh.len() > 1
-    }
-
     /// Steals some of another worker's fresh ones; true if there were any.
     pub(crate) fn steal(&mut self, from: &Stealer<T>) -> bool {
         let arrived = until_settled(from.is_empty(), || from.steal_batch(&self.fresh));

@@ -6,10 +6,11 @@ use super::runtime::Runtime;
 /// As `find_work`, from the injector alone: a busy worker shares with all others.
 #[inline]
 pub(super) fn take_share(local: &Local, runtime: &Runtime) {
-    // One that goes to sleep meanwhile has not seen what is on its way here.
     if take_injected(local, runtime) {
+        // One that goes to sleep meanwhile has not seen what is on its way here, and
+        // here something else may come first, for long.
         // SAFETY: as below; looking does not nest.
-        let several = unsafe { local.run.with(|q| q.has_several_fresh()) };
+        let several = unsafe { local.run.with(|q| q.len() > 1) };
         if several || !runtime.injector.is_empty() {
             runtime.wake_one();
         }

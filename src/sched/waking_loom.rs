@@ -37,6 +37,8 @@ enum End {
 struct Model {
     waking: Waking,
     fresh: AtomicU32,
+    /// Those that one who is busy has taken, for others to steal.
+    taken: AtomicU32,
     workers: [Arc<Worker>; 2],
 }
 
@@ -47,7 +49,8 @@ impl Model {
             Arc::new(Worker { sleep, told })
         };
         let workers = [worker(), worker()];
-        Arc::new(Model { waking: Waking::new(), fresh: AtomicU32::new(0), workers })
+        let none = || AtomicU32::new(0);
+        Arc::new(Model { waking: Waking::new(), fresh: none(), taken: none(), workers })
     }
 
     fn spawn(&self) {
@@ -56,23 +59,24 @@ impl Model {
     }
 
     fn has_fresh(&self) -> bool {
-        self.fresh.load(Acquire) > 0
+        self.fresh.load(Acquire) > 0 || self.taken.load(Acquire) > 0
     }
 
     /// As in `search.rs`, one at a time.
     fn find_work(&self) -> bool {
-        let mut left = self.fresh.load(Acquire);
-        while left > 0 {
-            match self.fresh.compare_exchange(left, left - 1, AcqRel, Acquire) {
-                Ok(1) => return true,
-                Ok(_) => {
-                    self.waking.one(&self.workers);
-                    return true;
-                }
-                Err(now) => left = now,
-            }
+        let found = take(&self.fresh) || take(&self.taken);
+        if found && self.has_fresh() {
+            self.waking.one(&self.workers);
         }
-        false
+        found
+    }
+
+    /// As in `search.rs`: by one who has something else to do first.
+    fn take_share(&self) {
+        if take(&self.fresh) {
+            self.taken.fetch_add(1, Release);
+            self.waking.one(&self.workers);
+        }
     }
 
     /// As in `lookout.rs`: after a wait. `news`: it has work of its own.
@@ -106,6 +110,15 @@ impl Model {
 
     /// The kernel's part: those that were told go on, until all are busy or wait.
     fn settle(&self, mut ends: [End; 2]) {
+        self.go_on(&mut ends);
+        if ends.contains(&End::Waits) {
+            // Nothing that has been is in the way of what comes.
+            self.spawn();
+            self.go_on(&mut ends);
+        }
+    }
+
+    fn go_on(&self, ends: &mut [End; 2]) {
         while let Some(told) = (0..2).find(|worker| {
             ends[*worker] == End::Waits && self.workers[*worker].told.swap(false, SeqCst)
         }) {
@@ -118,6 +131,17 @@ impl Model {
         let idle = ends.contains(&End::Waits);
         assert!(!idle || !self.has_fresh(), "one is left, and {ends:?}");
     }
+}
+
+fn take(from: &AtomicU32) -> bool {
+    let mut left = from.load(Acquire);
+    while left > 0 {
+        match from.compare_exchange(left, left - 1, AcqRel, Acquire) {
+            Ok(_) => return true,
+            Err(now) => left = now,
+        }
+    }
+    false
 }
 
 fn with(model: &Arc<Model>, f: impl FnOnce(&Model) -> End + 'static) -> JoinHandle<End> {
@@ -192,4 +216,21 @@ fn loom_one_that_has_its_own_to_do_passes_on() {
         model.spawn();
         model.settle([worker.join().unwrap(), End::Waits]);
     });
+}
+
+/// A busy one takes what was spawned, and does not come to it: nobody sees it on the way.
+#[test]
+fn loom_a_busy_one_takes_its_share() {
+    for looks in [false, true] {
+        explore(move || {
+            let model = Model::new();
+            let worker = with(&model, move |m| m.goes_idle(1, looks));
+            let busy = with(&model, |m| {
+                m.take_share();
+                End::Busy
+            });
+            model.spawn();
+            model.settle([busy.join().unwrap(), worker.join().unwrap()]);
+        });
+    }
 }

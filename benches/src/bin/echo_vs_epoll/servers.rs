@@ -15,7 +15,7 @@ pub(super) const EXPLICIT: &str = "explicit";
 pub(super) const OS_THREADS: &str = "os-threads";
 pub(super) const RAW: &str = "raw";
 /// The same loop, but each connection has a page of its own, of which it touches one line:
-/// the least that a stack for each costs, and the whole of it but for its instructions.
+/// the least that a stack for each costs.
 pub(super) const PAGED: &str = "raw-paged";
 
 /// What each server reads into.
