@@ -20,11 +20,12 @@ struct Meter {
 }
 
 impl Meter {
-    fn pass(&self) {
+    /// Stays inside until `enough` knows the most there ever were.
+    fn pass(&self, enough: impl Fn(usize) -> bool) {
         let inside = self.inside.fetch_add(1, SeqCst) + 1;
         self.most.fetch_max(inside, SeqCst);
-        yield_now();
         sleep(Duration::from_micros(50));
+        until(|| enough(self.most.load(SeqCst)));
         self.inside.fetch_sub(1, SeqCst);
     }
 }
@@ -36,11 +37,8 @@ fn never_more_than_its_size() {
         let meter = Arc::new(Meter::default());
         for n in 0..200 {
             let meter = meter.clone();
-            pool.spawn(move || {
-                meter.pass();
-                // The first ones stay until they have all met.
-                until(|| n >= 5 || meter.most.load(SeqCst) >= 5);
-            });
+            // The first ones stay until they have all met.
+            pool.spawn(move || meter.pass(|most| n >= 5 || most >= 5));
             assert!(pool.len() <= 5);
         }
         pool.join().unwrap();
