@@ -56,7 +56,7 @@ impl Limits {
 
 fn value(resource: Resource, stats: &Stats) -> u64 {
     match resource {
-        Resource::GreenThreads => (stats.alive() + stats.injected + stats.total().fresh) as u64,
+        Resource::GreenThreads => stats.unfinished() as u64,
         Resource::Stacks => stats.stacks.in_use as u64,
         Resource::Memory => resident(),
     }
