@@ -63,6 +63,9 @@ pub(super) struct Workload {
     pub(super) contenders: &'static [&'static str],
 }
 
+/// So many times as many rounds where the tail of what is late is measured.
+pub(super) const MORE_FOR_TAILS: usize = 5;
+
 /// So many descriptors the client may have at least, on most machines.
 const CONNECTED: usize = 15_000;
 
@@ -92,11 +95,13 @@ impl Workload {
         }
     }
 
-    /// How many rounds, if so many are asked for: fewer where each takes long.
+    /// How many rounds, if so many are asked for: fewer where each takes long, more
+    /// where one stall of the host makes a whole round's figure.
     pub(super) fn rounds(&self, asked: usize) -> usize {
         match self.kind {
             Kind::Once | Kind::Memory if self.program.1 >= 1_000_000 => asked.min(3),
             Kind::Wrk { .. } => asked.min(7), // a second each
+            Kind::Fixed { .. } | Kind::Timed => asked * MORE_FOR_TAILS,
             _ => asked,
         }
     }
