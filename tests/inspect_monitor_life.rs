@@ -299,6 +299,25 @@ fn one_that_blocks_the_signal_is_named_without_a_backtrace() {
     });
 }
 
+/// While many start and end, nobody is counted who is not there.
+#[test]
+fn a_limit_that_is_never_crossed_is_not_reported() {
+    workers(2, || {
+        // Those who were joined may not have been counted yet as ended: one each worker.
+        let config = MonitorConfig::new().max_green_threads(32);
+        let (monitor, reports) = watch(config.limit(Duration::from_millis(20)));
+        let looks = monitor_looks();
+        until(|| {
+            for _ in 0..100 {
+                joinall((0..30).map(|_| spawn(|| ())));
+            }
+            monitor_looks() > looks + 300
+        });
+        monitor.stop();
+        assert!(reports.lock().unwrap().is_empty(), "{:?}", reports.lock().unwrap());
+    });
+}
+
 #[test]
 fn limits_are_reported_when_they_are_crossed_and_again_later() {
     workers(1, || {
@@ -316,7 +335,7 @@ fn limits_are_reported_when_they_are_crossed_and_again_later() {
             joinall(parked);
             // Fewer again: the monitor has to see that before there are more.
             let looks = monitor_looks();
-            until(|| monitor_looks() > looks + 3);
+            until(|| monitor_looks() > looks + 12);
             assert_eq!(count(Resource::GreenThreads), round);
         }
         monitor.stop();
@@ -337,11 +356,19 @@ fn count_memory(reports: &[Report]) -> usize {
 
 /// How often the monitor's thread has gone to sleep.
 fn monitor_looks() -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let text = tasks.map(|t| std::fs::read_to_string(t.path().join("status")).unwrap_or_default());
-    let own = text.into_iter().find(|text| text.contains("green-watch")).expect("it runs");
-    let line = own.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.expect("Linux counts them").trim().parse().unwrap()
+    let looks = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let mut texts = tasks.flat_map(|t| std::fs::read_to_string(t.path().join("status")));
+        let own = texts.find(|text| text.contains("green-watch"))?;
+        let line = own.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        Some(line.expect("Linux counts them").trim().parse().unwrap())
+    };
+    let mut now = None;
+    until(|| {
+        now = looks(); // it names itself once it runs
+        now.is_some()
+    });
+    now.unwrap()
 }
 
 #[test]

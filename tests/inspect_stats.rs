@@ -4,7 +4,6 @@ mod common;
 
 use common::{in_child, until, workers};
 use greenroom::inspect::{Stats, stats};
-use greenroom::joinall;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -60,30 +59,6 @@ fn alive_and_stacks_follow_the_green_threads() {
 }
 
 /// A generator's stack is used while it is there, also when nothing runs on it.
-#[test]
-fn one_that_moves_on_meanwhile_is_not_counted_twice() {
-    workers(1, || {
-        const MOST: usize = 30;
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = stop.clone();
-        let looks = std::thread::spawn(move || {
-            let mut most = 0;
-            while !seen.load(SeqCst) {
-                let stats = stats();
-                most = most.max(stats.injected + stats.total().fresh + stats.alive());
-            }
-            most
-        });
-        for _ in 0..3000 {
-            joinall((0..MOST).map(|_| greenroom::spawn(|| ())));
-        }
-        stop.store(true, SeqCst);
-        let most = looks.join().unwrap();
-        // Who has been joined may not have been counted yet as ended.
-        assert!((1..=MOST + 1).contains(&most), "{most}");
-    });
-}
-
 #[test]
 fn stacks_of_generators_are_not_pooled() {
     workers(1, || {

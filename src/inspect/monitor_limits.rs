@@ -3,6 +3,7 @@
 use super::monitor_config::MonitorConfig;
 use super::monitor_report::{LimitReport, Resource};
 use super::stats::{Stats, stats};
+use crate::sched::runtime::{self, Runtime};
 use crate::sys::mem::page_size;
 use std::fs;
 
@@ -56,7 +57,7 @@ impl Limits {
 
 fn value(resource: Resource, stats: &Stats) -> u64 {
     match resource {
-        Resource::GreenThreads => stats.unfinished() as u64,
+        Resource::GreenThreads => runtime::get().map_or(0, Runtime::unfinished),
         Resource::Stacks => stats.stacks.in_use as u64,
         Resource::Memory => resident(),
     }

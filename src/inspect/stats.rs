@@ -6,8 +6,7 @@ use crate::sched::shared::Shared;
 use crate::stack;
 use crate::sys::clock::{self, Nanos};
 use std::fmt;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::atomic::fence;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What one worker has done since the runtime started, or all together.
@@ -184,11 +183,6 @@ impl Stats {
         let total = self.total();
         total.started.saturating_sub(total.ended) as usize
     }
-
-    /// Green threads that have not ended, started or not.
-    pub(super) fn unfinished(&self) -> usize {
-        self.alive() + self.injected + self.total().fresh
-    }
 }
 
 /// What the runtime has done and what it has, now. Costs the workers nothing:
@@ -216,37 +210,12 @@ pub fn stats() -> Stats {
     stats
 }
 
-/// Looks until nobody has started or ended meanwhile. One that moves on from queue to
-/// queue to those that have started might be counted twice, and queues that are used
-/// while they are measured look long; so of a few vain looks the least is taken.
 fn read_workers(runtime: &Runtime, stats: &mut Stats) {
-    const LOOKS: usize = 16;
-    let moves = || {
-        let counters = runtime.workers.iter().map(|w| &w.counters);
-        counters.fold(0, |n: u64, c| n.wrapping_add(c.started.get()).wrapping_add(c.ended.get()))
-    };
-    let mut least = usize::MAX;
-    for _ in 0..LOOKS {
-        let before = moves();
-        fence(Acquire);
-        let look = read_workers_once(runtime);
-        fence(Acquire);
-        let is_true = moves() == before;
-        if is_true || look.unfinished() < least {
-            least = look.unfinished();
-            (stats.workers, stats.injected) = (look.workers, look.injected);
-        }
-        if is_true {
-            break;
-        }
-    }
-}
-
-fn read_workers_once(runtime: &Runtime) -> Stats {
     let now = clock::now();
     let uptime = now.saturating_sub(runtime.started_at);
-    let workers = runtime.workers.iter().map(|w| WorkerStats::of(w, uptime, now)).collect();
-    Stats { workers, injected: runtime.injector.len(), ..Stats::default() }
+    stats.workers = runtime.workers.iter().map(|w| WorkerStats::of(w, uptime, now)).collect();
+    // After them: one that is taken from there meanwhile is missed, not counted twice.
+    stats.injected = runtime.injector.len();
 }
 
 impl fmt::Display for Stats {

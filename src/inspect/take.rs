@@ -77,8 +77,9 @@ pub(super) fn with_holders(time: Duration) -> (Dump, Holders) {
     threads.sort_by_key(|thread| thread.id);
     let dump = Dump {
         workers: runtime.workers.iter().map(|w| worker(w, &threads)).collect(),
-        not_started: runtime.injector.len()
-            + runtime.workers.iter().map(|w| w.stealer.len()).sum::<usize>(),
+        // In this order: one that moves on meanwhile is missed, not counted twice.
+        not_started: runtime.workers.iter().map(|w| w.stealer.len()).sum::<usize>()
+            + runtime.injector.len(),
         threads,
         missed,
         took: start.elapsed(),

@@ -44,6 +44,8 @@ impl Counter {
 #[repr(align(128))]
 pub(crate) struct Counters {
     pub(crate) switches: Counter,
+    /// Fresh green threads that were made on this worker.
+    pub(crate) spawned: Counter,
     /// Green threads that ran here for the first time.
     pub(crate) started: Counter,
     pub(crate) ended: Counter,
@@ -82,6 +84,7 @@ impl Counters {
         const { assert!(size_of::<Counters>() == 256) };
         Counters {
             switches: Counter::new(),
+            spawned: Counter::new(),
             started: Counter::new(),
             ended: Counter::new(),
             steals: Counter::new(),

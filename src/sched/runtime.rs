@@ -1,6 +1,7 @@
 //! All workers together: where spawned green threads go, and waking an idle
 //! worker for them.
 
+use super::counters::Counters;
 use super::local::{self, Local};
 use super::shared::Shared;
 use super::waking::Waking;
@@ -13,13 +14,15 @@ use crate::sys::raw;
 use crossbeam_deque::Injector;
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::*, fence};
 
 /// The started runtime. Lives as long as the process.
 pub(crate) struct Runtime {
     pub(crate) workers: Vec<&'static Shared>,
     /// Spawned by threads that are no workers.
     pub(crate) injector: Injector<RecordRef>,
+    /// How many they were.
+    spawned_outside: AtomicU64,
     /// Who is being woken to look for fresh ones.
     waking: Waking,
     /// Some worker needs help (see `monitor.rs`).
@@ -90,6 +93,7 @@ impl Runtime {
         Runtime {
             workers,
             injector: Injector::new(),
+            spawned_outside: AtomicU64::new(0),
             waking: Waking::new(),
             help_wanted: AtomicBool::new(false),
             watch: Watch::new(),
@@ -110,12 +114,14 @@ impl Runtime {
     pub(crate) fn submit(&self, thread: RecordRef) {
         match local::get() {
             Some(local) => {
+                local.shared.counters.spawned.add(1);
                 local.queue(|q| q.push_fresh(thread));
                 if self.workers.len() > 1 {
                     self.wake_one();
                 }
             }
             None => {
+                self.spawned_outside.fetch_add(1, Relaxed);
                 self.injector.push(thread);
                 self.wake_one();
             }
@@ -135,6 +141,17 @@ impl Runtime {
         let waking = self.waking.woke();
         self.watch.wake();
         waking
+    }
+
+    /// Green threads that have not ended, started or not: never more than there were
+    /// at some moment of this call.
+    pub(crate) fn unfinished(&self) -> u64 {
+        let of_all = |count: fn(&Counters) -> u64| -> u64 {
+            self.workers.iter().map(|worker| count(&worker.counters)).sum()
+        };
+        let spawned = self.spawned_outside.load(Relaxed) + of_all(|c| c.spawned.get());
+        fence(Acquire); // those that end meanwhile count as ended
+        spawned.saturating_sub(of_all(|c| c.ended.get()))
     }
 
     /// Whether there is anything that an idle worker could take.

@@ -59,13 +59,12 @@ impl RawQuick {
     }
 
     /// Does not look again at once: whose core has the lock mostly wants it again for the
-    /// next item, and each look takes the cache line away from there. Looking twice as
-    /// seldom each time is after T. E. Anderson, "The Performance of Spin Lock
-    /// Alternatives for Shared-Memory Multiprocessors" (1990).
+    /// next item, and would have to fetch the cache line back. After T. E. Anderson, "The
+    /// Performance of Spin Lock Alternatives for Shared-Memory Multiprocessors" (1990).
     #[cold]
     fn contended(&self) {
         for look in 0..LOOKS {
-            (0..(16 << look).min(64)).for_each(|_| std::hint::spin_loop());
+            (0..16 << look.min(2)).for_each(|_| std::hint::spin_loop());
             if self.held.load(Relaxed) == FREE && self.take() {
                 return;
             }
@@ -79,9 +78,9 @@ impl RawQuick {
     }
 }
 
-/// How often to look before one goes to sleep: for some 10 to 30 µs, by what a pause takes
-/// on the processor. Models have no time to lose.
-const LOOKS: u32 = if cfg!(loom) { 0 } else { 10 };
+/// How often to look before one goes to sleep: for some microseconds, up to 40 where a
+/// pause takes long. Models have no time to lose.
+const LOOKS: u32 = if cfg!(loom) { 0 } else { 16 };
 /// How often sleepers look who may not have been seen.
 const LOOK_EVERY: clock::Nanos = 1_000_000;
 

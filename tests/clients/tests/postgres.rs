@@ -7,6 +7,8 @@ use common::{ms, ready, server, together};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, NoTls};
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 fn connect() -> Client {
@@ -53,16 +55,23 @@ fn copy_in_and_out() {
 #[test]
 fn listen_and_notify() {
     let _alone = ready();
-    let notifier = thread::spawn(|| {
+    let begun = Arc::new(AtomicBool::new(false));
+    let begin = begun.clone();
+    let notifier = thread::spawn(move || {
+        while !begun.load(SeqCst) {
+            thread::sleep(ms(1));
+        }
         thread::sleep(ms(400));
         let mut db = connect();
-        let all = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN news'";
+        let all = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE query = 'LISTEN news' AND state = 'idle'";
         while db.query_one(all, &[]).unwrap().get::<_, i64>(0) < 10 {
             thread::sleep(ms(10));
         }
         db.batch_execute("NOTIFY news, 'extra'").unwrap();
     });
-    let heard = together(10, ms(300), |_| {
+    let heard = together(10, ms(300), move |_| {
+        begin.store(true, SeqCst);
         let mut db = connect();
         db.batch_execute("LISTEN news").unwrap();
         let mut notices = db.notifications();

@@ -4,6 +4,8 @@ mod common;
 
 use common::{ms, ready, server, together};
 use redis::{Client, Commands, Connection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 fn client() -> Client {
@@ -18,14 +20,20 @@ fn connect() -> Connection {
 #[test]
 fn blocking_pops() {
     let _alone = ready();
-    let filler = thread::spawn(|| {
+    let begun = Arc::new(AtomicBool::new(false));
+    let begin = begun.clone();
+    let filler = thread::spawn(move || {
+        while !begun.load(SeqCst) {
+            thread::sleep(ms(1));
+        }
         thread::sleep(ms(400));
         let mut redis = connect();
         for i in 0..20 {
             let _: () = redis.rpush(format!("list-{i}"), i).unwrap();
         }
     });
-    let popped = together(20, ms(250), |i| {
+    let popped = together(20, ms(250), move |i| {
+        begin.store(true, SeqCst);
         let list = format!("list-{i}");
         let (_, value): (String, usize) = connect().blpop(&list, 20.0).unwrap();
         value

@@ -1,7 +1,6 @@
 //! The results as Markdown.
 
 use super::results::{Figures, Measured, Quarters, Results};
-use super::workload::MORE_FOR_TAILS;
 
 /// All tables: how it was measured, an overview, and each workload.
 pub(super) fn markdown(results: &Results) -> String {
@@ -23,11 +22,10 @@ fn how(results: &Results) -> String {
         m.versions.iter().map(|(name, version)| short_version(name, version)).collect();
     format!(
         "{}: `{}`. {} cores of {}, {}, Linux {}, {}; load before it {}.\n\
-         {}.\n{} rounds of {} ms each, after one that is not counted; {} at fixed rates and of\n\
-         lateness, where one stall of the host makes a round's tail. Medians; in brackets what\n\
-         the middle half of the rounds lies between. \"Against it\": how many times as good ours\n\
-         was in the same round. Bold: the best, apart from corosensei alone and the raw epoll\n\
-         loop, which are the limits.\n\n",
+         {}.\n{} rounds of {} ms each{}, after one that is not counted. Medians;\n\
+         in brackets what the middle half of the rounds lies between. \"Against it\": how many\n\
+         times as good ours was in the same round. Bold: the best, apart from corosensei alone\n\
+         and the raw epoll loop, which are the limits.\n\n",
         m.date,
         m.command,
         m.cores,
@@ -39,8 +37,16 @@ fn how(results: &Results) -> String {
         versions.join(", "),
         results.rounds,
         results.millis,
-        results.rounds * MORE_FOR_TAILS,
+        more_for_tails(results),
     )
+}
+
+fn more_for_tails(results: &Results) -> String {
+    let all = results.workloads.iter().flat_map(|workload| &workload.contenders);
+    match all.map(|one| one.rounds.len()).max() {
+        Some(most) if most > results.rounds => format!(" ({most} where tails are measured)"),
+        _ => String::new(),
+    }
 }
 
 /// `rustc` says its own name.

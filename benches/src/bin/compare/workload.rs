@@ -64,7 +64,7 @@ pub(super) struct Workload {
 }
 
 /// So many times as many rounds where the tail of what is late is measured.
-pub(super) const MORE_FOR_TAILS: usize = 5;
+const MORE_FOR_TAILS: usize = 5;
 
 /// So many descriptors the client may have at least, on most machines.
 const CONNECTED: usize = 15_000;
