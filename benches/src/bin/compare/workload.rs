@@ -86,10 +86,12 @@ impl Workload {
     }
 
     /// Whether each round of so many contenders wants a new process: where one starts
-    /// anew by nature, and where not all could be connected at the same time.
+    /// anew by nature, where not all could be connected at the same time, and where it
+    /// matters which worker the heavy connections came to.
     pub(super) fn wants_fresh(&self, contenders: usize) -> bool {
         match self.kind {
             Kind::Once | Kind::Memory => true,
+            Kind::Closed { ask: Ask::Uneven { .. }, .. } => true,
             Kind::Closed { connections, .. } => connections * contenders > CONNECTED,
             _ => false,
         }
