@@ -77,7 +77,7 @@ pub(super) fn with_holders(time: Duration) -> (Dump, Holders) {
     threads.sort_by_key(|thread| thread.id);
     let dump = Dump {
         workers: runtime.workers.iter().map(|w| worker(w, &threads)).collect(),
-        // In this order: one that moves on meanwhile is missed, not counted twice.
+        // In this order: one that is taken from there meanwhile is missed, not counted twice.
         not_started: runtime.workers.iter().map(|w| w.stealer.len()).sum::<usize>()
             + runtime.injector.len(),
         threads,

@@ -144,7 +144,7 @@ impl Runtime {
     }
 
     /// Green threads that have not ended, started or not: never more than there were
-    /// at some moment of this call.
+    /// at some moment of this call. One on each worker may have told its joiner already.
     pub(crate) fn unfinished(&self) -> u64 {
         let of_all = |count: fn(&Counters) -> u64| -> u64 {
             self.workers.iter().map(|worker| count(&worker.counters)).sum()
