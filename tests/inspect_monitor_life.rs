@@ -315,7 +315,7 @@ fn a_limit_that_is_never_crossed_is_not_reported() {
         });
         monitor.stop();
         let reports = reports.lock().unwrap();
-        assert!(!reports.iter().any(|report| matches!(report, Report::Limit(_))), "{reports:?}");
+        assert!(reports.is_empty(), "{reports:?}");
     });
 }
 
@@ -342,7 +342,7 @@ fn limits_are_reported_when_they_are_crossed_and_again_later() {
         monitor.stop();
         let reports = reports.lock().unwrap();
         for report in reports.iter() {
-            let Report::Limit(limit) = report else { continue }; // the host held it up
+            let Report::Limit(limit) = report else { panic!("{report}") };
             assert!(limit.value > limit.limit && limit.value <= 31, "{limit:?}");
             assert_eq!(limit.limit, if limit.resource == Resource::Stacks { 10 } else { 20 });
         }

@@ -24,6 +24,7 @@ impl Meter {
     fn pass(&self, enough: impl Fn(usize) -> bool) {
         let inside = self.inside.fetch_add(1, SeqCst) + 1;
         self.most.fetch_max(inside, SeqCst);
+        yield_now();
         sleep(Duration::from_micros(50));
         until(|| enough(self.most.load(SeqCst)));
         self.inside.fetch_sub(1, SeqCst);

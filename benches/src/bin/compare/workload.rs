@@ -260,3 +260,11 @@ fn names_tell_workloads_apart_and_ours_comes_first() {
         assert!(["greenroom-shared", "patched-own"].contains(&one.contenders[0]));
     }
 }
+
+#[test]
+fn tails_take_more_rounds_and_uneven_starts_anew() {
+    let all = all();
+    let named = |name| all.iter().find(|one| one.name == name).unwrap();
+    assert_eq!((named("latency-50k").rounds(5), named("echo-64").rounds(5)), (25, 5));
+    assert!(named("uneven").wants_fresh(1) && !named("echo-64").wants_fresh(1));
+}
