@@ -1,7 +1,9 @@
 //! Futex calls as C and other languages make them, with green threads waiting.
 
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::cell::UnsafeCell;
+use std::mem::zeroed;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 fn ready() {
@@ -103,4 +105,66 @@ fn waking_fewer_than_one() {
     WORD.store(1, SeqCst);
     futex(&WORD, libc::FUTEX_WAKE, 2, 0, &WORD, 0);
     all_end(waiters);
+}
+
+#[repr(align(64))]
+struct Sem(UnsafeCell<libc::sem_t>);
+// SAFETY: for all threads, by C's rules.
+unsafe impl Sync for Sem {}
+
+impl Sem {
+    fn wait(&self) {
+        // SAFETY: all zeroes is a semaphore of none.
+        assert_eq!(unsafe { libc::sem_wait(self.0.get()) }, 0);
+    }
+
+    fn is_free(&self) -> bool {
+        let mut value = 0;
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::sem_getvalue(self.0.get(), &raw mut value) }, 0);
+        value > 0
+    }
+
+    fn post(&self) {
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::sem_post(self.0.get()) }, 0);
+    }
+}
+
+/// One worker alone uses a semaphore's place in the table until it need not lock any
+/// more (`sys/favour.rs`); then an OS thread wakes there, while another is about to wait.
+#[test]
+fn a_stranger_wakes_who_is_used_to_be_alone() {
+    ready();
+    // SAFETY: as in `Sem`.
+    static SEMS: [Sem; 768] = [const { Sem(UnsafeCell::new(unsafe { zeroed() })) }; 768];
+    // About as long as the other takes to see that it may.
+    static DELAY: AtomicU32 = AtomicU32::new(400);
+    for (n, sem) in (0_u32..).zip(&SEMS) {
+        // It takes longer each time, and there are 256 places.
+        let alone = 300 << (2 * (n / 256));
+        let gone = Arc::new(AtomicBool::new(false));
+        let away = gone.clone();
+        let stranger = move || {
+            while !away.load(SeqCst) {
+                std::hint::spin_loop();
+            }
+            sem.post();
+        };
+        let stranger = greenroom::patch::native(|| std::thread::spawn(stranger));
+        let posts = move || (0..alone).for_each(|_| (sem.post(), greenroom::yield_now()).1);
+        let posts = greenroom::spawn(posts);
+        let waits = greenroom::spawn(move || {
+            (0..alone).for_each(|_| sem.wait());
+            posts.join().unwrap();
+            gone.store(true, SeqCst);
+            let delay = DELAY.load(SeqCst);
+            (0..delay + n % 64).for_each(|n| _ = std::hint::black_box(n));
+            let next = if sem.is_free() { delay.saturating_sub(8) } else { delay + 8 };
+            DELAY.store(next, SeqCst);
+            sem.wait();
+        });
+        all_end(vec![waits]);
+        stranger.join().unwrap();
+    }
 }

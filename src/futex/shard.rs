@@ -3,14 +3,17 @@
 //! A signal handler may wake (`sem_post`), and may have interrupted its thread
 //! while that held a shard's lock. So each thread marks that it holds one, and
 //! a wake under that mark never waits for the lock: it leaves a note at the
-//! shard, which whoever holds the lock reads after unlocking.
+//! shard, which whoever holds the lock reads after unlocking. Others that only
+//! try may hold it for a moment, too, in vain; they try again after that, until
+//! they have it or find somebody, and so nobody is left a note that he misses.
 
 use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
 use crate::green::current;
 use crate::green::record::Record;
 use crate::sched::local::Abroad;
+use crate::sched::start;
 use crate::sys::barrier;
-use crate::sys::quick::{Guard, Quick};
+use crate::sys::favour::{Favour, Guard, Tried};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -28,7 +31,7 @@ pub(super) struct Shard {
     waiting: AtomicU32,
     /// A wake could not have the lock.
     postponed: AtomicBool,
-    line: Quick<Line>,
+    line: Favour<Line>,
 }
 
 /// The held lock of a shard.
@@ -75,7 +78,7 @@ impl Shard {
         Shard {
             waiting: AtomicU32::new(0),
             postponed: AtomicBool::new(false),
-            line: Quick::new(Line::new()),
+            line: Favour::new(Line::new()),
         }
     }
 
@@ -84,36 +87,49 @@ impl Shard {
     pub(super) fn lock(&self) -> Held<'_> {
         let before = HOLDS.replace(true);
         compiler_fence(SeqCst);
-        Held { shard: self, line: ManuallyDrop::new(self.line.lock()), before }
+        // SAFETY: a worker's number stands for its OS thread, nobody suspends while
+        // inside, and who locks again (a signal handler) sees `HOLDS`, and only tries.
+        let line = unsafe { self.line.lock(current::worker()) };
+        Held { shard: self, line: ManuallyDrop::new(line), before }
     }
 
     /// `None` if the lock may be held by what this signal handler interrupted:
-    /// then whoever holds it wakes the whole line once it is done.
+    /// then whoever holds it wakes the whole line once it is done. Also in a fork's
+    /// child, where nobody waits, and the lock may be held for ever.
     #[inline]
     fn lock_to_wake(&self) -> Option<Held<'_>> {
-        if HOLDS.get() { self.lock_or_postpone() } else { Some(self.lock()) }
+        if HOLDS.get() || start::is_forked() { self.lock_or_postpone() } else { Some(self.lock()) }
     }
 
     #[cold]
     fn lock_or_postpone(&self) -> Option<Held<'_>> {
-        for _ in 0..2 {
-            if let Some(line) = self.line.try_lock() {
-                return Some(Held { shard: self, line: ManuallyDrop::new(line), before: true });
+        let mut noted = false;
+        while !start::is_forked() {
+            // SAFETY: as in `lock`.
+            match unsafe { self.line.try_lock(current::worker()) } {
+                Tried::Inside(line) => {
+                    return Some(Held { shard: self, line: ManuallyDrop::new(line), before: true });
+                }
+                Tried::Held if noted => return None,
+                Tried::Held => {
+                    // A holder that unlocks after this sees it, and one that has
+                    // unlocked before leaves the lock to the next try.
+                    self.postponed.swap(true, SeqCst);
+                    barrier::everywhere_in_time();
+                    noted = true;
+                }
+                Tried::Again => {}
             }
-            // A holder that unlocks after this sees it, and one that has
-            // unlocked before leaves the lock to the second try.
-            self.postponed.swap(true, SeqCst);
-            barrier::everywhere_in_time();
         }
         None
     }
 
-    /// Whether anybody waits here, or is about to: then he has the lock. Of this
-    /// *no* is only true after a fence of the caller's.
+    /// Whether anybody waits here, or is about to: then he has the lock, or has it so
+    /// often that it cannot be seen. Of this *no* is only true after a fence of the caller's.
     #[inline]
     pub(super) fn seems_awaited(&self) -> bool {
         // In this order: who unlocks meanwhile has counted himself before.
-        self.line.is_held() || self.waiting.load(Relaxed) != 0
+        self.line.may_be_held(current::worker) || self.waiting.load(Relaxed) != 0
     }
 
     /// Under the lock, as all changes are; so it need not be one step.

@@ -11,7 +11,9 @@
 //! then fences, *then* looks whether the lock is held, and then at the count:
 //! either the waker sees the waiter or the waiter sees the change (Dekker's
 //! argument, as in `sched/sleep.rs`). Locking is a read-modify-write, so the
-//! waiter's own fence costs nothing more.
+//! waiter's own fence costs nothing more. Where all come from one worker, it is
+//! its favourite (`sys/favour.rs`) and locks without: then others take it that
+//! somebody waits.
 //!
 //! Only the address counts, never what lies there: it may be freed already when
 //! it is woken. Two users of one address wake each other in vain, so each asks
@@ -23,7 +25,6 @@ pub(crate) use super::waiter::{Sleeper, Waited};
 use crate::green::current;
 use crate::green::park::Wake;
 use crate::sched::local::Abroad;
-use crate::sched::start;
 use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
 use crate::sys::gather::gather;
@@ -83,7 +84,7 @@ pub(crate) fn wait_after(
     let waiter = Waiter::new(sleeper.thread(), address, bits);
     {
         let mut line = shard.lock();
-        fence_after_rmw();
+        fence_after_rmw(); // or after none, the favourite's
         if !blocked() {
             return Waited::Free;
         }
@@ -126,12 +127,9 @@ pub(crate) fn wake(address: usize, most: u32, bits: u32) -> u32 {
     if is_awaited(address) { wake_waiting(address, most, bits) } else { 0 }
 }
 
-/// As `wake`, looking in any case: under the lock, which orders as a fence does.
+/// As `wake`, looking in any case: under the lock, and who has it later sees what
+/// was changed before.
 pub(crate) fn wake_waiting(address: usize, most: u32, bits: u32) -> u32 {
-    // In a fork's child nobody waits, and the lock may be held for ever.
-    if start::is_forked() {
-        return 0;
-    }
     let _abroad = current::patched().is_none().then(Abroad::enter);
     let shard = shard(address);
     if most == 1 {

@@ -1,22 +1,33 @@
 //! A quick lock with a favourite: who has locked it many times in a row does so from
-//! then on with plain stores, until anybody else comes; and then never again.
+//! then on with plain stores, until anybody else comes. He may become it again, which takes
+//! longer each time; nobody else may.
 //!
-//! Most queues and pools are used by the green threads of one worker. So threads are told
-//! apart by their OS thread, and those of one cannot meet here, since nobody suspends
-//! while holding it, nor locks it again, nor in a signal handler. What it lies in is
-//! borrowed for the whole of each call, as with `quick.rs`.
+//! Most queues, pools and futexes are used by the green threads of one worker. So threads
+//! are told apart by their OS thread, and those of one cannot meet here, since nobody
+//! suspends while holding it, nor locks it again; a signal handler that may have
+//! interrupted who holds it only tries. What it lies in is borrowed for the whole of each
+//! call, as with `quick.rs`.
 //!
 //! | word | by | ordering |
 //! |---|---|---|
-//! | `favourite` 0 to W | W, which holds `raw`, once | Relaxed: whoever else holds `raw` later sees it |
-//! | `favourite` W to 0 | another, who holds `raw`; he runs a barrier for all, and waits until nobody is `busy` | Relaxed: W sees it after that barrier |
+//! | `favourite` 0 to W | W, which holds `raw`; then he fences | Relaxed: whoever else holds `raw` later sees it |
+//! | `favourite` W to `LEAVING` | another, who holds `raw`; then he runs a barrier for all | Relaxed: W sees it after that barrier |
+//! | `favourite` `LEAVING` to 0 | who holds `raw` and has run that barrier, once nobody is `busy` | Release: who sees it without locking (`may_be_held`) sees what W did |
 //! | `busy` 0 to 1 | W, who looks at `favourite` again before he goes in | Relaxed: that barrier lies before the look, or behind this |
 //! | `busy` 1 to 0 | W, also if he may not go in | Release: what he did is seen by who waits for it |
 //!
 //! Either W finds that he is no favourite any more, and takes `raw` as all others
-//! do, or who dismissed him finds him busy, or done. After D. Dice, M. Moir, W. Scherer,
-//! "Quickly Reacquirable Locks" (2003). `favour_loom.rs` tries every interleaving.
+//! do, or who dismissed him finds him busy, or done. It is always the same W: one that was
+//! dismissed may have stopped on his way in, and would clear another's `busy`. After D. Dice,
+//! M. Moir, W. Scherer, "Quickly Reacquirable Locks" (2003). `favour_loom.rs` tries the
+//! interleavings.
+//!
+//! The favourite goes in without a fence. So nobody may conclude from a free lock that he
+//! is not about to look at something (Dekker's argument), but only from there being none:
+//! `may_be_held`. If that was not to be seen yet, W's fence came later, and W sees what
+//! was changed before.
 
+use super::atomic::full_fence;
 use super::barrier;
 use super::clock;
 use super::futex::{self, Word};
@@ -25,30 +36,53 @@ use super::quick::{Held, RawQuick};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::Ordering::*;
 
-/// So many locks in a row make a favourite: by then he has paid about as much for them
+/// More locks in a row than that make the first favourite: by then he has paid about as much
 /// as it takes to make and to dismiss him, some microseconds. Models have no time to lose.
-const STREAK: u32 = if cfg!(loom) { 1 } else { 256 };
-/// In place of a count: there was a favourite, or cannot be one.
+const STREAK: u32 = if cfg!(loom) { 0 } else { 255 };
+/// The next one needs so many times as many: what making them costs soon comes to nothing.
+const AGAIN: u32 = 4;
+/// More than anybody counts to.
 const NEVER: u32 = u32::MAX;
 
 /// No favourite, and nobody who may become it.
 pub(crate) const NOBODY: u32 = 0;
+/// In place of the favourite: he was dismissed, and may be inside still.
+const LEAVING: u32 = u32::MAX;
 
 /// See the module's head.
 pub(crate) struct Favour<T> {
     favourite: Word,
     busy: Word,
     raw: RawQuick,
-    /// Who locked last, and how often in a row. Under `raw`.
-    last: Cell<(u32, u32)>,
+    /// Under `raw`.
+    streak: Cell<Streak>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value and `last` are reached by one thread at a time, through the lock.
+/// Who locked last, how often in a row, how often makes a favourite, and who it was if
+/// there was one.
+#[derive(Clone, Copy)]
+struct Streak {
+    last: u32,
+    count: u32,
+    asked: u32,
+    only: u32,
+}
+
+// SAFETY: the value and `streak` are reached by one thread at a time, through the lock.
 unsafe impl<T: Send> Sync for Favour<T> {}
 
 /// Access to the value of a held [`Favour`].
 pub(crate) type Guard<'a, T> = lock::Guard<'a, T, Inside<'a>>;
+
+/// What came of an attempt.
+pub(crate) enum Tried<'a, T> {
+    Inside(Guard<'a, T>),
+    /// Somebody holds it, or tries to, who is going to unlock it, or else to try again.
+    Held,
+    /// To be tried again: it was held for a moment, and others may have seen that.
+    Again,
+}
 
 /// Proof that the lock is held; unlocks when dropped.
 pub(crate) enum Inside<'a> {
@@ -72,36 +106,74 @@ impl<T> Favour<T> {
             favourite: Word::new(NOBODY),
             busy: Word::new(0),
             raw: RawQuick::new(),
-            last: Cell::new((NOBODY, 0)),
+            streak: Cell::new(Streak { last: NOBODY, count: 0, asked: STREAK, only: NOBODY }),
             value: UnsafeCell::new(value),
         }
     }
 
     /// # Safety
-    /// `me` stands for the calling OS thread, always and alone, or is `NOBODY`; and
-    /// this thread does not hold the lock.
+    /// `me` stands for the calling OS thread, always and alone, or is `NOBODY`; and this
+    /// thread does not hold the lock.
     #[inline]
     pub(crate) unsafe fn lock(&self, me: u32) -> Guard<'_, T> {
         let inside = match self.enter(me) {
-            Some(busy) => Inside::Favourite { _busy: busy },
+            Some(_busy) => Inside::Favourite { _busy },
             None => Inside::Other { _held: self.lock_raw(me) },
         };
-        // SAFETY: the value is reached by holders of this lock alone, of whom, by the
-        // caller's promise, there is one.
+        // SAFETY: reached by holders alone, of whom, by the caller's promise, there is one.
         unsafe { lock::Guard::new(&self.value, inside) }
     }
 
-    /// For the models, while nobody locks it.
+    /// As `lock`, in a signal handler that may have interrupted who is about to hold it, or
+    /// does; never waits.
+    ///
+    /// # Safety
+    /// As `lock`, but for the last.
+    #[cold]
+    pub(crate) unsafe fn try_lock(&self, me: u32) -> Tried<'_, T> {
+        // The favourite has `raw` as well when he was made it just now.
+        if self.busy.load(Acquire) != 0 || self.raw.is_held() {
+            return Tried::Held;
+        }
+        let inside = if me != NOBODY && self.favourite.load(Relaxed) == me {
+            let Some(_busy) = self.enter(me) else { return Tried::Again };
+            Inside::Favourite { _busy }
+        } else {
+            let Some(_held) = self.raw.try_lock() else { return Tried::Held };
+            if self.favourite.load(Relaxed) != NOBODY {
+                if !self.is_gone() {
+                    return Tried::Again; // whoever comes next waits for him
+                }
+                self.favourite.store(NOBODY, Release);
+            }
+            Inside::Other { _held }
+        };
+        // SAFETY: as in `lock`.
+        Tried::Inside(unsafe { lock::Guard::new(&self.value, inside) })
+    }
+
+    /// Whether somebody may hold it, or come in without a fence, other than the calling
+    /// thread, for which `me` stands. If not, what the last holder wrote is visible.
+    #[inline]
+    pub(crate) fn may_be_held(&self, me: impl FnOnce() -> u32) -> bool {
+        self.raw.is_held()
+            || match self.favourite.load(Acquire) {
+                NOBODY => false,
+                // He is busy if this is a signal handler.
+                favourite => favourite != me() || self.busy.load(Relaxed) != 0,
+            }
+    }
+
+    /// While nobody locks it.
     #[cfg(all(test, loom))]
-    #[allow(dead_code, reason = "in the copy that they include")]
+    #[allow(dead_code, reason = "for the copy in the models")]
     pub(crate) fn has_favourite(&self, me: u32) -> bool {
         self.favourite.load(Relaxed) == me && self.busy.load(Relaxed) == 0
     }
 
     #[inline]
     fn enter(&self, me: u32) -> Option<Busy<'_>> {
-        // Only this thread writes its own number there, so a plain look is exact if
-        // it finds another.
+        // Only this thread writes its number there: a look is exact if it finds another.
         if me == NOBODY || self.favourite.load(Relaxed) != me {
             return None;
         }
@@ -125,31 +197,43 @@ impl<T> Favour<T> {
     /// Under `raw`.
     #[inline]
     fn count(&self, me: u32) {
-        let (last, count) = self.last.get();
-        if count == NEVER {
-            return;
-        }
-        let count = if me == last { count + 1 } else { 0 };
-        self.last.set((me, count));
-        if count >= STREAK && me != NOBODY {
+        let before = self.streak.get();
+        let count = if me == before.last { before.count.saturating_add(1) } else { 0 };
+        self.streak.set(Streak { last: me, count, ..before });
+        if count > before.asked && me != NOBODY && [NOBODY, me].contains(&before.only) {
             self.favour(me);
         }
     }
 
     #[cold]
     fn favour(&self, me: u32) {
-        self.last.set((NOBODY, NEVER));
         // Without barriers he could not be dismissed.
-        if barrier::everywhere() {
+        let can_be = barrier::everywhere();
+        let asked = if can_be { self.streak.get().asked.saturating_mul(AGAIN) } else { NEVER };
+        self.streak.set(Streak { last: NOBODY, count: 0, asked, only: me });
+        if can_be {
             self.favourite.store(me, Relaxed);
+            full_fence(); // see the module's head
         }
     }
 
     /// Under `raw`; the favourite is not inside after this, and does not go in.
     #[cold]
     fn dismiss(&self) {
-        self.favourite.store(NOBODY, Relaxed);
+        if !self.is_gone() {
+            self.wait_until_gone();
+        }
+        self.favourite.store(NOBODY, Release);
+    }
+
+    /// Under `raw`: the favourite goes in no more. Whether he is not inside.
+    fn is_gone(&self) -> bool {
+        self.favourite.store(LEAVING, Relaxed);
         barrier::everywhere_in_time();
+        self.busy.load(Acquire) == 0
+    }
+
+    fn wait_until_gone(&self) {
         for _ in 0..SPINS {
             if self.busy.load(Acquire) == 0 {
                 return;
@@ -162,74 +246,11 @@ impl<T> Favour<T> {
     }
 }
 
-/// How often to look before that.
 const SPINS: u32 = if cfg!(loom) { 0 } else { 1000 };
-/// How often to look whether the favourite is done, which wakes nobody: mostly it
-/// was interrupted by the kernel.
+/// How often to look after those whether the favourite is done, which wakes nobody: mostly
+/// it was interrupted by the kernel.
 const SOON: clock::Nanos = 50_000;
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::sync::atomic::AtomicU64;
-
-    const TURNS: u64 = if cfg!(miri) { 20 } else { 2000 };
-
-    fn locked<T>(lock: &Favour<T>, me: u32) -> Guard<'_, T> {
-        // SAFETY: each test uses a number for one thread alone, which does not nest it.
-        unsafe { lock.lock(me) }
-    }
-
-    #[test]
-    fn a_streak_makes_a_favourite_until_another_comes() {
-        let lock = Favour::new(0);
-        for _ in 0..STREAK {
-            *locked(&lock, 8) += 1;
-            assert_eq!(lock.favourite.load(Relaxed), NOBODY);
-        }
-        for _ in 0..10 {
-            *locked(&lock, 8) += 1;
-        }
-        let can_be = !cfg!(miri); // there are no barriers
-        assert_eq!(lock.favourite.load(Relaxed), if can_be { 8 } else { NOBODY });
-        *locked(&lock, 16) += 1;
-        assert_eq!(lock.favourite.load(Relaxed), NOBODY);
-        for _ in 0..2 * STREAK {
-            *locked(&lock, 8) += 1;
-        }
-        assert_eq!(lock.favourite.load(Relaxed), NOBODY, "once was enough");
-        assert_eq!(*locked(&lock, NOBODY), u64::from(3 * STREAK) + 11);
-    }
-
-    #[test]
-    fn nobody_is_no_favourite() {
-        let lock = Favour::new(());
-        (0..2 * STREAK).for_each(|_| drop(locked(&lock, NOBODY)));
-        assert_eq!(lock.favourite.load(Relaxed), NOBODY);
-    }
-
-    /// Many times, since it is dismissed only once: all count, the favourite first.
-    #[test]
-    fn counts_exactly_whoever_comes() {
-        for _ in 0..if cfg!(miri) { 2 } else { 200 } {
-            let (lock, begun) = (Favour::new(0_u64), AtomicU64::new(0));
-            std::thread::scope(|s| {
-                for me in [8, 16, NOBODY] {
-                    let (lock, begun) = (&lock, &begun);
-                    s.spawn(move || {
-                        while me != 8 && begun.load(Relaxed) < TURNS / 2 {
-                            std::hint::spin_loop();
-                        }
-                        for turn in 0..TURNS {
-                            *locked(lock, me) += 1;
-                            if me == 8 {
-                                begun.store(turn, Relaxed);
-                            }
-                        }
-                    });
-                }
-            });
-            assert_eq!(*locked(&lock, NOBODY), 3 * TURNS);
-        }
-    }
-}
+#[path = "favour_tests.rs"]
+mod tests;

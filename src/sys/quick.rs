@@ -54,8 +54,15 @@ impl RawQuick {
         self.held.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok()
     }
 
-    fn try_lock(&self) -> Option<Held<'_>> {
+    /// `None` if it is held.
+    pub(super) fn try_lock(&self) -> Option<Held<'_>> {
         self.take().then(|| Held(self)) // not made in vain: that would unlock
+    }
+
+    /// Whether somebody holds it. If not, what the last holder wrote is visible.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Acquire) != FREE
     }
 
     /// Does not look again at once: whose core has the lock mostly wants it again for the
@@ -122,22 +129,7 @@ impl<T> Quick<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        self.guard(self.raw.lock())
-    }
-
-    /// `None` if it is held.
-    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        Some(self.guard(self.raw.try_lock()?))
-    }
-
-    /// Whether somebody holds it. If not, what the last holder wrote is visible.
-    #[inline]
-    pub(crate) fn is_held(&self) -> bool {
-        self.raw.held.load(Acquire) != FREE
-    }
-
-    #[inline]
-    fn guard<'a>(&'a self, held: Held<'a>) -> Guard<'a, T> {
+        let held = self.raw.lock();
         // SAFETY: the value is reached by holders of this lock alone.
         unsafe { lock::Guard::new(&self.value, held) }
     }
