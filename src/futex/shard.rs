@@ -4,7 +4,7 @@
 //! while that held a shard's lock. So each thread marks that it holds one, and
 //! a wake under that mark never waits for the lock: it leaves a note at the
 //! shard, which whoever holds the lock reads after unlocking. Others that only
-//! try may hold it for a moment, too, in vain; they try again after that, until
+//! try may hold it for a moment, too, in vain; they begin again after that, until
 //! they have it or find somebody, and so nobody is left a note that he misses.
 
 use super::waiter::{Line, Rest, Sleeper, Waited, Waiter};
@@ -93,9 +93,9 @@ impl Shard {
         Held { shard: self, line: ManuallyDrop::new(line), before }
     }
 
-    /// `None` if the lock may be held by what this signal handler interrupted:
-    /// then whoever holds it wakes the whole line once it is done. Also in a fork's
-    /// child, where nobody waits, and the lock may be held for ever.
+    /// `None` if it is held, and maybe by what this signal handler interrupted: then
+    /// whoever holds it wakes the whole line once it is done. Also in a fork's child,
+    /// where nobody waits, and the lock may be held for ever.
     #[inline]
     fn lock_to_wake(&self) -> Option<Held<'_>> {
         if HOLDS.get() || start::is_forked() { self.lock_or_postpone() } else { Some(self.lock()) }
@@ -118,7 +118,8 @@ impl Shard {
                     barrier::everywhere_in_time();
                     noted = true;
                 }
-                Tried::Again => {}
+                // Somebody may have left him a note, and been left one, since.
+                Tried::Again => noted = false,
             }
         }
         None
@@ -128,8 +129,11 @@ impl Shard {
     /// often that it cannot be seen. Of this *no* is only true after a fence of the caller's.
     #[inline]
     pub(super) fn seems_awaited(&self) -> bool {
-        // In this order: who unlocks meanwhile has counted himself before.
-        self.line.may_be_held(current::worker) || self.waiting.load(Relaxed) != 0
+        // *Yes* in any order; *no* in this one: who unlocks meanwhile has counted himself
+        // before.
+        self.waiting.load(Relaxed) != 0
+            || self.line.may_be_held(current::worker)
+            || self.waiting.load(Relaxed) != 0
     }
 
     /// Under the lock, as all changes are; so it need not be one step.
@@ -162,7 +166,9 @@ impl Shard {
         while self.postponed.swap(false, SeqCst) {
             loop {
                 let mut batch = [const { None }; BATCH];
-                self.take_those(|_| true, &mut batch);
+                if !self.take_those(|_| true, &mut batch) {
+                    return; // it is left to who holds the lock
+                }
                 if batch.into_iter().flatten().map(Rest::finish).count() < BATCH {
                     break;
                 }
@@ -186,9 +192,10 @@ impl Shard {
         self.take_those(|w| w.address == address && w.bits & bits != 0, batch);
     }
 
+    /// Whether it had the lock.
     #[inline]
-    fn take_those(&self, which: impl Fn(&Waiter) -> bool, batch: &mut [Option<Rest>]) {
-        let Some(mut line) = self.lock_to_wake() else { return };
+    fn take_those(&self, which: impl Fn(&Waiter) -> bool, batch: &mut [Option<Rest>]) -> bool {
+        let Some(mut line) = self.lock_to_wake() else { return false };
         let mut at = line.first;
         let mut free = batch.iter_mut();
         while free.len() > 0 {
@@ -202,6 +209,7 @@ impl Shard {
                 *free.next().expect("some are left") = Some(waiter.wake());
             }
         }
+        true
     }
 
     /// As `one_more`.

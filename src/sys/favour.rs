@@ -11,8 +11,8 @@
 //! | word | by | ordering |
 //! |---|---|---|
 //! | `favourite` 0 to W | W, which holds `raw`; then he fences | Relaxed: whoever else holds `raw` later sees it |
-//! | `favourite` W to `LEAVING` | another, who holds `raw`; then he runs a barrier for all | Relaxed: W sees it after that barrier |
-//! | `favourite` `LEAVING` to 0 | who holds `raw` and has run that barrier, once nobody is `busy` | Release: who sees it without locking (`may_be_held`) sees what W did |
+//! | `favourite` W to `LEAVING` | who holds `raw`, mostly another; then he runs a barrier for all | Relaxed: W sees it after that barrier |
+//! | `favourite` `LEAVING` to 0 | who holds `raw`, after a barrier of his own, once nobody is `busy` | Release: who sees it without locking (`may_be_held`) sees what W did |
 //! | `busy` 0 to 1 | W, who looks at `favourite` again before he goes in | Relaxed: that barrier lies before the look, or behind this |
 //! | `busy` 1 to 0 | W, also if he may not go in | Release: what he did is seen by who waits for it |
 //!
@@ -36,8 +36,8 @@ use super::quick::{Held, RawQuick};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::Ordering::*;
 
-/// More locks in a row than that make the first favourite: by then he has paid about as much
-/// as it takes to make and to dismiss him, some microseconds. Models have no time to lose.
+/// More locks in a row than that, after one, make a favourite: by then he has paid about as
+/// much as it takes to make and to dismiss him, microseconds. Models have no time to lose.
 const STREAK: u32 = if cfg!(loom) { 0 } else { 255 };
 /// The next one needs so many times as many: what making them costs soon comes to nothing.
 const AGAIN: u32 = 4;
@@ -125,7 +125,7 @@ impl<T> Favour<T> {
     }
 
     /// As `lock`, in a signal handler that may have interrupted who is about to hold it, or
-    /// does; never waits.
+    /// does; never waits, but for a barrier.
     ///
     /// # Safety
     /// As `lock`, but for the last.
@@ -142,7 +142,7 @@ impl<T> Favour<T> {
             let Some(_held) = self.raw.try_lock() else { return Tried::Held };
             if self.favourite.load(Relaxed) != NOBODY {
                 if !self.is_gone() {
-                    return Tried::Again; // whoever comes next waits for him
+                    return Tried::Again; // whoever locks next waits for him
                 }
                 self.favourite.store(NOBODY, Release);
             }
@@ -152,16 +152,18 @@ impl<T> Favour<T> {
         Tried::Inside(unsafe { lock::Guard::new(&self.value, inside) })
     }
 
-    /// Whether somebody may hold it, or come in without a fence, other than the calling
-    /// thread, for which `me` stands. If not, what the last holder wrote is visible.
+    /// Whether somebody may hold it (also what this signal handler interrupted), or come in
+    /// without a fence, unless it is the calling thread, for which `me` stands. If not, what
+    /// the last holder wrote is visible.
     #[inline]
-    pub(crate) fn may_be_held(&self, me: impl FnOnce() -> u32) -> bool {
-        self.raw.is_held()
-            || match self.favourite.load(Acquire) {
-                NOBODY => false,
-                // He is busy if this is a signal handler.
-                favourite => favourite != me() || self.busy.load(Relaxed) != 0,
-            }
+    pub(crate) fn may_be_held(&self, me: fn() -> u32) -> bool {
+        self.raw.is_held() || self.favourite.load(Acquire) != NOBODY && self.may_be_others(me())
+    }
+
+    #[cold]
+    fn may_be_others(&self, me: u32) -> bool {
+        // He is busy if this is a signal handler.
+        self.favourite.load(Acquire) != me || self.busy.load(Relaxed) != 0
     }
 
     /// While nobody locks it.

@@ -1,5 +1,5 @@
 //! Interleavings of the moves of a lock with a favourite: `favour.rs` and `quick.rs` once
-//! more, with a futex and a barrier of loom's.
+//! more, with a futex and a barrier of loom's. Here the favourite has a fence on his way in.
 
 use super::atomic;
 use super::lock;
@@ -174,7 +174,7 @@ impl Shard {
                     barrier::everywhere_in_time();
                     noted = true;
                 }
-                Tried::Again => {}
+                Tried::Again => noted = false,
             }
         }
     }

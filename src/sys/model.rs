@@ -1,7 +1,8 @@
 //! What the quick locks stand on, as loom's: for `quick_loom.rs`, `gate_loom.rs`
 //! and `favour_loom.rs`, which include those once more beside this.
 
-/// What the kernel's barrier comes to: a full one on both sides.
+/// What the kernel's barrier comes to for who runs it and each other: a full one on both
+/// sides. (Others have nothing among themselves, but for here.)
 pub(super) mod barrier {
     use loom::sync::atomic::{Ordering::SeqCst, fence};
 
