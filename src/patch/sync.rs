@@ -34,13 +34,27 @@ pub(super) unsafe extern "C" fn syscall(
     f: usize,
 ) -> c_long {
     if nr == libc::SYS_futex && is_patched(Family::Sync) {
-        // SAFETY: the caller's promise.
-        if let Some(result) = unsafe { green_futex([a, b, c, d, e, f]) } {
-            return result;
+        // The most frequent one by far, for which mostly nobody waits; with as few
+        // registers to save as it takes.
+        if b as c_int == libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG {
+            // SAFETY: the caller's promise.
+            return unsafe { wake([a, b, c, d, e, f], ANY) };
         }
+        // SAFETY: as above.
+        return unsafe { futex_call(a, b, c, d, e, f) };
     }
     // SAFETY: as above.
     unsafe { real::syscall(nr, a, b, c, d, e, f) }
+}
+
+/// # Safety
+/// As the futex call with these arguments.
+#[inline(never)]
+unsafe fn futex_call(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long {
+    // SAFETY: the caller's promise.
+    let result = unsafe { green_futex([a, b, c, d, e, f]) };
+    // SAFETY: as above.
+    result.unwrap_or_else(|| unsafe { real::syscall(libc::SYS_futex, a, b, c, d, e, f) })
 }
 
 /// What a futex call asks for, as far as it is ours.
@@ -60,6 +74,7 @@ enum Ask {
 ///
 /// # Safety
 /// As the futex call with these arguments.
+#[inline]
 unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
     let [word, op, value, timeout, _, bits] = args;
     if word == 0 || word % 4 != 0 {
@@ -77,14 +92,8 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
                 Waited::TimedOut => refuse(Errno(libc::ETIMEDOUT)),
             })
         }
-        Ask::Wake { bits } => {
-            // SAFETY: as above.
-            let in_kernel = |most: u32| unsafe {
-                raw::syscall(libc::SYS_futex, [word, op, most as usize, 0, 0, bits as usize])
-            };
-            // Of fewer than one, the kernel wakes one.
-            Some(wake(word, (value as i32).max(1) as u32, bits, in_kernel))
-        }
+        // SAFETY: as above.
+        Ask::Wake { bits } => Some(unsafe { wake(args, bits) }),
         Ask::Move => {
             // SAFETY: as above. The time is a second number here.
             let result = unsafe { raw::syscall(libc::SYS_futex, args) };
@@ -104,28 +113,54 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
 /// Mostly no green thread waits, and then the order is the other way round: the
 /// kernel has fenced in its own look for waiters (`futex_hb_waiters_pending`),
 /// which is what a second look here needs, and would cost again.
-#[inline]
-fn wake(
-    word: usize,
-    most: u32,
-    bits: u32,
-    in_kernel: impl Fn(u32) -> Result<usize, Errno>,
-) -> c_long {
-    let first = if futex::seems_awaited(word) { futex::wake_waiting(word, most, bits) } else { 0 };
-    if first == most && most > 0 {
-        return c_long::from(first);
+///
+/// # Safety
+/// As the futex call with these arguments, which wakes at its first word.
+#[inline(always)] // else its arguments go through memory
+unsafe fn wake(args: [usize; 6], bits: u32) -> c_long {
+    let [word, op, most, ..] = args;
+    if futex::seems_awaited(word) {
+        // SAFETY: as above.
+        return unsafe { wake_green_first(word, op, most, bits) };
     }
-    match in_kernel(most - first) {
-        Err(e) if first == 0 => refuse(e),
-        woken => {
-            let woken = first + woken.unwrap_or(0) as u32;
-            let again = first == 0 && woken < most && futex::seems_awaited(word);
-            let late = if again { futex::wake_waiting(word, most - woken, bits) } else { 0 };
-            c_long::from(woken + late)
-        }
+    // SAFETY: as above.
+    match unsafe { raw::syscall(libc::SYS_futex, args) } {
+        Ok(woken) if futex::seems_awaited(word) => wake_green_too(word, most, bits, woken),
+        Ok(woken) => woken as c_long,
+        Err(e) => refuse(e),
     }
 }
 
+/// # Safety
+/// As `wake`.
+#[inline(never)]
+unsafe fn wake_green_first(word: usize, op: usize, most: usize, bits: u32) -> c_long {
+    let most = at_least_one(most);
+    let first = futex::wake_waiting(word, most, bits);
+    if first == most {
+        return c_long::from(first);
+    }
+    let rest = [word, op, (most - first) as usize, 0, 0, bits as usize];
+    // SAFETY: as above.
+    match unsafe { raw::syscall(libc::SYS_futex, rest) } {
+        Err(e) if first == 0 => refuse(e),
+        woken => c_long::from(first) + woken.unwrap_or(0) as c_long,
+    }
+}
+
+#[cold]
+fn wake_green_too(word: usize, most: usize, bits: u32, woken: usize) -> c_long {
+    let left = at_least_one(most).saturating_sub(woken as u32);
+    let late = if left > 0 { futex::wake_waiting(word, left, bits) } else { 0 };
+    woken as c_long + c_long::from(late)
+}
+
+/// Of fewer, the kernel wakes one.
+fn at_least_one(most: usize) -> u32 {
+    (most as i32).max(1) as u32
+}
+
+#[cold]
 fn refuse(e: Errno) -> c_long {
     e.set();
     -1
