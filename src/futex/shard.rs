@@ -47,7 +47,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         // SAFETY: once, and not used afterwards.
         unsafe { ManuallyDrop::drop(&mut self.line) };
-        // Who sets it has a barrier run here, between that and his second try.
+        // Who sets it has a barrier run here, between that and his next try.
         compiler_fence(SeqCst);
         let postponed = self.shard.postponed.load(Relaxed);
         compiler_fence(SeqCst);
@@ -82,7 +82,7 @@ impl Shard {
         }
     }
 
-    /// Not in a signal handler: for those who wait.
+    /// Not under `HOLDS`, but for those who wait: these are in no signal handler.
     #[inline]
     pub(super) fn lock(&self) -> Held<'_> {
         let before = HOLDS.replace(true);

@@ -8,7 +8,8 @@
 //! Most wakes find no green thread waiting, and must cost next to nothing. So
 //! each shard counts its waiters outside its lock. A waiter locks, *then* asks,
 //! and counts itself before it unlocks; a waker has changed what is asked for,
-//! then fences, *then* looks whether the lock is held, and then at the count:
+//! then fences, *then* looks whether the lock is held, and then at the count
+//! (before as well, for there it mostly sees who waits):
 //! either the waker sees the waiter or the waiter sees the change (Dekker's
 //! argument, as in `sched/sleep.rs`). Locking is a read-modify-write, so the
 //! waiter's own fence costs nothing more. Where all come from one worker, it is

@@ -120,7 +120,7 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
 unsafe fn wake(args: [usize; 6], bits: u32) -> c_long {
     let [word, op, most, ..] = args;
     if futex::seems_awaited(word) {
-        // SAFETY: as above.
+        // SAFETY: the caller's promise.
         return unsafe { wake_green_first(word, op, most, bits) };
     }
     // SAFETY: as above.
@@ -141,7 +141,7 @@ unsafe fn wake_green_first(word: usize, op: usize, most: usize, bits: u32) -> c_
         return c_long::from(first);
     }
     let rest = [word, op, (most - first) as usize, 0, 0, bits as usize];
-    // SAFETY: as above.
+    // SAFETY: the caller's promise.
     match unsafe { raw::syscall(libc::SYS_futex, rest) } {
         Err(e) if first == 0 => refuse(e),
         woken => c_long::from(first) + woken.unwrap_or(0) as c_long,

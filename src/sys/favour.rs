@@ -156,7 +156,7 @@ impl<T> Favour<T> {
     /// without a fence, unless it is the calling thread, for which `me` stands. If not, what
     /// the last holder wrote is visible.
     #[inline]
-    pub(crate) fn may_be_held(&self, me: fn() -> u32) -> bool {
+    pub(crate) fn may_be_held(&self, me: impl FnOnce() -> u32) -> bool {
         self.raw.is_held() || self.favourite.load(Acquire) != NOBODY && self.may_be_others(me())
     }
 
