@@ -152,8 +152,12 @@ fn a_stranger_wakes_who_is_used_to_be_alone() {
             sem.post();
         };
         let stranger = greenroom::patch::native(|| std::thread::spawn(stranger));
-        let posts = move || (0..alone).for_each(|_| (sem.post(), greenroom::yield_now()).1);
-        let posts = greenroom::spawn(posts);
+        let posts = greenroom::spawn(move || {
+            for _ in 0..alone {
+                sem.post();
+                greenroom::yield_now();
+            }
+        });
         let waits = greenroom::spawn(move || {
             (0..alone).for_each(|_| sem.wait());
             posts.join().unwrap();

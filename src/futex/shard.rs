@@ -82,13 +82,14 @@ impl Shard {
         }
     }
 
-    /// Not under `HOLDS`, but for those who wait: these are in no signal handler.
+    /// For those who wait, and for wakes where `HOLDS` is not set.
     #[inline]
     pub(super) fn lock(&self) -> Held<'_> {
         let before = HOLDS.replace(true);
         compiler_fence(SeqCst);
         // SAFETY: a worker's number stands for its OS thread, nobody suspends while
-        // inside, and who locks again (a signal handler) sees `HOLDS`, and only tries.
+        // inside, and who locks again (a signal handler) sees `HOLDS`, and only tries. One
+        // that has left the interrupted thread-locals, to fork, comes as nobody, and waits.
         let line = unsafe { self.line.lock(current::worker()) };
         Held { shard: self, line: ManuallyDrop::new(line), before }
     }

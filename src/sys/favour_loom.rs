@@ -3,7 +3,7 @@
 
 use super::atomic;
 use super::lock;
-use super::model::barrier;
+use super::model::{barrier, few};
 use favour::{Favour, NOBODY, Tried};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -87,9 +87,7 @@ fn loom_a_favourite_is_dismissed() {
 /// Two come at once.
 #[test]
 fn loom_a_favourite_is_dismissed_by_two() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(3);
-    few.check(|| {
+    few(3, || {
         let count = count();
         let others = [adder(&count, 2, 1), adder(&count, NOBODY, 1)];
         add_one(&count, 1);
@@ -102,9 +100,7 @@ fn loom_a_favourite_is_dismissed_by_two() {
 /// One is made the favourite while another comes.
 #[test]
 fn loom_a_favourite_is_made() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(2);
-    few.check(|| {
+    few(2, || {
         let count = Arc::new(Favour::new(UnsafeCell::new(0)));
         drop(locked(&count, NOBODY)); // its words are made here
         assert!(count.has_favourite(NOBODY));
@@ -119,9 +115,7 @@ fn loom_a_favourite_is_made() {
 /// Another locks often enough while the favourite comes in, who would clear his mark.
 #[test]
 fn loom_nobody_else_is_made_the_favourite() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(2);
-    few.check(|| {
+    few(2, || {
         let count = count();
         let others = [adder(&count, 2, 3), adder(&count, 3, 1)];
         add_one(&count, 1);
@@ -214,10 +208,8 @@ fn shard() -> Arc<Shard> {
 /// Nobody waits for what has come: whoever waits becomes the favourite, or is it.
 #[test]
 fn loom_a_favourite_that_waits_is_seen() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(3);
     for before in 0..3 {
-        few.check(move || {
+        few(3, move || {
             let shard = shard();
             let other = shard.clone();
             let other = thread::spawn(move || other.wake(2));
@@ -232,10 +224,8 @@ fn loom_a_favourite_that_waits_is_seen() {
 /// As above, while a third dismisses him: also one who may not wait until he has gone.
 #[test]
 fn loom_a_favourite_that_leaves_is_seen() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(2);
     for tries in [true, false] {
-        few.check(move || {
+        few(2, move || {
             let shard = shard();
             shard.lock_by_one();
             let (wakes, dismisses) = (shard.clone(), shard.clone());
@@ -255,9 +245,7 @@ fn loom_a_favourite_that_leaves_is_seen() {
 /// As above, where the favourite is who wakes.
 #[test]
 fn loom_a_favourite_sees_who_waits() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(3);
-    few.check(|| {
+    few(3, || {
         let shard = shard();
         shard.lock_by_one();
         assert!(shard.line.has_favourite(1));
@@ -271,9 +259,7 @@ fn loom_a_favourite_sees_who_waits() {
 
 /// Some only try, and the favourite does as well, or locks: what is postponed is done.
 fn what_is_postponed_is_done(others: &'static [u32], favourite_tries: bool, bound: usize) {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(bound);
-    few.check(move || {
+    few(bound, move || {
         let shard = shard();
         shard.lock_by_one();
         let tries = |me: &u32| {

@@ -64,7 +64,7 @@ fn counts_exactly_whoever_comes() {
     }
 }
 
-/// Whose favourite is 8, if anybody's.
+/// Whose favourite is `me`, if anybody's.
 fn favouring(me: u32) -> Favour<()> {
     let lock = Favour::new(());
     (0..STREAK + 2).for_each(|_| drop(locked(&lock, me)));

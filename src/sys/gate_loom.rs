@@ -1,7 +1,7 @@
 //! Every interleaving of the gate's moves, with the barrier that one thread runs for
 //! all others as a fence of each; where three meet, all with at most three preemptions.
 
-use super::model::{barrier, futex};
+use super::model::{barrier, few, futex};
 use gate::{Gate, Left, Taken};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
@@ -66,9 +66,7 @@ impl Model {
 
 /// All get it, one at a time; loom finds it if one waits for ever.
 fn counts(times: [u32; 3]) {
-    let mut most = loom::model::Builder::new();
-    most.preemption_bound = Some(3);
-    most.check(move || {
+    few(3, move || {
         let model = Model::new();
         let others: Vec<_> = times[1..]
             .iter()

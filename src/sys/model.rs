@@ -1,6 +1,14 @@
 //! What the quick locks stand on, as loom's: for `quick_loom.rs`, `gate_loom.rs`
 //! and `favour_loom.rs`, which include those once more beside this.
 
+/// Tries all interleavings of `model` in which so many threads at most are interrupted where
+/// they need not wait: all there are would be too many.
+pub(super) fn few(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut few = loom::model::Builder::new();
+    few.preemption_bound = Some(preemptions);
+    few.check(model);
+}
+
 /// What the kernel's barrier comes to for who runs it and each other: a full one on both
 /// sides. (Others have nothing among themselves, but for here.)
 pub(super) mod barrier {

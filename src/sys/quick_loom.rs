@@ -1,7 +1,7 @@
 //! Every interleaving of the quick lock's moves: `quick.rs` once more, with a futex
 //! and a barrier of loom's.
 
-use super::model::{barrier, futex};
+use super::model::{barrier, few, futex};
 use super::{clock, lock};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -47,9 +47,7 @@ fn loom_two_lock_twice() {
 /// One who wakes up finds the lock taken by a third, while another sleeps.
 #[test]
 fn loom_three_lock() {
-    let mut few = loom::model::Builder::new();
-    few.preemption_bound = Some(3);
-    few.check(|| {
+    few(3, || {
         let count = count();
         let others = [adder(&count), adder(&count)];
         add_one(&count);
