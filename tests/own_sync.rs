@@ -2,6 +2,7 @@
 
 use greenroom::{Config, ThreadLocals, joinall, patch_all, spawn};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock};
 use std::thread;
@@ -34,6 +35,28 @@ fn a_mutex_held_across_a_sleep_lets_the_others_run() {
     }
     assert_eq!(*mutex.lock().unwrap(), 10);
     assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+/// Who unlocks gives way to who has waited, rather than lock it again.
+#[test]
+fn a_mutex_is_taken_in_turns() {
+    ready();
+    let mutex = Arc::new(Mutex::new(()));
+    let counts = Arc::new([const { AtomicU32::new(0) }; 4]);
+    let takes_turns = |me: usize| {
+        let (mutex, counts) = (mutex.clone(), counts.clone());
+        move || {
+            while counts.iter().all(|count| count.load(Relaxed) < 1000) {
+                let _locked = mutex.lock().unwrap();
+                counts[me].fetch_add(1, Relaxed);
+                thread::yield_now();
+            }
+        }
+    };
+    let threads: Vec<_> = (0..counts.len()).map(|me| thread::spawn(takes_turns(me))).collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let least = counts.iter().map(|count| count.load(Relaxed)).min();
+    assert!(least > Some(900), "{counts:?}");
 }
 
 #[test]

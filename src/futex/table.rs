@@ -25,6 +25,7 @@ use super::waiter::{Rest, Waiter};
 pub(crate) use super::waiter::{Sleeper, Waited};
 use crate::green::current;
 use crate::green::park::Wake;
+use crate::green::record::Woken;
 use crate::sched::local::Abroad;
 use crate::sys::atomic::{fence_after_rmw, full_fence};
 use crate::sys::clock::Nanos;
@@ -128,15 +129,31 @@ pub(crate) fn wake(address: usize, most: u32, bits: u32) -> u32 {
     if is_awaited(address) { wake_waiting(address, most, bits) } else { 0 }
 }
 
+/// As `wake_waiting`, of one, if there is one. A green thread of this worker that waits for a
+/// lock is left to the caller to queue.
+#[inline]
+pub(super) fn wake_first(address: usize, bits: u32) -> Option<Option<Woken>> {
+    let _abroad = current::patched().is_none().then(Abroad::enter);
+    let first = shard(address).take(address, bits)?;
+    Some(match first {
+        Rest::Green(woken) if woken.takes_lock_here() => Some(woken),
+        other => {
+            other.finish();
+            None
+        }
+    })
+}
+
 /// As `wake`, looking in any case: under the lock, and who has it later sees what
 /// was changed before.
 pub(crate) fn wake_waiting(address: usize, most: u32, bits: u32) -> u32 {
+    if most == 1 {
+        let Some(left) = wake_first(address, bits) else { return 0 };
+        left.into_iter().for_each(Woken::queue);
+        return 1;
+    }
     let _abroad = current::patched().is_none().then(Abroad::enter);
     let shard = shard(address);
-    if most == 1 {
-        let first = shard.take(address, bits);
-        return first.map(Rest::finish).map_or(0, |()| 1);
-    }
     let mut woken = 0;
     loop {
         let mut batch = [const { None }; BATCH];

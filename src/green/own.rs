@@ -30,11 +30,19 @@ impl Suspend {
     /// Its closure has returned: it never goes on.
     pub(crate) const ENDED: Suspend = Suspend(NEVER - 2);
 
+    /// It is still runnable: it goes on after the one that runs next.
+    pub(crate) const NEXT: Suspend = Suspend(NEVER - 3);
+
+    #[cfg(feature = "tracing")]
+    pub(super) fn stays_runnable(self) -> bool {
+        self == Suspend::YIELD || self == Suspend::NEXT
+    }
+
     /// It waits for `State::notify`, at most until the deadline. One some centuries
     /// from now is none: there begin the words that mean something else.
     #[inline]
     pub(crate) fn park(deadline: Option<Nanos>) -> Suspend {
-        Suspend(deadline.filter(|&deadline| deadline < Suspend::ENDED.0).unwrap_or(NEVER))
+        Suspend(deadline.filter(|&deadline| deadline < Suspend::NEXT.0).unwrap_or(NEVER))
     }
 
     #[inline]
@@ -88,7 +96,7 @@ impl Birth {
 }
 
 /// What only the worker that runs a green thread touches, and the green thread
-/// itself while it runs there.
+/// itself while it runs there; and who wakes it, which then has it, where that is said.
 #[repr(C)]
 pub(crate) struct Own {
     /// The armed timer, if any: the scheduler's key for it.
@@ -97,8 +105,10 @@ pub(crate) struct Own {
     pub(crate) budget: Budget,
     /// The timer has fired since the last park.
     pub(crate) timed_out: Cell<bool>,
-    /// Who woke it last runs on the same worker.
+    /// Who woke it last runs on the same worker. For that one as well.
     pub(super) woken_near: Cell<bool>,
+    /// What it waits for, if it does, is a lock. For who wakes it as well.
+    pub(crate) awaits_lock: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
     /// Its worker, which waits for it while it runs.
@@ -106,7 +116,7 @@ pub(crate) struct Own {
     /// About where its stack ended when it last suspended: there stands what it
     /// told its worker.
     pub(crate) frame: Cell<*const Suspend>,
-    /// Its own thread-locals, if it has them.
+    /// Its own thread-locals, if it has them. For who wakes it as well.
     pub(crate) block: Cell<Option<Block>>,
     /// That of the worker that runs it, which the scheduler knows it by.
     pub(crate) seat: Cell<*const Seat>,
@@ -136,6 +146,7 @@ impl Own {
             timer: Cell::new(None),
             timed_out: Cell::new(false),
             woken_near: Cell::new(false),
+            awaits_lock: Cell::new(false),
             budget: Budget::new(),
             marks: Marks::new(),
             wakes: Cell::new(0),
@@ -154,12 +165,13 @@ mod tests {
 
     #[test]
     fn no_deadline_means_something_else() {
-        for deadline in [NEVER, NEVER - 1, NEVER - 2] {
+        for deadline in [NEVER, NEVER - 1, NEVER - 2, NEVER - 3] {
             assert!(Suspend::park(Some(deadline)) == Suspend::park(None));
         }
-        let last = NEVER - 3;
+        let last = NEVER - 4;
         assert_eq!(Suspend::park(Some(last)).deadline(), Some(last));
         assert_eq!(Suspend::park(None).deadline(), None);
-        assert!(Suspend::YIELD != Suspend::ENDED && Suspend::park(None) != Suspend::ENDED);
+        let all = [Suspend::YIELD, Suspend::ENDED, Suspend::NEXT, Suspend::park(None)];
+        assert!((1..4).all(|i| all[..i].iter().all(|other| *other != all[i])));
     }
 }

@@ -10,6 +10,8 @@ use super::current;
 use super::record::{Record, Suspend, Woken};
 #[cfg(feature = "tracing")]
 use super::spans::suspend;
+#[cfg(not(feature = "tracing"))]
+use super::suspend::suspend;
 use super::unparker::park_os;
 pub(crate) use super::unparker::{Unparker, Wake};
 use crate::sys::clock::Nanos;
@@ -37,15 +39,6 @@ pub(crate) fn park(deadline: Option<Nanos>) -> Wake {
     if record.own.timed_out.get() { Wake::TimedOut } else { Wake::Notified }
 }
 
-/// # Safety
-/// As `Record::suspend`.
-#[cfg(not(feature = "tracing"))]
-#[inline(always)]
-unsafe fn suspend(record: &Record, why: Suspend) {
-    // SAFETY: the caller's promise.
-    unsafe { record.suspend(why) };
-}
-
 /// Lets the other runnable green threads of this worker run first; on a plain
 /// OS thread, offers the core.
 #[inline]
@@ -58,6 +51,14 @@ pub(crate) fn give_way() {
             unsafe { crate::sys::real::sched_yield() };
         }
     }
+}
+
+/// Lets the first of those that are runnable on this worker run, and goes on after it. On
+/// green threads.
+#[inline(always)] // see `sched::wait::wait_one`
+pub(crate) fn stand_back(me: &Record) {
+    // SAFETY: the current one.
+    unsafe { suspend(me, Suspend::NEXT) }
 }
 
 /// The thread, green or not, that waits until it is told in a place of its own:

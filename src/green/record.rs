@@ -23,6 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::*, fence};
 pub(crate) trait Home: Sync {
     /// Queues `thread` there and wakes the worker if need be. Any thread.
     fn enqueue(&self, thread: RecordRef);
+
+    /// As `enqueue`, for one that another worker hands on.
+    fn receive(&self, thread: RecordRef);
 }
 
 /// What the record's owner type knows about the rest of the allocation.
@@ -51,9 +54,10 @@ pub(crate) struct Record {
     /// Its worker's: when it parked, in units of `TICK`.
     pub(crate) since: Cell<u32>,
     /// Written by the worker that runs it, then read by wakers, who have seen
-    /// `PARKED` and so that write.
+    /// `PARKED` and so that write; and by the one that wakes it, who asks that worker
+    /// to hand it on there.
     home: Cell<Option<&'static dyn Home>>,
-    /// Its worker's alone.
+    /// Its worker's.
     pub(crate) own: Own,
     /// Used by the inbox it stands in.
     pub(crate) link: AtomicPtr<Record>,
@@ -146,6 +150,17 @@ impl Record {
         self.own.seat.set(seat);
     }
 
+    /// Asks its worker to hand it on to `home`. By who has woken it, and not queued it.
+    pub(crate) fn pull(&self, home: &'static dyn Home) {
+        self.home.set(Some(home));
+    }
+
+    /// Where it is to go, if not to `home`. By its worker, which has it.
+    #[inline]
+    pub(crate) fn pulled_from(&self, home: &dyn Home) -> Option<&'static dyn Home> {
+        self.home.get().filter(|to| !ptr::addr_eq(*to, home))
+    }
+
     /// Runs its closure.
     /// # Safety
     /// Once, on its own stack.
@@ -185,6 +200,11 @@ impl Record {
 pub(crate) struct Woken(pub(super) RecordRef);
 
 impl Woken {
+    /// To be queued in another way.
+    pub(crate) fn into_ref(self) -> RecordRef {
+        self.0
+    }
+
     /// Hands it back to its worker.
     #[inline]
     pub(crate) fn queue(self) {

@@ -5,6 +5,17 @@ use super::record::{Record, Suspend};
 use crate::sys::errno::Errno;
 use crate::sys::switch::switch;
 
+/// See `spans.rs`.
+///
+/// # Safety
+/// As `Record::suspend`.
+#[cfg(not(feature = "tracing"))]
+#[inline(always)]
+pub(super) unsafe fn suspend(record: &Record, why: Suspend) {
+    // SAFETY: the caller's promise.
+    unsafe { record.suspend(why) };
+}
+
 impl Record {
     /// Switches to its worker until it runs again. `errno` is kept: the worker
     /// and the other green threads use the same one.

@@ -30,6 +30,14 @@ impl RecordRef {
     }
 }
 
+impl Woken {
+    /// See `Own::awaits_lock`; and whether its worker is that of who woke it.
+    #[inline]
+    pub(crate) fn takes_lock_here(&self) -> bool {
+        self.0.own.awaits_lock.get() && self.0.own.woken_near.get()
+    }
+}
+
 impl Record {
     /// Makes it runnable if it waits.
     #[inline]

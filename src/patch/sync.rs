@@ -136,7 +136,11 @@ unsafe fn wake(args: [usize; 6], bits: u32) -> c_long {
 #[inline(never)]
 unsafe fn wake_green_first(word: usize, op: usize, most: usize, bits: u32) -> c_long {
     let most = at_least_one(most);
-    let first = futex::wake_waiting(word, most, bits);
+    let first = if most == 1 {
+        futex::hand_over(word, bits)
+    } else {
+        futex::wake_waiting(word, most, bits)
+    };
     if first == most {
         return c_long::from(first);
     }

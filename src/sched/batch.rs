@@ -6,12 +6,17 @@ use crate::sys::clock::Nanos;
 /// Switches between two looks at the kernel and the timers, at most.
 pub(super) const BATCH: u32 = 61;
 /// ... and about how long they may take together.
-const ROUND: Nanos = 1_000_000;
+const ROUND: Nanos = 100_000;
 
-/// The size of the next batch, after `ran` switches took `took`.
-pub(super) fn next_batch(ran: u32, took: Nanos) -> u32 {
-    let each = (took / u64::from(ran.max(1))).max(1);
-    (ROUND / each).clamp(1, u64::from(BATCH)) as u32
+/// How long a turn takes in the slowest batch of late, each being forgotten by a sixteenth
+/// with every one that follows: who computes comes round again. `turn`: in the last one.
+pub(super) fn slowest_of_late(before: Nanos, turn: Nanos) -> Nanos {
+    turn.max(before - before / 16)
+}
+
+/// The size of the next batch, of turns that take so long.
+pub(super) fn next_batch(turn: Nanos) -> u32 {
+    (ROUND / turn.max(1)).clamp(1, u64::from(BATCH)) as u32
 }
 
 #[cfg(all(test, not(loom)))]
@@ -20,9 +25,20 @@ mod tests {
 
     #[test]
     fn slow_switches_make_small_batches() {
-        assert_eq!(next_batch(61, 61 * 10), BATCH);
-        assert_eq!(next_batch(61, 61 * 100_000), 10);
-        assert_eq!(next_batch(1, 50_000_000), 1);
-        assert_eq!(next_batch(1, 100), BATCH);
+        assert_eq!([0, 10, 100].map(next_batch), [BATCH; 3]);
+        assert_eq!([10_000, 100_000, 50_000_000].map(next_batch), [10, 1, 1]);
+    }
+
+    #[test]
+    fn a_slow_batch_is_remembered_for_some() {
+        let mut now = slowest_of_late(100, 20_000);
+        assert_eq!(now, 20_000);
+        let quick = (0..100).map(|_| {
+            now = slowest_of_late(now, 100);
+            next_batch(now)
+        });
+        let quick: Vec<u32> = quick.collect();
+        assert!(quick.is_sorted());
+        assert_eq!((quick[0], quick[10], quick[40]), (5, 10, BATCH));
     }
 }

@@ -1,11 +1,12 @@
 //! One worker's data: what only its OS thread touches. `shared.rs` has the rest.
 
+use super::affine::Affine;
 use super::inbox::Linked;
 use super::run_queue::RunQueue;
 use super::shared::Shared;
 use super::timers::{TimerKey, Timers};
 use crate::green::current;
-use crate::green::record::{Home, Record, RecordRef};
+use crate::green::record::{Record, RecordRef};
 use crate::green::seat::Seat;
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
@@ -26,21 +27,6 @@ unsafe impl Linked for Record {
     }
 }
 
-impl Home for Shared {
-    #[inline]
-    fn enqueue(&self, thread: RecordRef) {
-        if let Some(local) = get().filter(|l| ptr::eq(l.shared, self) && !ABROAD.get()) {
-            local.push_woken(thread);
-        } else {
-            // SAFETY: the reference goes into the inbox and comes out of it.
-            let first = unsafe { self.inbox.push(thread.into_raw()) };
-            if first {
-                self.sleep.rouse(|| self.selector.wake());
-            }
-        }
-    }
-}
-
 /// What only the worker's own OS thread touches, from its loop and from the
 /// green threads that it runs.
 #[repr(C)] // its seat, which records know, is where it begins
@@ -51,6 +37,9 @@ pub(crate) struct Local {
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
+    pub(super) affine: Affine,
+    /// So many hand-overs more in this round.
+    pub(super) hand_overs: Cell<u32>,
     /// The thread-locals of its OS thread.
     pub(super) block: Cell<Option<Block>>,
     _owned: Owned,
@@ -78,9 +67,9 @@ struct Parked(NonNull<Record>);
 // SAFETY: `Local` moves to its OS thread once, before any timer is armed.
 unsafe impl Send for Parked {}
 
-thread_local!(static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) });
+thread_local!(pub(super) static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) });
 
-thread_local!(static ABROAD: Cell<bool> = const { Cell::new(false) });
+thread_local!(pub(super) static ABROAD: Cell<bool> = const { Cell::new(false) });
 
 /// Until dropped, wake-ups go to inboxes, this worker's own too: for what may
 /// run in the middle of the runtime, such as an allocator that unlocks.
@@ -124,6 +113,8 @@ impl Local {
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
+            affine: Affine::new(index),
+            hand_overs: Cell::new(0),
             _owned: owned,
             block: Cell::new(None),
         })
@@ -144,18 +135,6 @@ impl Local {
     #[inline]
     pub(crate) fn whole(&self) -> *const Seat {
         ptr::from_ref(self).cast()
-    }
-
-    /// Queues one that was woken here.
-    #[inline]
-    fn push_woken(&self, thread: RecordRef) {
-        // Mostly there is room, and then nothing allocates.
-        // SAFETY: as in `queue`.
-        if !LOCAL.get().is_null() && unsafe { self.run.with(|q| q.has_room()) } {
-            // SAFETY: as above.
-            return unsafe { self.run.with(|q| q.push_started(thread)) };
-        }
-        self.queue(|q| q.push_started(thread));
     }
 
     /// Runs `f` on the run queue: from the worker's loop, or from a green
@@ -249,23 +228,6 @@ impl Local {
     pub(crate) fn unseat(&self) -> Option<RecordRef> {
         // SAFETY: as in `sit`.
         unsafe { RecordRef::from_raw(self.seat.rise()?.cast()) }.park()
-    }
-
-    /// Moves what other threads woke into the run queue.
-    pub(crate) fn take_inbox(&self) {
-        let mut woken = 0;
-        for record in self.shared.inbox.drain() {
-            woken += 1;
-            // SAFETY: `enqueue` gave its reference to the inbox; the owning OS
-            // thread pushes, which does not nest.
-            unsafe {
-                let thread = RecordRef::from_raw(record);
-                self.run.with(|q| q.push_started(thread));
-            }
-        }
-        if woken > 0 {
-            self.shared.counters.woken.add(woken);
-        }
     }
 
     /// Registers `fd` with this worker's selector.

@@ -26,10 +26,21 @@ pub(crate) const CROWDED: u32 = 1;
 pub(crate) const STALE: u32 = 2;
 /// So many runnable ones are a queue.
 const CROWD: u32 = 4;
+/// Looks in a row that find a queue, before it is shared though each is gone through sooner
+/// than another worker is woken: who keep waking each other are better off together.
+const TOGETHER: u32 = 16;
+
+/// What the looks at a worker have found.
+#[derive(Default)]
+struct Seen {
+    round: u32,
+    /// A queue, so many times in a row.
+    crowded: u32,
+}
 
 /// Looks for ever.
 pub(crate) fn run(runtime: &'static Runtime) -> ! {
-    let mut seen = vec![0; runtime.workers.len()];
+    let mut seen: Vec<Seen> = runtime.workers.iter().map(|_| Seen::default()).collect();
     let mut quiet = 0;
     loop {
         // Not a sleep through libc: the monitor only waits for time.
@@ -58,13 +69,15 @@ fn all_asleep(runtime: &Runtime) -> bool {
 }
 
 /// How `worker` does, compared with the last look; `idle`: others sleep.
-fn look(worker: &Shared, seen: &mut u32, idle: bool) -> u32 {
+fn look(worker: &Shared, seen: &mut Seen, idle: bool) -> u32 {
     let round = worker.round.load(Relaxed);
-    let same = std::mem::replace(seen, round) == round;
+    let same = std::mem::replace(&mut seen.round, round) == round;
+    let crowded = idle && worker.queued.load(Relaxed) >= CROWD;
+    seen.crowded = if crowded { seen.crowded + 1 } else { 0 };
     match worker.sleep.is_asleep() {
         true => EASY,
         false if same => STALE,
-        false if idle && worker.queued.load(Relaxed) >= CROWD => CROWDED,
+        false if crowded && (!worker.is_near() || seen.crowded.is_multiple_of(TOGETHER)) => CROWDED,
         false => EASY,
     }
 }

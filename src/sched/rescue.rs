@@ -98,6 +98,8 @@ fn adopt(me: &Local, theirs: &Local, next: Next<RecordRef>) {
     match next {
         Next::Started(thread) => {
             theirs.disarm(&thread);
+            // It may have been on its way elsewhere, or back here (`affine.rs`).
+            thread.settle(me.shared, me.whole());
             // SAFETY: as above.
             unsafe { me.run.with(|q| q.push_started(thread)) };
         }

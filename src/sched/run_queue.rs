@@ -62,6 +62,18 @@ impl<T> RunQueue<T> {
         self.order.push_back(Place::Started(item));
     }
 
+    /// It comes before all others.
+    pub(crate) fn push_first(&mut self, item: T) {
+        self.order.push_front(Place::Started(item));
+    }
+
+    /// Only the first comes before it.
+    pub(crate) fn push_second(&mut self, item: T) {
+        let first = self.order.pop_front();
+        self.order.push_front(Place::Started(item));
+        first.into_iter().for_each(|first| self.order.push_front(first));
+    }
+
     #[inline]
     pub(crate) fn push_fresh(&mut self, item: T) {
         self.fresh.push(item);
@@ -160,6 +172,19 @@ mod tests {
         assert_eq!(q.len(), 4);
         assert_eq!(pops(&mut q), [(1, false), (2, true), (3, false), (4, true)]);
         assert!(q.is_empty());
+    }
+
+    #[test]
+    fn the_first_and_the_second_come_before_all_others() {
+        let mut q = RunQueue::new();
+        q.push_second(1);
+        q.push_fresh(2);
+        q.push_first(3);
+        q.push_second(4);
+        assert_eq!(pops(&mut q), [(3, false), (4, false), (1, false), (2, true)]);
+        q.push_fresh(5);
+        q.push_second(6);
+        assert_eq!(pops(&mut q), [(5, true), (6, false)]);
     }
 
     #[test]

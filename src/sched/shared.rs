@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
     pub(crate) queued: AtomicU32,
+    /// How long a turn took of late, in nanoseconds.
+    pub(crate) turn: AtomicU32,
     /// Asleep: until when, unless it is woken.
     pub(crate) wakes_at: AtomicU64,
     pub(crate) counters: Counters,
@@ -67,6 +69,7 @@ impl Shared {
             thread: AtomicU32::new(0),
             round: AtomicU32::new(0),
             queued: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
             wakes_at: AtomicU64::new(0),
             counters: Counters::new(),
             strain: AtomicU32::new(0),

@@ -3,7 +3,7 @@
 use super::local::Local;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
-use super::{monitor, stall};
+use super::{affine, monitor, stall};
 use crate::config::{self, Settings, ThreadLocals};
 use crate::green::{current, debugger, locals, report, scopes, unparker};
 use crate::stack::{SizeClass, StackCache};
@@ -130,12 +130,15 @@ fn launch_all(locals: Vec<Local>, by: &'static Location<'static>) -> io::Result<
     let runtime = runtime::publish(Runtime::new(shared, by));
     gate.open(GO);
     if locals::are_own() && runtime.workers.len() > 1 && barriers {
-        // Without it a hog delays its neighbours, and nothing else is wrong.
+        // Without it a hog delays its neighbours, and nobody is drawn to other workers.
         let builder = thread::Builder::new().name("green-monitor".into());
-        let _ = builder.spawn(|| {
+        let monitor = builder.spawn(|| {
             let _mark = Mark::new(Role::Ours);
             monitor::run(runtime)
         });
+        if monitor.is_ok() {
+            affine::are_rescued();
+        }
     }
     Ok(runtime)
 }

@@ -1,6 +1,6 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
-use super::batch::{BATCH, next_batch};
+use super::batch::{BATCH, next_batch, slowest_of_late};
 use super::lane::{AtHome, Lane, Passing};
 use super::local::Local;
 use super::lookout::Lookout;
@@ -24,8 +24,10 @@ pub(crate) struct Worker {
     block: Block,
     runtime: &'static Runtime,
     lookout: Lookout,
-    /// Switches in the next batch: fewer when the last ones took long.
+    /// Switches in the next batch: fewer when those of late took long.
     batch: u32,
+    /// How long.
+    turn: Nanos,
     /// Those that run take long enough to fetch what the next one needs.
     warming: bool,
     /// When its round began, in `TICK`s. No `Cell`, like the rest: that would
@@ -41,6 +43,7 @@ impl Worker {
             runtime,
             lookout: Lookout::new(local, runtime),
             batch: BATCH,
+            turn: 0,
             warming: false,
             tick: 0,
         }
@@ -53,6 +56,7 @@ impl Worker {
             if self.runtime.help_wanted.load(Relaxed) {
                 rescue::look_after_others(self.local, self.runtime, self.lookout.events());
             }
+            self.local.begin_round();
             self.local.take_inbox();
             self.show_round(now);
             self.tick = (now / TICK) as u32;
@@ -62,11 +66,16 @@ impl Worker {
             let start = std::mem::replace(&mut now, clock::now());
             self.local.shared.counters.batch(ran, now);
             self.warming = warm::is_worth_it(ran, now - start);
-            if ran == self.batch {
-                self.batch = next_batch(ran, now - start);
+            let full = ran == self.batch;
+            if ran > 0 {
+                let turn = (now - start) / u64::from(ran);
+                self.local.shared.turned(turn);
+                self.turn = slowest_of_late(self.turn, turn);
+                self.batch = next_batch(self.turn);
+            }
+            if full {
                 self.lookout.poll();
             } else {
-                self.batch = BATCH;
                 self.local.shared.counters.idle_from(now);
                 now = self.lookout.idle(now);
                 self.local.shared.counters.idle_until(now);
@@ -174,6 +183,7 @@ impl Worker {
         // SAFETY: in its loop it is inside its lock; popped, after it was started.
         match unsafe { lane.resume(self.local, &thread) } {
             Suspend::YIELD => self.push(thread, lane),
+            Suspend::NEXT => self.push_second(thread, lane),
             Suspend::ENDED => {
                 lane.home();
                 if runtime::is_forked() {
@@ -196,6 +206,17 @@ impl Worker {
                 lane.home();
             }
             self.local.run.with(|q| q.push_started(thread));
+        }
+    }
+
+    #[inline]
+    fn push_second(&self, thread: RecordRef, lane: &impl Lane) {
+        // SAFETY: as in `push`.
+        unsafe {
+            if !self.local.run.with(|q| q.has_room()) {
+                lane.home();
+            }
+            self.local.run.with(|q| q.push_second(thread));
         }
     }
 

@@ -12,6 +12,10 @@ impl Home for Shelf {
     fn enqueue(&self, thread: RecordRef) {
         self.0.lock().unwrap().push(thread);
     }
+
+    fn receive(&self, thread: RecordRef) {
+        self.enqueue(thread);
+    }
 }
 
 /// Runs without a stack, as the coroutine's main would.
