@@ -43,9 +43,12 @@ fn a_mutex_is_taken_in_turns() {
     ready();
     let mutex = Arc::new(Mutex::new(()));
     let counts = Arc::new([const { AtomicU32::new(0) }; 4]);
+    let all_are_here = Arc::new(Barrier::new(counts.len()));
     let takes_turns = |me: usize| {
         let (mutex, counts) = (mutex.clone(), counts.clone());
+        let all_are_here = all_are_here.clone();
         move || {
+            all_are_here.wait();
             while counts.iter().all(|count| count.load(Relaxed) < 1000) {
                 let _locked = mutex.lock().unwrap();
                 counts[me].fetch_add(1, Relaxed);

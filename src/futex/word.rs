@@ -29,7 +29,8 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, bits: u32, deadline: Option<
 }
 
 /// Wakes one, if there is one; says how many. One of this worker that waits for a lock runs
-/// next, to take it, and the caller goes on after that one.
+/// next, to take it, and the caller goes on after that one; or both go to the queue's end,
+/// where others have been kept waiting for long by that.
 ///
 /// Else std's mutex is taken again by the one that has just let go of it, as often as that
 /// one likes; and whoever was woken spins a hundred times to no avail, since the holder waits

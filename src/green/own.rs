@@ -33,11 +33,6 @@ impl Suspend {
     /// It is still runnable: it goes on after the one that runs next.
     pub(crate) const NEXT: Suspend = Suspend(NEVER - 3);
 
-    #[cfg(feature = "tracing")]
-    pub(super) fn stays_runnable(self) -> bool {
-        self == Suspend::YIELD || self == Suspend::NEXT
-    }
-
     /// It waits for `State::notify`, at most until the deadline. One some centuries
     /// from now is none: there begin the words that mean something else.
     #[inline]
@@ -107,7 +102,8 @@ pub(crate) struct Own {
     pub(crate) timed_out: Cell<bool>,
     /// Who woke it last runs on the same worker. For that one as well.
     pub(super) woken_near: Cell<bool>,
-    /// What it waits for, if it does, is a lock. For who wakes it as well.
+    /// What it waits for, if it does, is a lock, as far as a futex's value tells
+    /// (`futex/word.rs`). For who wakes it as well.
     pub(crate) awaits_lock: Cell<bool>,
     /// What may end its waits.
     pub(super) marks: Marks,
@@ -118,7 +114,7 @@ pub(crate) struct Own {
     pub(crate) frame: Cell<*const Suspend>,
     /// Its own thread-locals, if it has them. For who wakes it as well.
     pub(crate) block: Cell<Option<Block>>,
-    /// That of the worker that runs it, which the scheduler knows it by.
+    /// That of its worker, which the scheduler knows it by.
     pub(crate) seat: Cell<*const Seat>,
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,

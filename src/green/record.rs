@@ -53,9 +53,9 @@ pub(crate) struct Record {
     pub(crate) state: State,
     /// Its worker's: when it parked, in units of `TICK`.
     pub(crate) since: Cell<u32>,
-    /// Written by the worker that runs it, then read by wakers, who have seen
-    /// `PARKED` and so that write; and by the one that wakes it, who asks that worker
-    /// to hand it on there.
+    /// Written by the worker that has it, in a queue or running, then read by wakers, who
+    /// have seen `PARKED` and so that write; and written by the one that wakes it, who asks
+    /// that worker to hand it on there.
     home: Cell<Option<&'static dyn Home>>,
     /// Its worker's.
     pub(crate) own: Own,
@@ -143,7 +143,7 @@ impl Record {
     }
 
     /// Says which worker runs it from now on, `seat` being a pointer to all of that,
-    /// which is never freed. By that worker, before it runs.
+    /// which is never freed. By that worker, which has it, before it runs.
     #[inline]
     pub(crate) fn settle(&self, home: &'static dyn Home, seat: *const Seat) {
         self.home.set(Some(home));

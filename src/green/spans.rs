@@ -86,7 +86,7 @@ unsafe fn suspend_outside(record: &Record, why: Suspend) {
     record.own.frame.set(ptr::null()); // any switch sets it
     let left = Left::all();
     let parked = !record.own.frame.get().is_null();
-    if parked && !why.stays_runnable() {
+    if parked && why != Suspend::YIELD {
         record.own.timed_out.set(false);
     } else {
         // SAFETY: the caller's promise.

@@ -26,16 +26,16 @@ pub(crate) const CROWDED: u32 = 1;
 pub(crate) const STALE: u32 = 2;
 /// So many runnable ones are a queue.
 const CROWD: u32 = 4;
-/// Looks in a row that find a queue, before it is shared though each is gone through sooner
-/// than another worker is woken: who keep waking each other are better off together.
+/// Looks in a row that find a queue, before it is shared though another worker would not be
+/// woken sooner than it is gone through: who keep waking each other are better off together.
 const TOGETHER: u32 = 16;
 
 /// What the looks at a worker have found.
 #[derive(Default)]
 struct Seen {
     round: u32,
-    /// A queue, so many times in a row.
-    crowded: u32,
+    /// A queue, so many times in a row since it was shared.
+    queue: u32,
 }
 
 /// Looks for ever.
@@ -72,12 +72,15 @@ fn all_asleep(runtime: &Runtime) -> bool {
 fn look(worker: &Shared, seen: &mut Seen, idle: bool) -> u32 {
     let round = worker.round.load(Relaxed);
     let same = std::mem::replace(&mut seen.round, round) == round;
-    let crowded = idle && worker.queued.load(Relaxed) >= CROWD;
-    seen.crowded = if crowded { seen.crowded + 1 } else { 0 };
+    let queue = worker.queued.load(Relaxed) >= CROWD;
+    seen.queue = if queue { seen.queue.saturating_add(1) } else { 0 };
     match worker.sleep.is_asleep() {
         true => EASY,
         false if same => STALE,
-        false if crowded && (!worker.is_near() || seen.crowded.is_multiple_of(TOGETHER)) => CROWDED,
+        false if idle && queue && (!worker.is_near() || seen.queue >= TOGETHER) => {
+            seen.queue = 0;
+            CROWDED
+        }
         false => EASY,
     }
 }

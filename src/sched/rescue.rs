@@ -59,7 +59,7 @@ fn take_over(me: &Local, worker: &Shared, events: &mut Events) {
     take(me, theirs, usize::MAX);
     for record in worker.inbox.drain() {
         worker.counters.woken.add(1);
-        // SAFETY: `enqueue` gave its reference to the inbox; claimed, this is
+        // SAFETY: `receive` gave its reference to the inbox; claimed, this is
         // its one consumer.
         adopt(me, theirs, Next::Started(unsafe { RecordRef::from_raw(record) }));
     }

@@ -1,9 +1,10 @@
 //! What is runnable on one worker, in the order in which it became so.
 //!
-//! Started green threads are pinned and stand in a plain queue. Fresh ones
+//! Started green threads stand in a plain queue, which only their worker uses. Fresh ones
 //! stand in a deque that idle workers steal from (D. Chase and Y. Lev, "Dynamic
 //! Circular Work-Stealing Deque", 2005, as crossbeam builds it), and leave a
-//! mark in the plain queue, so that both together are first in, first out. A
+//! mark in the plain queue, so that both together are first in, first out, but for
+//! those that are let in before all others. A
 //! mark whose fresh one was stolen is passed over.
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};

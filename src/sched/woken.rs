@@ -1,13 +1,9 @@
 //! Where those go that were woken: into their worker's run queue, or its inbox.
 
-use super::batch::BATCH;
 use super::local::{ABROAD, LOCAL, Local, get};
 use super::shared::Shared;
 use crate::green::record::{Home, RecordRef, Woken};
 use std::ptr;
-
-/// In a round; each takes two turns of a batch.
-const HAND_OVERS: u32 = BATCH / 4;
 
 impl Home for Shared {
     #[inline]
@@ -33,11 +29,12 @@ impl Home for Shared {
 }
 
 impl Local {
-    /// In the worker's loop.
+    /// In the worker's loop, before a batch of so many turns.
     #[inline]
-    pub(super) fn begin_round(&self) {
+    pub(super) fn begin_round(&self, batch: u32) {
         self.affine.begin_round();
-        self.hand_overs.set(HAND_OVERS);
+        // Each takes two turns, so that half of them at least begin at the head of the queue.
+        self.hand_overs.set(batch / 4);
     }
 
     /// Has `woken`, which is this worker's, run before all others, for the green thread that
@@ -66,7 +63,7 @@ impl Local {
     pub(crate) fn take_inbox(&self) {
         let mut woken = 0;
         for record in self.shared.inbox.drain() {
-            // SAFETY: `enqueue` gave its reference to the inbox.
+            // SAFETY: `receive` gave its reference to the inbox.
             let thread = unsafe { RecordRef::from_raw(record) };
             let Some(thread) = self.hand_on(thread) else { continue };
             woken += 1;

@@ -56,7 +56,7 @@ impl Worker {
             if self.runtime.help_wanted.load(Relaxed) {
                 rescue::look_after_others(self.local, self.runtime, self.lookout.events());
             }
-            self.local.begin_round();
+            self.local.begin_round(self.batch);
             self.local.take_inbox();
             self.show_round(now);
             self.tick = (now / TICK) as u32;
