@@ -119,10 +119,15 @@ fn one_that_is_drawn_to_a_hog_comes_back() {
         Config::new().workers(2).thread_locals(ThreadLocals::Own).install().unwrap();
         static OVER: AtomicBool = AtomicBool::new(false);
         static WOKEN: AtomicU32 = AtomicU32::new(0);
+        static KEPT: AtomicU32 = AtomicU32::new(0);
         let woken = spawn(|| {
             while !OVER.load(SeqCst) {
+                let start = Instant::now();
                 park_timeout(Duration::from_secs(1000));
                 WOKEN.fetch_add(1, SeqCst);
+                // It was woken soon, but drawn to where it could not run.
+                let kept = start.elapsed() > Duration::from_millis(2);
+                KEPT.fetch_add(kept.into(), SeqCst);
                 (0..20).for_each(|_| yield_now());
             }
         });
@@ -142,7 +147,8 @@ fn one_that_is_drawn_to_a_hog_comes_back() {
             thread.unpark();
         });
         [hog, woken].into_iter().for_each(|thread| thread.join().unwrap());
-        assert!(WOKEN.load(SeqCst) > 10);
+        let (woken, kept) = (WOKEN.load(SeqCst), KEPT.load(SeqCst));
+        assert!(woken > 10 && kept > 15, "woken {woken} times, kept {kept} times");
     })
     .assert_success();
 }

@@ -114,7 +114,7 @@ pub(crate) struct Own {
     pub(crate) frame: Cell<*const Suspend>,
     /// Its own thread-locals, if it has them. For who wakes it as well.
     pub(crate) block: Cell<Option<Block>>,
-    /// That of its worker, which the scheduler knows it by.
+    /// That of its worker, which the scheduler knows it by. For who wakes it as well.
     pub(crate) seat: Cell<*const Seat>,
     /// How often it has found that one of its wakers was woken; see `waker`.
     pub(super) wakes: Cell<u64>,

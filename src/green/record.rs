@@ -19,9 +19,10 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering::*, fence};
 
-/// Where a parked green thread is put when it is woken: its worker.
+/// Where a parked green thread is put when it is woken: its worker, which may hand it on
+/// to that of its waker.
 pub(crate) trait Home: Sync {
-    /// Queues `thread` there and wakes the worker if need be. Any thread.
+    /// Queues `thread`, which is of there, and wakes the worker if need be. Any thread.
     fn enqueue(&self, thread: RecordRef);
 
     /// As `enqueue`, for one that another worker hands on.
@@ -71,7 +72,7 @@ pub(crate) struct Record {
 }
 
 // SAFETY: `state`, `refs`, `link` are atomic; `home` and `own` are handed from
-// thread to thread by the state's orderings, as their comments say.
+// thread to thread by the state's orderings and the inboxes', as their comments say.
 unsafe impl Send for Record {}
 // SAFETY: as above.
 unsafe impl Sync for Record {}
@@ -157,7 +158,7 @@ impl Record {
 
     /// Where it is to go, if not to `home`. By its worker, which has it.
     #[inline]
-    pub(crate) fn pulled_from(&self, home: &dyn Home) -> Option<&'static dyn Home> {
+    pub(crate) fn wanted_elsewhere(&self, home: &dyn Home) -> Option<&'static dyn Home> {
         self.home.get().filter(|to| !ptr::addr_eq(*to, home))
     }
 

@@ -1,6 +1,6 @@
 //! When to look at a worker, and when to say something.
 //!
-//! Workers count their rounds, of about a millisecond. One whose count has not
+//! Workers count their rounds, of a tenth of a millisecond or a single turn. One whose count has not
 //! changed from one look to the next is *suspected*: what it runs is marked. If after
 //! the limit the count is still the same, and so is the green thread, and its mark is
 //! still there, then it has not given way in between, and is reported; again when it

@@ -20,7 +20,7 @@ use crate::sys::clock::Nanos;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// About what it takes to wake another worker.
+/// Less than it takes to wake a worker that sleeps.
 const SHORT: Nanos = 4_000;
 /// One of so many moves; a power of two.
 const RARELY: u32 = 8;

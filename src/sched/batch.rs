@@ -9,9 +9,10 @@ pub(super) const BATCH: u32 = 61;
 const ROUND: Nanos = 100_000;
 
 /// How long a turn takes in the slowest batch of late, each being forgotten by a sixteenth
-/// with every one that follows: who computes comes round again. `turn`: in the last one.
+/// with every one that follows: who computes comes round again. `turn`: in the last one, of
+/// which more than a round makes no difference.
 pub(super) fn slowest_of_late(before: Nanos, turn: Nanos) -> Nanos {
-    turn.max(before - before / 16)
+    turn.min(ROUND).max(before - before / 16)
 }
 
 /// The size of the next batch, of turns that take so long.
@@ -32,7 +33,7 @@ mod tests {
     #[test]
     fn a_slow_batch_is_remembered_for_some() {
         let mut now = slowest_of_late(100, 20_000);
-        assert_eq!(now, 20_000);
+        assert_eq!((now, slowest_of_late(0, 50_000_000)), (20_000, ROUND));
         let quick = (0..100).map(|_| {
             now = slowest_of_late(now, 100);
             next_batch(now)

@@ -34,7 +34,7 @@ const TOGETHER: u32 = 16;
 #[derive(Default)]
 struct Seen {
     round: u32,
-    /// A queue, so many times in a row since it was shared.
+    /// A queue, so many times in a row since others were last asked to share it.
     queue: u32,
 }
 
@@ -72,7 +72,7 @@ fn all_asleep(runtime: &Runtime) -> bool {
 fn look(worker: &Shared, seen: &mut Seen, idle: bool) -> u32 {
     let round = worker.round.load(Relaxed);
     let same = std::mem::replace(&mut seen.round, round) == round;
-    let queue = worker.queued.load(Relaxed) >= CROWD;
+    let queue = !worker.sleep.is_asleep() && worker.queued.load(Relaxed) >= CROWD;
     seen.queue = if queue { seen.queue.saturating_add(1) } else { 0 };
     match worker.sleep.is_asleep() {
         true => EASY,

@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
     pub(crate) queued: AtomicU32,
-    /// How long a turn took of late, in nanoseconds.
+    /// How long a turn took in its last batch, in nanoseconds.
     pub(crate) turn: AtomicU32,
     /// Asleep: until when, unless it is woken.
     pub(crate) wakes_at: AtomicU64,

@@ -78,7 +78,7 @@ impl Local {
     /// Hands `thread` on to who asks for it, unless it stays here.
     #[inline]
     fn hand_on(&self, thread: RecordRef) -> Option<RecordRef> {
-        let Some(home) = thread.pulled_from(self.shared) else { return Some(thread) };
+        let Some(home) = thread.wanted_elsewhere(self.shared) else { return Some(thread) };
         if !self.shared.is_quick() {
             thread.settle(self.shared, self.whole());
             return Some(thread);

@@ -26,7 +26,7 @@ pub(crate) struct Worker {
     lookout: Lookout,
     /// Switches in the next batch: fewer when those of late took long.
     batch: u32,
-    /// How long.
+    /// How long, in the slowest batch of late.
     turn: Nanos,
     /// Those that run take long enough to fetch what the next one needs.
     warming: bool,

@@ -1,7 +1,7 @@
 //! What the quick locks stand on, as loom's: for `quick_loom.rs`, `gate_loom.rs`
 //! and `favour_loom.rs`, which include those once more beside this.
 
-/// Tries all interleavings of `model` in which so many threads at most are interrupted where
+/// Tries all interleavings of `model` in which threads are interrupted so often at most where
 /// they need not wait: all there are would be too many.
 pub(super) fn few(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut few = loom::model::Builder::new();
