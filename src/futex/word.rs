@@ -3,6 +3,7 @@
 use super::table;
 use crate::green::current;
 use crate::green::park::{give_way, stand_back};
+use crate::green::record::Record;
 use crate::sched::local;
 use crate::sys::clock::Nanos;
 use std::ptr;
@@ -14,18 +15,19 @@ pub(crate) use super::table::{ANY, Waited, seems_awaited, wake_waiting};
 /// something else by it.
 const CONTENDED: u32 = 2;
 
-/// Waits, if `word` holds `expected`, until a `wake` that has a bit in common,
-/// at most until `deadline`. On a green thread.
-///
-/// # Panics
-/// On a plain OS thread.
-pub(crate) fn wait(word: &AtomicU32, expected: u32, bits: u32, deadline: Option<Nanos>) -> Waited {
+/// Has `me`, the green thread that calls, wait, if `word` holds `expected`, until a `wake` that
+/// has a bit in common, at most until `deadline`.
+pub(crate) fn wait(
+    me: &Record,
+    word: &AtomicU32,
+    expected: u32,
+    bits: u32,
+    deadline: Option<Nanos>,
+) -> Waited {
     let address = ptr::from_ref(word).addr();
-    let me = &current::get().expect("a green thread").own;
-    me.awaits_lock.set(expected == CONTENDED && deadline.is_none());
-    let waited = table::wait(address, bits, deadline, || word.load(SeqCst) == expected);
-    me.awaits_lock.set(false);
-    waited
+    // Read by who wakes it from here, and so never out of date.
+    me.own.awaits_lock.set(expected == CONTENDED);
+    table::wait(address, bits, deadline, || word.load(SeqCst) == expected)
 }
 
 /// Wakes one, if there is one; says how many. One of this worker that waits for a lock runs

@@ -40,6 +40,12 @@ impl Suspend {
         Suspend(deadline.filter(|&deadline| deadline < Suspend::NEXT.0).unwrap_or(NEVER))
     }
 
+    /// Whether it is one of those that `park` makes.
+    #[inline]
+    pub(crate) fn parks(self) -> bool {
+        self.0.wrapping_add(1) < Suspend::NEXT.0.wrapping_add(1)
+    }
+
     #[inline]
     pub(super) fn word(self) -> u64 {
         self.0
@@ -166,6 +172,8 @@ mod tests {
         }
         let last = NEVER - 4;
         assert_eq!(Suspend::park(Some(last)).deadline(), Some(last));
+        assert!(Suspend::park(Some(last)).parks() && Suspend::park(None).parks());
+        assert!(![Suspend::YIELD, Suspend::ENDED, Suspend::NEXT].into_iter().any(Suspend::parks));
         assert_eq!(Suspend::park(None).deadline(), None);
         let all = [Suspend::YIELD, Suspend::ENDED, Suspend::NEXT, Suspend::park(None)];
         assert!((1..4).all(|i| all[..i].iter().all(|other| *other != all[i])));

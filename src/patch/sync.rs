@@ -83,10 +83,10 @@ unsafe fn green_futex(args: [usize; 6]) -> Option<c_long> {
     // SAFETY: as above.
     match unsafe { ask(op as c_int, timeout as *const timespec, bits as u32) }? {
         Ask::Wait { bits, deadline } => {
-            current::patched()?;
+            let me = current::patched()?;
             // SAFETY: the caller's word.
             let word = unsafe { AtomicU32::from_ptr(ptr::with_exposed_provenance_mut(word)) };
-            Some(match futex::wait(word, value as u32, bits, deadline) {
+            Some(match futex::wait(me, word, value as u32, bits, deadline) {
                 Waited::Woken | Waited::Left => 0,
                 Waited::Free => refuse(Errno::AGAIN),
                 Waited::TimedOut => refuse(Errno(libc::ETIMEDOUT)),

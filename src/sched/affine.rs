@@ -26,16 +26,18 @@ const SHORT: Nanos = 4_000;
 const RARELY: u32 = 8;
 
 impl Shared {
-    /// Of the last, a turn took so long.
+    /// In its last batch `ran` turns took `took`.
     #[inline]
-    pub(super) fn turned(&self, turn: Nanos) {
-        self.turn.store(turn.min(u32::MAX.into()) as u32, Relaxed);
+    pub(super) fn turned(&self, ran: u32, took: Nanos) {
+        self.ran.store(ran, Relaxed);
+        self.took.store(took, Relaxed);
     }
 
     /// So many turns take no longer than to wake another worker.
     #[inline]
     fn does_soon(&self, turns: u32) -> bool {
-        u64::from(turns) * u64::from(self.turn.load(Relaxed)) <= SHORT
+        let ran = self.ran.load(Relaxed);
+        u64::from(turns).saturating_mul(self.took.load(Relaxed)) <= SHORT * u64::from(ran)
     }
 
     /// Its turns are short.
@@ -63,27 +65,26 @@ pub(super) fn are_rescued() {
 /// When it is time for one to move, by one worker.
 pub(super) struct Affine {
     random: Cell<u32>,
-    /// One in a round, which may take long: what is known of it is of the last.
-    drew: Cell<bool>,
+    /// In which round it last was, of which there is one at most: of a round that takes long
+    /// nothing is known yet.
+    drew: Cell<u32>,
 }
 
 impl Affine {
     pub(super) fn new(index: usize) -> Affine {
-        Affine { random: Cell::new(2 * index as u32 + 1), drew: Cell::new(false) }
-    }
-
-    #[inline]
-    pub(super) fn begin_round(&self) {
-        self.drew.set(false);
+        Affine { random: Cell::new(2 * index as u32 + 1), drew: Cell::new(u32::MAX) }
     }
 
     /// Whether the worker of `here` asks for `thread`, which was woken there and is another's.
     /// For who has its scheduler's reference.
     #[inline]
     pub(super) fn draws(&self, here: &Shared, thread: &Record) -> bool {
+        let round = here.round.load(Relaxed);
         let may = thread.own.block.get().is_some() && ARE_RESCUED.load(Relaxed);
-        let draws = may && !self.drew.get() && here.is_near() && self.is_time();
-        self.drew.set(draws || self.drew.get());
+        let draws = may && self.drew.get() != round && here.is_near() && self.is_time();
+        if draws {
+            self.drew.set(round);
+        }
         draws
     }
 
@@ -111,15 +112,15 @@ mod tests {
     fn near_is_who_has_short_turns_and_few_of_them() {
         let shared = shared();
         assert!(shared.is_quick() && shared.is_near());
-        shared.turned(1_000);
+        shared.turned(10, 10 * 1_000);
         shared.queued.store(3, Relaxed);
         assert!(shared.is_quick() && shared.is_near());
         shared.queued.store(4, Relaxed);
         assert!(shared.is_quick() && !shared.is_near());
-        shared.turned(100_000);
+        shared.turned(2, 2 * 100_000);
         shared.queued.store(0, Relaxed);
         assert!(!shared.is_quick() && !shared.is_near());
-        shared.turned(u64::MAX);
+        shared.turned(1, u64::MAX);
         assert!(!shared.is_quick());
     }
 

@@ -7,6 +7,8 @@ use crate::sys::clock::Nanos;
 pub(super) const BATCH: u32 = 61;
 /// ... and about how long they may take together.
 const ROUND: Nanos = 100_000;
+/// Turns no longer than this make the largest batches.
+pub(super) const QUICK: Nanos = ROUND / BATCH as Nanos;
 
 /// How long a turn takes in the slowest batch of late, each being forgotten by a sixteenth
 /// with every one that follows: who computes comes round again. `turn`: in the last one, of
@@ -26,7 +28,8 @@ mod tests {
 
     #[test]
     fn slow_switches_make_small_batches() {
-        assert_eq!([0, 10, 100].map(next_batch), [BATCH; 3]);
+        assert_eq!([0, 10, 100, QUICK].map(next_batch), [BATCH; 4]);
+        assert!(next_batch(2 * QUICK) < BATCH);
         assert_eq!([10_000, 100_000, 50_000_000].map(next_batch), [10, 1, 1]);
     }
 

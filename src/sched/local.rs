@@ -38,8 +38,8 @@ pub(crate) struct Local {
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
     pub(super) affine: Affine,
-    /// So many hand-overs more in this round.
-    pub(super) hand_overs: Cell<u32>,
+    /// Of this round's turns, those that hand-overs have left.
+    pub(super) turns_left: Cell<u32>,
     /// The thread-locals of its OS thread.
     pub(super) block: Cell<Option<Block>>,
     _owned: Owned,
@@ -114,7 +114,7 @@ impl Local {
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
             affine: Affine::new(index),
-            hand_overs: Cell::new(0),
+            turns_left: Cell::new(0),
             _owned: owned,
             block: Cell::new(None),
         })

@@ -25,8 +25,9 @@ pub(crate) struct Shared {
     pub(crate) round: AtomicU32,
     /// How many were runnable when its last round began.
     pub(crate) queued: AtomicU32,
-    /// How long a turn took in its last batch, in nanoseconds.
-    pub(crate) turn: AtomicU32,
+    /// Of its last batch: how many turns, and how long they took, in nanoseconds.
+    pub(crate) ran: AtomicU32,
+    pub(crate) took: AtomicU64,
     /// Asleep: until when, unless it is woken.
     pub(crate) wakes_at: AtomicU64,
     pub(crate) counters: Counters,
@@ -69,7 +70,8 @@ impl Shared {
             thread: AtomicU32::new(0),
             round: AtomicU32::new(0),
             queued: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
+            ran: AtomicU32::new(0),
+            took: AtomicU64::new(0),
             wakes_at: AtomicU64::new(0),
             counters: Counters::new(),
             strain: AtomicU32::new(0),

@@ -32,17 +32,16 @@ impl Local {
     /// In the worker's loop, before a batch of so many turns.
     #[inline]
     pub(super) fn begin_round(&self, batch: u32) {
-        self.affine.begin_round();
-        // Each takes two turns, so that half of them at least begin at the head of the queue.
-        self.hand_overs.set(batch / 4);
+        self.turns_left.set(batch);
     }
 
     /// Has `woken`, which is this worker's, run before all others, for the green thread that
     /// runs to stand back for it; given back if that was done often enough in this round: two
     /// that go on letting each other in would keep all others out.
     pub(crate) fn let_in(&self, woken: Woken) -> Option<Woken> {
-        let Some(left) = self.hand_overs.get().checked_sub(1) else { return Some(woken) };
-        self.hand_overs.set(left);
+        // It takes two; the other half is for those who come to the head of the queue.
+        let Some(left) = self.turns_left.get().checked_sub(4) else { return Some(woken) };
+        self.turns_left.set(left);
         self.queue(|q| q.push_first(woken.into_ref()));
         None
     }

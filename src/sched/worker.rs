@@ -1,10 +1,10 @@
 //! The worker's loop: who runs next, and what to do when nobody can.
 
-use super::batch::{BATCH, next_batch, slowest_of_late};
+use super::batch::{BATCH, QUICK, next_batch, slowest_of_late};
 use super::lane::{AtHome, Lane, Passing};
 use super::local::Local;
 use super::lookout::Lookout;
-use super::run_queue::Next;
+use super::run_queue::{Next, RunQueue};
 use super::runtime::{self, Runtime};
 use super::shared::Shared;
 use super::{rescue, search, warm};
@@ -28,6 +28,8 @@ pub(crate) struct Worker {
     batch: u32,
     /// How long, in the slowest batch of late.
     turn: Nanos,
+    /// Turns that take no longer change neither.
+    usual: Nanos,
     /// Those that run take long enough to fetch what the next one needs.
     warming: bool,
     /// When its round began, in `TICK`s. No `Cell`, like the rest: that would
@@ -44,6 +46,7 @@ impl Worker {
             lookout: Lookout::new(local, runtime),
             batch: BATCH,
             turn: 0,
+            usual: QUICK,
             warming: false,
             tick: 0,
         }
@@ -68,10 +71,7 @@ impl Worker {
             self.warming = warm::is_worth_it(ran, now - start);
             let full = ran == self.batch;
             if ran > 0 {
-                let turn = (now - start) / u64::from(ran);
-                self.local.shared.turned(turn);
-                self.turn = slowest_of_late(self.turn, turn);
-                self.batch = next_batch(self.turn);
+                self.adapt(ran, now - start);
             }
             if full {
                 self.lookout.poll();
@@ -80,6 +80,17 @@ impl Worker {
                 now = self.lookout.idle(now);
                 self.local.shared.counters.idle_until(now);
             }
+        }
+    }
+
+    /// The last `ran` turns took `took`.
+    #[inline]
+    fn adapt(&mut self, ran: u32, took: Nanos) {
+        self.local.shared.turned(ran, took);
+        if took > u64::from(ran) * self.usual {
+            self.turn = slowest_of_late(self.turn, took / u64::from(ran));
+            self.batch = next_batch(self.turn);
+            self.usual = if self.batch == BATCH { QUICK } else { 0 };
         }
     }
 
@@ -183,8 +194,9 @@ impl Worker {
         // SAFETY: in its loop it is inside its lock; popped, after it was started.
         match unsafe { lane.resume(self.local, &thread) } {
             Suspend::YIELD => self.push(thread, lane),
-            Suspend::NEXT => self.push_second(thread, lane),
-            Suspend::ENDED => {
+            why if why.parks() => self.parked(thread, why.deadline(), lane),
+            Suspend::NEXT => self.put(lane, |q| q.push_second(thread)),
+            _ended => {
                 lane.home();
                 if runtime::is_forked() {
                     // It forked, and has returned in the child. The other
@@ -194,29 +206,22 @@ impl Worker {
                 }
                 self.ended(&thread);
             }
-            why => self.parked(thread, why.deadline(), lane),
         }
     }
 
-    #[inline]
+    #[inline(always)] // as `resume`
     fn push(&self, thread: RecordRef, lane: &impl Lane) {
+        self.put(lane, |q| q.push_started(thread));
+    }
+
+    #[inline(always)] // as `resume`
+    fn put(&self, lane: &impl Lane, one: impl FnOnce(&mut RunQueue<RecordRef>)) {
         // SAFETY: the owning OS thread; neither looking nor a push nests.
         unsafe {
             if !self.local.run.with(|q| q.has_room()) {
                 lane.home();
             }
-            self.local.run.with(|q| q.push_started(thread));
-        }
-    }
-
-    #[inline]
-    fn push_second(&self, thread: RecordRef, lane: &impl Lane) {
-        // SAFETY: as in `push`.
-        unsafe {
-            if !self.local.run.with(|q| q.has_room()) {
-                lane.home();
-            }
-            self.local.run.with(|q| q.push_second(thread));
+            self.local.run.with(one);
         }
     }
 
