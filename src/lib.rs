@@ -56,6 +56,7 @@ pub(crate) mod options;
 pub(crate) mod config;
 pub(crate) mod sys;
 pub(crate) mod stack;
+pub(crate) mod heap;
 pub(crate) mod green;
 pub(crate) mod sched;
 pub(crate) mod time;

@@ -166,3 +166,32 @@ fn thread_locals_and_the_panic_count_are_its_own() {
     assert!(failing.join().unwrap_err().is_panic());
     other.join().unwrap();
 }
+
+/// What libc tells the holder of a recursive mutex by.
+fn number() -> i32 {
+    // SAFETY: a mutex of its own, used as libc's manual says; its third word is the holder's.
+    unsafe {
+        let mut kind = std::mem::zeroed();
+        libc::pthread_mutexattr_init(&raw mut kind);
+        libc::pthread_mutexattr_settype(&raw mut kind, libc::PTHREAD_MUTEX_RECURSIVE);
+        let mut mutex: libc::pthread_mutex_t = std::mem::zeroed();
+        libc::pthread_mutex_init(&raw mut mutex, &raw const kind);
+        libc::pthread_mutex_lock(&raw mut mutex);
+        let holder = (&raw const mutex).cast::<i32>().add(2).read();
+        libc::pthread_mutex_unlock(&raw mut mutex);
+        holder
+    }
+}
+
+/// There are a thousand million: each is another's only after so many green threads,
+/// however those come about.
+#[test]
+fn numbers_go_to_green_threads_one_by_one() {
+    ready();
+    let nested = || spawn(|| (number(), spawn(number).join().unwrap())).join().unwrap();
+    let numbers: Vec<i32> = (0..2000).map(|_| nested()).flat_map(|(a, b)| [a, b]).collect();
+    let distinct: std::collections::HashSet<_> = numbers.iter().collect();
+    assert_eq!(distinct.len(), numbers.len());
+    let (least, most) = (numbers.iter().min().unwrap(), numbers.iter().max().unwrap());
+    assert!(most - least < 1 << 20, "{least} to {most}");
+}

@@ -1,16 +1,17 @@
 //! One worker's data: what only its OS thread touches. `shared.rs` has the rest.
 
 use super::affine::Affine;
-use super::inbox::Linked;
 use super::run_queue::RunQueue;
 use super::shared::Shared;
 use super::timers::{TimerKey, Timers};
 use crate::green::current;
 use crate::green::record::{Record, RecordRef};
 use crate::green::seat::Seat;
+use crate::heap::Heap;
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
 use crate::sys::clock::Nanos;
+use crate::sys::inbox::Linked;
 use crate::sys::owner::OwnerCell;
 use crate::sys::raw;
 use crate::sys::tls::{self, Block};
@@ -37,6 +38,9 @@ pub(crate) struct Local {
     pub(crate) run: OwnerCell<RunQueue<RecordRef>>,
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
+    pub(super) heap: OwnerCell<Heap>,
+    /// Something was given back to one of the two since they were last trimmed.
+    pub(super) spare: Cell<bool>,
     pub(super) affine: Affine,
     /// Of this round's turns, those that hand-overs have left.
     pub(super) turns_left: Cell<u32>,
@@ -106,13 +110,16 @@ impl Local {
     pub(crate) fn new(index: usize) -> io::Result<Local> {
         let run = RunQueue::new();
         let owned = Owned(NonNull::from(Box::leak(Box::new(Shared::new(index, run.stealer())?))));
+        // SAFETY: lives until `owned` is dropped, which see.
+        let shared: &'static Shared = unsafe { owned.0.as_ref() };
         Ok(Local {
-            // SAFETY: lives until `owned` is dropped, which see.
-            shared: unsafe { owned.0.as_ref() },
+            shared,
             seat: Seat::new(index as u32 + 1),
             run: OwnerCell::new(run),
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
+            heap: OwnerCell::new(Heap::new(&shared.returned)),
+            spare: Cell::new(false),
             affine: Affine::new(index),
             turns_left: Cell::new(0),
             _owned: owned,
@@ -160,6 +167,7 @@ impl Local {
         // SAFETY: its worker, and it never goes on.
         let stack = unsafe { (*thread.own.coroutine.get()).take().map(|c| c.into_stack()) };
         let Some(stack) = stack else { return };
+        self.spare.set(true);
         stack.tag().end();
         // SAFETY: as above, once.
         if let Some(stack) = unsafe { thread.ended(stack) } {

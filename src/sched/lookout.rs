@@ -52,11 +52,18 @@ impl Lookout {
     }
 
     /// Looks at the kernel without waiting.
-    pub(super) fn poll(&mut self) {
+    fn poll(&mut self) {
         if self.local.shared.has_fds.load(Relaxed) {
             self.local.shared.selector.wait(&mut self.events, Until::Now);
             self.dispatch();
         }
+    }
+
+    /// What has to be done now and then, though there are others to run.
+    #[inline(never)]
+    pub(super) fn in_passing(&mut self, now: Nanos) {
+        self.trim.in_passing(self.local, now);
+        self.poll();
     }
 
     #[inline]
@@ -74,7 +81,7 @@ impl Lookout {
         if search::find_work(self.local, self.runtime) {
             return clock::now();
         }
-        let trim_at = self.trim.stacks(self.local, now);
+        let trim_at = self.trim.idle(self.local, now);
         let deadline = self.local.next_deadline();
         // What is due soon is worth no look.
         let window = self.busy_poll.window().filter(|w| deadline.is_none_or(|d| d > now + w));
@@ -83,8 +90,13 @@ impl Lookout {
         shared.sleep.announce(window.is_some());
         let wakes = deadline.is_some() || fds::is_awaited(self.witness);
         let look_at = QUIET.look_at(shared, self.runtime, now, wakes);
-        let first = deadline.into_iter().chain(trim_at).chain(look_at).min();
-        let waited = self.wait(now, window, first.map_or(Until::Event, Until::Deadline));
+        let exact = deadline.into_iter().chain(look_at).min();
+        let first = exact.into_iter().chain(trim_at).min();
+        let until = match (exact, first) {
+            (None, Some(trim_at)) => Until::About(trim_at.saturating_sub(now)),
+            _ => first.map_or(Until::Event, Until::Deadline),
+        };
+        let waited = self.wait(now, window, until);
         shared.sleep.end();
         self.wake(look_at);
         let end = clock::now();

@@ -2,7 +2,6 @@
 //! the essay on how they work together; start there, then `worker.rs`.
 
 pub(crate) mod timers;
-pub(crate) mod inbox;
 pub(crate) mod sleep;
 mod waking;
 pub(crate) mod run_queue;
@@ -13,6 +12,7 @@ mod affine;
 pub(crate) mod local;
 mod woken;
 pub(crate) mod stacks;
+pub(crate) mod blocks;
 pub(crate) mod watch;
 pub(crate) mod runtime;
 pub(crate) mod monitor;

@@ -1,11 +1,12 @@
 //! What other threads reach of a worker.
 
 use super::counters::Counters;
-use super::inbox::Inbox;
 use super::sleep::Sleep;
 use super::waking::Idle;
 use crate::green::record::{Record, RecordRef};
 use crate::green::seat::Seat;
+use crate::heap::Returned;
+use crate::sys::inbox::Inbox;
 use crate::sys::selector::Selector;
 use crossbeam_deque::Stealer;
 use std::io;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     /// Its green threads, woken by other threads.
     pub(crate) inbox: Inbox<Record>,
     pub(crate) sleep: Sleep,
+    /// Memory of its heap that other threads gave back.
+    pub(crate) returned: Returned,
     pub(crate) selector: Selector,
     /// The kernel's number of its OS thread; 0 before that runs.
     pub(crate) thread: AtomicU32,
@@ -66,6 +69,7 @@ impl Shared {
             index,
             inbox: Inbox::new(),
             sleep: Sleep::new(),
+            returned: Returned::new(),
             selector: Selector::new()?,
             thread: AtomicU32::new(0),
             round: AtomicU32::new(0),

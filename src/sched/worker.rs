@@ -74,7 +74,7 @@ impl Worker {
                 self.adapt(ran, now - start);
             }
             if full {
-                self.lookout.poll();
+                self.lookout.in_passing(now);
             } else {
                 self.local.shared.counters.idle_from(now);
                 now = self.lookout.idle(now);

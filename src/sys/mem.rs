@@ -64,6 +64,34 @@ pub(crate) fn reserve(len: usize) -> io::Result<NonZeroUsize> {
     NonZeroUsize::new(start.addr()).ok_or_else(|| io::Error::other("mmap returned page zero"))
 }
 
+/// As `reserve`, at a multiple of `len`, which is one of the page size, and a power of two.
+pub(crate) fn reserve_aligned(len: usize) -> io::Result<NonZeroUsize> {
+    let around = reserve(2 * len)?.get();
+    let start = around.next_multiple_of(len);
+    for (from, to) in [(around, start), (start + len, around + 2 * len)] {
+        // What cannot be unmapped, for it splits a mapping, costs addresses only.
+        // SAFETY: whole pages of what was mapped a line ago.
+        let _ = from == to || unsafe { release(from, to - from) }.is_ok();
+    }
+    NonZeroUsize::new(start).ok_or_else(|| io::Error::other("mmap returned page zero"))
+}
+
+/// Has the kernel find memory for all of `[start, start + len)`, where it can (Linux 5.14).
+///
+/// # Safety
+/// The range is whole pages that came from [`reserve`].
+pub(crate) unsafe fn populate(start: usize, len: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let start = ptr::with_exposed_provenance_mut(start);
+        // Without memory, whoever touches the pages is told.
+        // SAFETY: the caller owns the range, whose contents stay.
+        let _ = unsafe { libc::madvise(start, len, libc::MADV_POPULATE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, len);
+}
+
 /// How many bytes at the end of whole pages from `start` to `end` were touched: from the
 /// lowest page in memory on. `None`: the kernel does not say.
 pub(crate) fn touched(start: usize, end: usize) -> Option<usize> {
@@ -183,6 +211,22 @@ mod tests {
             assert_eq!(last.read_volatile(), 7);
             discard(start, len).unwrap();
             assert_eq!(last.read_volatile(), 0);
+            release(start, len).unwrap();
+        }
+    }
+
+    #[test]
+    fn aligned_memory_is_aligned_and_keeps_what_is_written_when_populated() {
+        let len = 64 << 10;
+        let start = reserve_aligned(len).unwrap().get();
+        assert_eq!(start % len, 0);
+        let first = ptr::with_exposed_provenance_mut::<u8>(start);
+        // SAFETY: the mapping is ours and writable, `len` bytes of it.
+        unsafe {
+            first.write_volatile(7);
+            populate(start, len);
+            assert_eq!(first.read_volatile(), 7);
+            assert_eq!(touched(start + page_size(), start + len), Some(len - page_size()));
             release(start, len).unwrap();
         }
     }

@@ -34,6 +34,7 @@ pub(crate) mod biased;
 pub(crate) mod parker;
 pub(crate) mod tasks;
 pub(crate) mod owner;
+pub(crate) mod inbox;
 mod ready;
 #[cfg_attr(greenroom_portable, path = "portable.rs")]
 pub(crate) mod selector;

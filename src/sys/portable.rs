@@ -76,6 +76,7 @@ impl Selector {
         let timeout = match until {
             Until::Now => Some(Duration::ZERO),
             Until::Event => None,
+            Until::About(time) => Some(Duration::from_nanos(time)),
             Until::Deadline(at) => Some(Duration::from_nanos(at.saturating_sub(clock::now()))),
         };
         let _ = self.0.wait(&mut events.0, timeout);

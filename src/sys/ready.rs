@@ -9,6 +9,8 @@ pub(crate) enum Until {
     Now,
     /// Wait until then.
     Deadline(Nanos),
+    /// As long as this, rounded up to milliseconds: costs no look at the clock.
+    About(Nanos),
     /// Wait for an event.
     Event,
 }

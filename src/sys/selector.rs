@@ -111,6 +111,7 @@ impl Selector {
             Until::Now => self.wait_millis(events, 0),
             Until::Event => self.wait_millis(events, -1),
             Until::Deadline(at) => self.wait_deadline(events, at),
+            Until::About(time) => self.wait_millis(events, millis(time)),
         };
         // SAFETY: the kernel filled `n` events of the spare capacity. On an
         // error (EINTR is the only one that can happen) nothing was filled.
@@ -146,6 +147,10 @@ impl Selector {
             }
         }
         // Rounded up: a timer may be late, never early.
-        self.wait_millis(events, i32::try_from(left.div_ceil(1_000_000)).unwrap_or(i32::MAX))
+        self.wait_millis(events, millis(left))
     }
+}
+
+fn millis(time: Nanos) -> i32 {
+    i32::try_from(time.div_ceil(1_000_000)).unwrap_or(i32::MAX)
 }

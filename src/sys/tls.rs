@@ -15,6 +15,7 @@
 //! and checked by `tls_probe.rs`, which says what is missing.
 
 use super::tls_keys::{Keys, ROUNDS};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -272,12 +273,23 @@ impl Layout {
 }
 
 /// A number that no kernel thread has (they end at 2^22), so that the owner of
-/// a recursive mutex is told apart.
+/// a recursive mutex is told apart. Each worker takes blocks of them, or all would write
+/// one cache line whenever a green thread starts; it asks under its own thread-locals.
 fn green_tid() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const BLOCK: u32 = 1024;
     const FIRST: u32 = 1 << 22;
     // Below 2^30: the bits above are the kernel's, in a mutex's word.
-    FIRST + NEXT.fetch_add(1, Relaxed) % ((1 << 30) - FIRST)
+    const BLOCKS: u32 = ((1 << 30) - FIRST) / BLOCK;
+    static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
+    thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
+    NEXT.with(|next| {
+        let mut number = next.get();
+        if number.is_multiple_of(BLOCK) {
+            number = FIRST + NEXT_BLOCK.fetch_add(1, Relaxed) % BLOCKS * BLOCK;
+        }
+        next.set(number + 1);
+        number
+    })
 }
 
 #[cfg(all(test, not(miri)))]

@@ -14,17 +14,17 @@
 use super::beside::{Beside, drop_quietly};
 use super::join_state::JoinState;
 use super::packet::{Packet, Stored};
+use super::room::{self, ByOrigin};
 use crate::error::JoinError;
 use crate::green::ending::Ending;
 use crate::green::record::{Birth, Body, Record, RecordRef};
 use crate::green::{current, kill, locals, storage};
 use crate::stack::SizeClass;
-use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 #[repr(C)]
 struct Task<F, T, B = ()> {
@@ -80,8 +80,8 @@ pub(super) unsafe fn new_unbound<F: FnOnce() -> T, T, B: Beside>(
     birth: Birth,
     beside: B,
 ) -> io::Result<(RecordRef, RecordRef)> {
-    let body = const { &body::<F, T, B>(run::<F, T, B>) };
-    allocate::<F, T, B>(body, closure, birth, beside)
+    let bodies = const { &bodies::<F, T, B>(run::<F, T, B>) };
+    allocate::<F, T, B>(bodies, closure, birth, beside)
 }
 
 /// As `new`, for `Record::run_as_job`: it gets no stack and no thread-locals,
@@ -94,18 +94,28 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let body = const { &body::<F, T, ()>(run_job::<F, T>) };
+    let bodies = const { &bodies::<F, T, ()>(run_job::<F, T>) };
     let birth = Birth::new(None, SizeClass::DEFAULT, Location::caller());
-    allocate::<F, T, ()>(body, closure, Birth { is_job: true, ..birth }, ())
+    allocate::<F, T, ()>(bodies, closure, Birth { is_job: true, ..birth }, ())
 }
 
-const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
+const fn bodies<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> ByOrigin<Body> {
+    ByOrigin {
+        block: body::<F, T, B>(run, free_block::<F, T, B>),
+        allocated: body::<F, T, B>(run, free::<F, T, B>),
+    }
+}
+
+const fn body<F, T, B: Beside>(
+    run: unsafe fn(NonNull<Record>),
+    free: unsafe fn(NonNull<Record>),
+) -> Body {
     let member_at = offset_of!(Task<F, T, B>, beside);
     Body {
         run,
         refuse: refuse::<F, T, B>,
         discard: discard::<F, T, B>,
-        free: free::<F, T, B>,
+        free,
         ended: None,
         join_at: offset_of!(Packet<T>, join),
         member_at: if B::IS_MEMBER { Some(member_at) } else { None },
@@ -114,14 +124,12 @@ const fn body<F, T, B: Beside>(run: unsafe fn(NonNull<Record>)) -> Body {
 
 #[inline]
 fn allocate<F, T, B>(
-    body: &'static Body,
+    bodies: &'static ByOrigin<Body>,
     closure: F,
     birth: Birth,
     beside: B,
 ) -> io::Result<(RecordRef, RecordRef)> {
-    let layout = Layout::new::<Task<F, T, B>>();
-    // SAFETY: a task is never of size zero.
-    let Some(task) = NonNull::new(unsafe { alloc(layout) }.cast::<Task<F, T, B>>()) else {
+    let Some((task, body)) = room::take::<Task<F, T, B>, _>(bodies) else {
         return Err(io::ErrorKind::OutOfMemory.into());
     };
     // SAFETY: freshly allocated for this type. A new record counts two
@@ -264,14 +272,17 @@ impl<F, T, B: Beside> Task<F, T, B> {
 }
 
 /// # Safety
-/// The last reference to a `Task<F, T>` is gone.
+/// The last reference to a `Task<F, T, B>` is gone, whose body this is part of.
+unsafe fn free_block<F, T, B>(record: NonNull<Record>) {
+    // SAFETY: of this type, by `allocate`; closure and result went with those that own them.
+    unsafe { room::give_block(record.cast::<Task<F, T, B>>()) };
+}
+
+/// # Safety
+/// As `free_block`.
 unsafe fn free<F, T, B>(record: NonNull<Record>) {
-    let task = record.cast::<Task<F, T, B>>().as_ptr();
-    // SAFETY: of this layout, by `new`; closure and result went with those that own them.
-    unsafe {
-        ptr::drop_in_place(task);
-        dealloc(task.cast(), Layout::new::<Task<F, T, B>>());
-    }
+    // SAFETY: as in `free_block`.
+    unsafe { room::free(record.cast::<Task<F, T, B>>()) };
 }
 
 #[cfg(all(test, not(loom)))]

@@ -3,6 +3,7 @@
 pub(crate) mod join_state;
 mod beside;
 mod packet;
+mod room;
 pub(crate) mod body;
 mod join_wait;
 pub(crate) mod join;

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, (u8, u8))] = &[
     ("config", (0, 3)),
     ("sys", (1, 0)),
     ("stack", (2, 0)),
+    ("heap", (2, 0)),
     ("green", (3, 0)),
     ("sched", (4, 0)),
     ("time", (5, 0)),

@@ -1,9 +1,9 @@
-//! Wake-ups from other threads: a lock-free list that any thread pushes onto
-//! and its owner empties at once.
+//! What other threads send: a lock-free list that any thread pushes onto and its
+//! owner empties at once. Wake-ups come so, and memory.
 //!
 //! R. K. Treiber, "Systems Programming: Coping with Parallelism" (1986), with
 //! the pop left out: taking the whole list by one swap has no ABA problem. The
-//! links lie in the elements, so a wake-up allocates nothing.
+//! links lie in the elements, so sending allocates nothing.
 
 use crate::sys::atomic::AtomicPtr;
 use std::marker::PhantomData;
@@ -42,7 +42,7 @@ impl<T: Linked> Inbox<T> {
         loop {
             link.store(head, Relaxed);
             // SeqCst: pairs with the owner, who announces sleep and then looks
-            // at the head (see `sleep.rs`). It includes the Release that
+            // at the head (see `sched/sleep.rs`). It includes the Release that
             // publishes the item and its link.
             match self.head.compare_exchange_weak(head, item.as_ptr(), SeqCst, Relaxed) {
                 Ok(_) => return head.is_null(),
@@ -58,11 +58,7 @@ impl<T: Linked> Inbox<T> {
 
     /// Takes everything there is, oldest first.
     pub(crate) fn drain(&self) -> Drain<T> {
-        if self.head.load(Relaxed).is_null() {
-            return Drain { next: ptr::null_mut(), _own: PhantomData };
-        }
-        // Acquire pairs with `push`: the items and their links are visible.
-        let mut newest = self.head.swap(ptr::null_mut(), Acquire);
+        let mut newest = self.take().next;
         let mut oldest = ptr::null_mut();
         while let Some(item) = NonNull::new(newest) {
             // SAFETY: the items of a taken list are the taker's alone.
@@ -73,12 +69,28 @@ impl<T: Linked> Inbox<T> {
         }
         Drain { next: oldest, _own: PhantomData }
     }
+
+    /// Takes everything there is, newest first, in a time that does not depend on how
+    /// much that is.
+    pub(crate) fn take(&self) -> Drain<T> {
+        if self.head.load(Relaxed).is_null() {
+            return Drain::EMPTY;
+        }
+        // Acquire pairs with `push`: the items and their links are visible.
+        Drain { next: self.head.swap(ptr::null_mut(), Acquire), _own: PhantomData }
+    }
 }
 
-/// The items of a drained inbox, oldest first.
+/// The items of a drained inbox. Who drops it before it is empty loses the rest.
+#[must_use]
 pub(crate) struct Drain<T: Linked> {
     next: *mut T,
     _own: PhantomData<T>,
+}
+
+impl<T: Linked> Drain<T> {
+    /// Of nothing.
+    pub(crate) const EMPTY: Drain<T> = Drain { next: ptr::null_mut(), _own: PhantomData };
 }
 
 impl<T: Linked> Iterator for Drain<T> {
@@ -133,6 +145,19 @@ mod tests {
         assert_eq!(values(inbox.drain()), [1, 2, 3]);
         assert!(inbox.is_empty());
         assert_eq!(values(inbox.drain()), []);
+    }
+
+    #[test]
+    fn what_is_taken_comes_last_in_first_out() {
+        let inbox = Inbox::new();
+        // SAFETY: fresh nodes, drained below.
+        unsafe {
+            inbox.push(node(1));
+            inbox.push(node(2));
+        }
+        assert_eq!(values(inbox.take()), [2, 1]);
+        assert!(inbox.is_empty());
+        assert_eq!(values(inbox.take()), []);
     }
 
     #[test]
