@@ -188,8 +188,9 @@ fn number() -> i32 {
 #[test]
 fn numbers_go_to_green_threads_one_by_one() {
     ready();
-    let nested = || spawn(|| (number(), spawn(number).join().unwrap())).join().unwrap();
-    let numbers: Vec<i32> = (0..2000).map(|_| nested()).flat_map(|(a, b)| [a, b]).collect();
+    let children = || [spawn(number).join().unwrap(), thread::spawn(number).join().unwrap()];
+    let parent = || spawn(move || (number(), children())).join().unwrap();
+    let numbers: Vec<i32> = (0..2000).map(|_| parent()).flat_map(|(a, [b, c])| [a, b, c]).collect();
     let distinct: std::collections::HashSet<_> = numbers.iter().collect();
     assert_eq!(distinct.len(), numbers.len());
     let (least, most) = (numbers.iter().min().unwrap(), numbers.iter().max().unwrap());

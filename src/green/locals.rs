@@ -50,12 +50,16 @@ pub(crate) fn enable() -> io::Result<()> {
     Ok(())
 }
 
-/// Readies the block of one that will run on `stack`.
+/// Readies the block of one that will run on `stack`; `number` is what libc is to tell it by.
 ///
 /// # Errors
 /// No memory.
 #[inline]
-pub(super) fn attach(record: &Record, stack: &GreenStack) -> io::Result<()> {
+pub(super) fn attach(
+    record: &Record,
+    stack: &GreenStack,
+    number: impl FnOnce() -> u32,
+) -> io::Result<()> {
     let Some(layout) = layout() else { return Ok(()) };
     let end = stack.end();
     // SAFETY: the slot is this stack's; what `stack::reserve` keeps free above
@@ -63,10 +67,10 @@ pub(super) fn attach(record: &Record, stack: &GreenStack) -> io::Result<()> {
     let block = unsafe {
         match layout.made(end) {
             Some(block) => {
-                layout.renew(block);
+                layout.renew(block, number());
                 block
             }
-            None => layout.make(end).ok_or(io::ErrorKind::OutOfMemory)?,
+            None => layout.make(end, number()).ok_or(io::ErrorKind::OutOfMemory)?,
         }
     };
     record.own.block.set(Some(block));

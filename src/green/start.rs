@@ -9,7 +9,8 @@ use crate::sys::switch::{Suspended, switch};
 use std::io;
 use std::ptr;
 
-/// Gives `record` the stack on which it will run, from about `now` on.
+/// Gives `record` the stack on which it will run, from about `now` on; with thread-locals of
+/// its own, `number` is what libc tells it by.
 ///
 /// # Errors
 /// No memory for its thread-locals; it can still be refused.
@@ -18,8 +19,13 @@ use std::ptr;
 /// Only who has it to itself: the worker that took it fresh from a queue, or
 /// its creator. Once.
 #[inline(always)] // into the one worker loop
-pub(crate) unsafe fn start(record: &Record, stack: GreenStack, now: Nanos) -> io::Result<()> {
-    locals::attach(record, &stack)?;
+pub(crate) unsafe fn start(
+    record: &Record,
+    stack: GreenStack,
+    now: Nanos,
+    number: impl FnOnce() -> u32,
+) -> io::Result<()> {
+    locals::attach(record, &stack, number)?;
     let this = record.whole();
     let tag = stack.tag();
     tag.begin(stack.guard().start, this.as_ptr().cast(), record.id(), now);

@@ -42,7 +42,8 @@ pub(crate) struct Heap {
     /// The fewest that were empty since the period began.
     idle: usize,
     period_ends: Option<Instant>,
-    /// In how long to look whether anything was returned.
+    /// When to look whether anything was returned, and how long after the last time that is.
+    look_at: Option<Instant>,
     patience: Duration,
     regions: Regions,
     /// How many slabs have memory.
@@ -63,6 +64,7 @@ impl Heap {
             empty: Slabs::new(),
             idle: 0,
             period_ends: None,
+            look_at: None,
             patience: PERIOD,
             regions: Regions::new(),
             slabs: 0,
@@ -111,7 +113,7 @@ impl Heap {
                 None => {
                     let start = self.regions.take()?;
                     self.slabs += 1;
-                    self.patience = PERIOD;
+                    self.expect_more();
                     if self.current[class.index()].is_some() {
                         region::populate(start); // one is full: there will be many
                     }
@@ -180,10 +182,9 @@ impl Heap {
     /// Returns when to call again: `now` if there is more to do already, later if there may
     /// be, `None` if there is little that could come back.
     pub(crate) fn trim(&mut self, now: Instant) -> Option<Instant> {
-        match self.collect() {
-            0 => self.patience = (2 * self.patience).min(LONGEST),
-            COLLECT_BUDGET => return Some(now),
-            _ => self.patience = PERIOD,
+        let collected = self.collect();
+        if collected > 0 {
+            self.expect_more();
         }
         if self.period_ends.is_none_or(|end| end <= now) {
             for _ in 0..self.idle.min(TRIM_BUDGET) {
@@ -198,10 +199,28 @@ impl Heap {
             self.idle = self.empty.len();
             self.period_ends = Some(now + PERIOD);
         }
-        if self.empty.len() > 0 {
-            return self.period_ends;
+        if collected == COLLECT_BUDGET {
+            Some(now)
+        } else if self.empty.len() > 0 {
+            self.period_ends
+        } else {
+            (self.slabs > FEW).then(|| self.next_look(now))
         }
-        (self.slabs > FEW).then(|| now + self.patience)
+    }
+
+    /// When to look whether anything was returned.
+    fn next_look(&mut self, now: Instant) -> Instant {
+        match self.look_at {
+            Some(at) if now < at => return at,
+            Some(_) => self.patience = (2 * self.patience).min(LONGEST),
+            None => {}
+        }
+        *self.look_at.insert(now + self.patience)
+    }
+
+    /// Something was mapped, or returned: what comes will come soon.
+    fn expect_more(&mut self) {
+        (self.look_at, self.patience) = (None, PERIOD);
     }
 }
 

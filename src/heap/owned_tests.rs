@@ -204,14 +204,17 @@ fn whose_slabs_are_in_use_looks_less_and_less_often() {
     let few = blocks(&mut heap, 1024, in_a_slab(1024) * FEW);
     assert_eq!(heap.trim(now), None);
     let more = blocks(&mut heap, 1024, 1);
-    assert_eq!(heap.trim(now), Some(now + 2 * PERIOD));
-    assert_eq!(heap.trim(now), Some(now + 4 * PERIOD));
+    assert_eq!(heap.trim(now), Some(now + PERIOD));
+    assert_eq!(heap.trim(now + PERIOD / 2), Some(now + PERIOD), "not yet");
+    assert_eq!(heap.trim(now + PERIOD), Some(now + 3 * PERIOD));
+    assert_eq!(heap.trim(now + 3 * PERIOD), Some(now + 7 * PERIOD));
+    let mut at = now;
     for _ in 0..10 {
-        heap.trim(now);
+        at = heap.trim(at).unwrap();
     }
-    assert_eq!(heap.trim(now), Some(now + LONGEST));
+    assert_eq!(heap.trim(at), Some(at + LONGEST));
     Carry(vec![few[0]]).return_all();
-    assert_eq!(heap.trim(now), Some(now + PERIOD), "something came");
+    assert_eq!(heap.trim(at), Some(at + PERIOD), "something came");
     give_all(&mut heap, &more);
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn take(class: Class) -> Option<NonNull<u8>> {
 
 #[cold]
 fn take_elsewhere(local: &Local, class: Class) -> Option<NonNull<u8>> {
+    local.spare.set(true); // others' blocks may come back, and all of what it maps
     // It may map memory, and who stands in for libc there may call what is patched.
     let _inside = Inside::enter();
     // SAFETY: as in `take`; inside, nothing makes or frees a record.

@@ -14,7 +14,7 @@ use crate::sys::clock::Nanos;
 use crate::sys::inbox::Linked;
 use crate::sys::owner::OwnerCell;
 use crate::sys::raw;
-use crate::sys::tls::{self, Block};
+use crate::sys::tls::{self, Block, Numbers};
 use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
@@ -39,7 +39,9 @@ pub(crate) struct Local {
     timers: OwnerCell<Timers<Parked>>,
     pub(crate) stacks: OwnerCell<StackCache>,
     pub(super) heap: OwnerCell<Heap>,
-    /// Something was given back to one of the two since they were last trimmed.
+    /// For the green threads that begin here.
+    numbers: OwnerCell<Numbers>,
+    /// Something was given back to stacks or heap since they were last trimmed.
     pub(super) spare: Cell<bool>,
     pub(super) affine: Affine,
     /// Of this round's turns, those that hand-overs have left.
@@ -119,6 +121,7 @@ impl Local {
             timers: OwnerCell::new(Timers::new()),
             stacks: OwnerCell::new(StackCache::new()),
             heap: OwnerCell::new(Heap::new(&shared.returned)),
+            numbers: OwnerCell::new(Numbers::new()),
             spare: Cell::new(false),
             affine: Affine::new(index),
             turns_left: Cell::new(0),
@@ -160,6 +163,12 @@ impl Local {
         let r = unsafe { self.run.with(f) };
         self.seat.lock.exit();
         r
+    }
+
+    /// What libc is to tell the next one by that begins here.
+    pub(crate) fn number(&self) -> u32 {
+        // SAFETY: the owning OS thread; taking one does not nest.
+        unsafe { self.numbers.with(Numbers::take) }
     }
 
     /// The stack of `thread`, which has ended here.

@@ -79,7 +79,9 @@ impl Lookout {
     #[inline]
     pub(super) fn idle(&mut self, now: Nanos) -> Nanos {
         if search::find_work(self.local, self.runtime) {
-            return clock::now();
+            let now = clock::now();
+            self.trim.in_passing(self.local, now);
+            return now;
         }
         let trim_at = self.trim.idle(self.local, now);
         let deadline = self.local.next_deadline();

@@ -13,6 +13,7 @@ pub(crate) mod local;
 mod woken;
 pub(crate) mod stacks;
 pub(crate) mod blocks;
+pub(crate) mod numbers;
 pub(crate) mod watch;
 pub(crate) mod runtime;
 pub(crate) mod monitor;

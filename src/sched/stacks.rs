@@ -32,4 +32,7 @@ pub(crate) fn take(class: SizeClass) -> io::Result<GreenStack> {
 /// Takes back a stack on which nothing runs.
 pub(crate) fn give(stack: GreenStack) {
     with(|stacks| stacks.give(stack));
+    if let Some(local) = local::get() {
+        local.spare.set(true);
+    }
 }

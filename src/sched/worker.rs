@@ -185,7 +185,9 @@ impl Worker {
         // SAFETY: the owning OS thread; taking does not nest.
         let stack = unsafe { self.local.stacks.with(|s| s.take(thread.class())) }?;
         // SAFETY: popped fresh, once.
-        unsafe { start(thread, stack, self.local.shared.counters.now.get()) }
+        unsafe {
+            start(thread, stack, self.local.shared.counters.now.get(), || self.local.number())
+        }
     }
 
     /// Runs `thread` until it suspends or ends.

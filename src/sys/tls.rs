@@ -15,7 +15,6 @@
 //! and checked by `tls_probe.rs`, which says what is missing.
 
 use super::tls_keys::{Keys, ROUNDS};
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -151,11 +150,11 @@ impl Layout {
     }
 
     /// Makes a block whose record ends before `end`, in zeroed memory, for a
-    /// green thread that will never be the kernel's. `None`: no memory.
+    /// green thread with that number, which will never be the kernel's. `None`: no memory.
     ///
     /// # Safety
     /// `reserve` bytes before `end` are ours, writable and zero.
-    pub(crate) unsafe fn make(&self, end: usize) -> Option<Block> {
+    pub(crate) unsafe fn make(&self, end: usize, number: u32) -> Option<Block> {
         let tp = (end - self.record) & !(self.align - 1);
         // SAFETY: the loader's own function for threads; the block lies inside
         // what is ours.
@@ -182,7 +181,7 @@ impl Layout {
             }
         }
         // SAFETY: inside the record.
-        unsafe { *ptr::with_exposed_provenance_mut::<u32>(tp + self.tid) = green_tid() };
+        unsafe { *ptr::with_exposed_provenance_mut::<u32>(tp + self.tid) = number };
         if let Some(rseq) = self.rseq {
             // `cpu_id`: not registered, so that nobody believes `cpu_id_start`.
             // SAFETY: inside the record.
@@ -192,11 +191,11 @@ impl Layout {
     }
 
     /// Gives a block that a green thread has used the thread-locals of a fresh
-    /// one. libc's own stay: its malloc cache goes with the block.
+    /// one with that number. libc's own stay: its malloc cache goes with the block.
     ///
     /// # Safety
     /// Made by `make`, and nobody's at the moment.
-    pub(crate) unsafe fn renew(&self, block: Block) {
+    pub(crate) unsafe fn renew(&self, block: Block, number: u32) {
         for image in &self.images {
             let to = ptr::with_exposed_provenance_mut::<u8>(block.0 - image.below);
             // SAFETY: the module's place in the block, of that length.
@@ -208,7 +207,7 @@ impl Layout {
         // SAFETY: the caller's promise.
         unsafe { self.forget_dynamic(block) };
         // SAFETY: inside the record.
-        unsafe { *ptr::with_exposed_provenance_mut::<u32>(block.0 + self.tid) = green_tid() };
+        unsafe { *ptr::with_exposed_provenance_mut::<u32>(block.0 + self.tid) = number };
     }
 
     /// Drops the thread-locals of libraries that were loaded later: the vector
@@ -272,24 +271,28 @@ impl Layout {
     }
 }
 
-/// A number that no kernel thread has (they end at 2^22), so that the owner of
-/// a recursive mutex is told apart. Each worker takes blocks of them, or all would write
-/// one cache line whenever a green thread starts; it asks under its own thread-locals.
-fn green_tid() -> u32 {
-    const BLOCK: u32 = 1024;
-    const FIRST: u32 = 1 << 22;
-    // Below 2^30: the bits above are the kernel's, in a mutex's word.
-    const BLOCKS: u32 = ((1 << 30) - FIRST) / BLOCK;
-    static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
-    thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
-    NEXT.with(|next| {
-        let mut number = next.get();
-        if number.is_multiple_of(BLOCK) {
-            number = FIRST + NEXT_BLOCK.fetch_add(1, Relaxed) % BLOCKS * BLOCK;
+/// Numbers that no kernel thread has (they end at 2^22), so that the owner of a recursive
+/// mutex is told apart. Taken from all there are by blocks: or all who start green threads
+/// would write one cache line for each.
+pub(crate) struct Numbers(u32);
+
+impl Numbers {
+    pub(crate) const fn new() -> Numbers {
+        Numbers(0)
+    }
+
+    pub(crate) fn take(&mut self) -> u32 {
+        const BLOCK: u32 = 1024;
+        const FIRST: u32 = 1 << 22;
+        // Below 2^30: the bits above are the kernel's, in a mutex's word.
+        const BLOCKS: u32 = ((1 << 30) - FIRST) / BLOCK;
+        static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
+        if self.0.is_multiple_of(BLOCK) {
+            self.0 = FIRST + NEXT_BLOCK.fetch_add(1, Relaxed) % BLOCKS * BLOCK;
         }
-        next.set(number + 1);
-        number
-    })
+        self.0 += 1;
+        self.0 - 1
+    }
 }
 
 #[cfg(all(test, not(miri)))]

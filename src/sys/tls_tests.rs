@@ -13,7 +13,7 @@ fn block(layout: &Layout) -> Block {
     unsafe {
         let memory =
             std::alloc::alloc_zeroed(std::alloc::Layout::from_size_align(size, 4096).unwrap());
-        layout.make(memory.expose_provenance() + size).unwrap()
+        layout.make(memory.expose_provenance() + size, 1 << 22).unwrap()
     }
 }
 
@@ -67,7 +67,7 @@ fn each_block_has_its_own_thread_locals_and_a_used_one_is_as_new() {
         });
         assert_eq!(DROPPED.load(Relaxed), round, "its destructors run at its end");
         // SAFETY: nobody runs on it.
-        unsafe { layout.renew(one) };
+        unsafe { layout.renew(one, 2 << 22) };
     }
     assert_eq!(NUMBER.get(), 1);
 }
@@ -119,7 +119,7 @@ fn pthread_keys_have_their_values_and_destructors() {
         });
         assert_eq!(RAN.load(Relaxed), 40 * round);
         // SAFETY: nobody runs on it.
-        unsafe { layout.renew(one) };
+        unsafe { layout.renew(one, 2 << 22) };
     }
 }
 
@@ -165,7 +165,7 @@ fn what_destructors_of_keys_leave_stays_with_their_thread() {
         });
         assert_eq!((BEGUN.load(Relaxed), GONE.load(Relaxed)), (round, round));
         // SAFETY: nobody runs on it.
-        unsafe { layout.renew(one) };
+        unsafe { layout.renew(one, 2 << 22) };
     }
 }
 
@@ -185,7 +185,7 @@ fn a_locale_ends_with_its_thread() {
             }
         });
         // SAFETY: nobody runs on it.
-        unsafe { layout.renew(one) };
+        unsafe { layout.renew(one, 2 << 22) };
     }
 }
 

@@ -21,7 +21,7 @@ use crate::green::face::{Face, cut};
 use crate::green::record::{Birth, Body, Record, RecordRef};
 use crate::green::storage::{Inherited, within_span};
 use crate::green::{links, locals, report, start, warn};
-use crate::sched::{self, stacks};
+use crate::sched::{self, numbers, stacks};
 use crate::stack::{GreenStack, SizeClass};
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
@@ -80,7 +80,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     // A clone that panics has nobody to go to: what called us may be C.
     let inherited = catch_unwind(Inherited::capture).unwrap_or_default();
     let _inside = Inside::enter();
-    let detached = wanted.detached;
+    let (detached, now) = (wanted.detached, clock::now());
     let runtime = sched::start::runtime(Location::caller()).map_err(|why| {
         warn::warn(format!("a thread could not start: {why}"));
         Errno::AGAIN
@@ -88,7 +88,7 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
     let stack = stacks::take(wanted.class).map_err(|_| Errno::AGAIN)?;
     let (thread, this) = new(wanted).ok_or(Errno::AGAIN)?;
     // SAFETY: nobody else knows it yet.
-    unsafe { start::start(&thread, stack, clock::now()) }.map_err(|_| Errno::AGAIN)?;
+    unsafe { start::start(&thread, stack, now, numbers::next) }.map_err(|_| Errno::AGAIN)?;
     inherited.give_to(&thread);
     let handle = thread.own.block.get().map_or(0, |block| block.address());
     if detached {
