@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Names, or parts of names, of unit tests; all that match any of them run.
 picks=(
-  miri_ config:: green::overflow green::state heap::class heap::slab calls::iov sys::inbox sched::line sched::run_queue sched::sleep
+  miri_ config:: green::overflow green::state heap::class heap::list heap::slab calls::iov sys::inbox sched::line sched::run_queue sched::sleep
   sched::timers stack:: sync::single sys::favour sys::lock sys::parker sys::quick task::join_state
 )
 

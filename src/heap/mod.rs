@@ -7,10 +7,11 @@
 //! - `region`: where slabs come from, and go to when they have long been empty
 //! - `owned`: `Heap`, the slabs of one worker
 //!
-//! After J. Bonwick, "The Slab Allocator" (1994), whose slabs these are (but not his colours), and D. Leijen,
-//! B. Zorn, L. de Moura, "Mimalloc: Free List Sharding in Action" (2019): each slab has a
-//! free list of its own, and an owner, who alone touches it without an atomic instruction;
-//! what others give back goes to a list of the owner's, which it empties when it runs out.
+//! After J. Bonwick, "The Slab Allocator" (1994), whose slabs these are (but not his
+//! colours), and D. Leijen, B. Zorn, L. de Moura, "Mimalloc: Free List Sharding in Action"
+//! (2019): each slab has a free list of its own, and an owner, who alone touches it without
+//! an atomic instruction; what others give back goes to a list of the owner's, which it
+//! empties when it runs out.
 //!
 //! libc's allocator takes longer for this than all the rest of a spawn: a worker is never
 //! the main thread, so its heap grows by a page at a time, with a system call for each, and

@@ -1,10 +1,10 @@
 //! When to look at a worker, and when to say something.
 //!
-//! Workers count their rounds, of a tenth of a millisecond or a single turn. One whose count has not
-//! changed from one look to the next is *suspected*: what it runs is marked. If after
-//! the limit the count is still the same, and so is the green thread, and its mark is
-//! still there, then it has not given way in between, and is reported; again when it
-//! has lasted twice as long, and so on.
+//! Workers count their rounds, of a tenth of a millisecond or a single turn. One whose
+//! count has not changed from one look to the next is *suspected*: what it runs is marked.
+//! If after the limit the count is still the same, and so is the green thread, and its mark
+//! is still there, then it has not given way in between, and is reported; again when it has
+//! lasted twice as long, and so on.
 //!
 //! A worker that comes round all the time, has never been idle and switches more
 //! often than work would let it may run one that gives way again and again while it

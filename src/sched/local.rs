@@ -41,7 +41,7 @@ pub(crate) struct Local {
     pub(super) heap: OwnerCell<Heap>,
     /// For the green threads that begin here.
     numbers: OwnerCell<Numbers>,
-    /// Something was given back to stacks or heap since they were last trimmed.
+    /// Since stacks and heap were last trimmed, they may have come to hold what is spare.
     pub(super) spare: Cell<bool>,
     pub(super) affine: Affine,
     /// Of this round's turns, those that hand-overs have left.

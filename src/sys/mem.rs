@@ -61,7 +61,8 @@ pub(crate) fn reserve(len: usize) -> io::Result<NonZeroUsize> {
     #[cfg(target_os = "linux")]
     // SAFETY: the range was mapped a line ago; the advice changes no contents.
     let _ = unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
-    NonZeroUsize::new(start.addr()).ok_or_else(|| io::Error::other("mmap returned page zero"))
+    NonZeroUsize::new(start.expose_provenance())
+        .ok_or_else(|| io::Error::other("mmap returned page zero"))
 }
 
 /// As `reserve`, at a multiple of `len`, which is one of the page size, and a power of two.
