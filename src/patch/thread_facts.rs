@@ -7,14 +7,19 @@
 //! | affinity, scheduling, CPU clock | those of the worker that asks; to change them is ENOTSUP |
 //! | a signal to itself | raised on its worker, at once |
 //! | a signal to another, cancelling | ENOTSUP: no kernel thread is its own |
+//! | the kernel's number, alternate signal stack | its worker's, which knows them without a system call |
 
-use super::gate::Shim;
+use super::family::Family;
+use super::gate::{Shim, int, parks};
 use crate::green::face::NAME_LEN;
+use crate::sched::facts;
+use crate::sched::start::is_forked;
 use crate::sys::raw;
 use crate::sys::real;
 use crate::task::whose::{Green, find};
 use libc::{
-    c_char, c_int, clockid_t, cpu_set_t, pthread_attr_t, pthread_t, sched_param, sigval, size_t,
+    c_char, c_int, clockid_t, cpu_set_t, pid_t, pthread_attr_t, pthread_t, sched_param, sigval,
+    size_t, stack_t,
 };
 use std::ffi::CStr;
 use std::ptr;
@@ -32,6 +37,8 @@ pub(super) static SHIMS: &[Shim] = &[
     Shim::new(pthread_getaffinity_np as *const ()),
     Shim::new(pthread_setaffinity_np as *const ()),
     Shim::new(pthread_getcpuclockid as *const ()),
+    Shim::new(gettid as *const ()),
+    Shim::new(sigaltstack as *const ()),
 ];
 
 /// See pthread_setname_np(3). One of `greenroom::spawn` keeps the name that
@@ -222,4 +229,36 @@ fn cpu_clock(green: Green, clock: *mut clockid_t) -> c_int {
     // SAFETY: the caller's out pointer.
     unsafe { clock.write(libc::CLOCK_THREAD_CPUTIME_ID) };
     0
+}
+
+/// See gettid(2). A vfork's child, which must only become another program, is told its
+/// parent's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) extern "C" fn gettid() -> pid_t {
+    let known = if parks(Family::Threads) && !is_forked() { facts::thread_id() } else { None };
+    known.unwrap_or_else(raw::thread_id) as pid_t
+}
+
+/// See sigaltstack(2).
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(not(miri), unsafe(no_mangle))]
+pub(super) unsafe extern "C" fn sigaltstack(new: *const stack_t, old: *mut stack_t) -> c_int {
+    let asks = new.is_null() && !old.is_null() && parks(Family::Threads);
+    if let Some(known) = asks.then(facts::alt_stack).flatten() {
+        // SAFETY: the caller's out pointer.
+        unsafe { old.write(known) };
+        return 0;
+    }
+    let args = [new.expose_provenance(), old.expose_provenance(), 0, 0, 0, 0];
+    // SAFETY: the caller's promise.
+    let done = unsafe { raw::syscall(libc::SYS_sigaltstack, args) };
+    if !new.is_null() {
+        facts::learn_alt_stack(None);
+    } else if asks && done.is_ok() {
+        // SAFETY: the kernel has filled it.
+        facts::learn_alt_stack(Some(unsafe { old.read() }));
+    }
+    int(done.map(|_| 0))
 }

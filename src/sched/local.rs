@@ -43,6 +43,8 @@ pub(crate) struct Local {
     numbers: OwnerCell<Numbers>,
     /// Since stacks and heap were last trimmed, they may have come to hold what is spare.
     pub(super) spare: Cell<bool>,
+    /// Where its alternate signal stack begins, and its size, once the kernel has said so.
+    pub(super) alt_stack: Cell<Option<(usize, usize)>>,
     pub(super) affine: Affine,
     /// Of this round's turns, those that hand-overs have left.
     pub(super) turns_left: Cell<u32>,
@@ -123,6 +125,7 @@ impl Local {
             heap: OwnerCell::new(Heap::new(&shared.returned)),
             numbers: OwnerCell::new(Numbers::new()),
             spare: Cell::new(false),
+            alt_stack: Cell::new(None),
             affine: Affine::new(index),
             turns_left: Cell::new(0),
             _owned: owned,

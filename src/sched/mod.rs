@@ -10,6 +10,7 @@ pub(crate) mod shared;
 mod batch;
 mod affine;
 pub(crate) mod local;
+pub(crate) mod facts;
 mod woken;
 pub(crate) mod stacks;
 pub(crate) mod blocks;

@@ -15,6 +15,7 @@
 use super::join_state::{Finished, JoinState};
 use super::join_wait::wait_for;
 use super::registry::{self, Entry};
+use super::room::{self, ByOrigin};
 use crate::green::current::{self, Inside};
 use crate::green::ending::Ending;
 use crate::green::face::{Face, cut};
@@ -27,7 +28,6 @@ use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::platform;
 use crate::sys::real::{Start, call};
-use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::io;
@@ -107,24 +107,20 @@ pub(crate) unsafe fn create(wanted: Wanted, out: *mut libc::pthread_t) -> Result
 
 /// A fresh one: the scheduler's reference and the registry's.
 fn new(wanted: Wanted) -> Option<(RecordRef, PthreadRef)> {
-    static BODY: Body = Body {
-        run,
-        refuse,
-        discard: |_| {},
-        free,
-        ended: Some(ended),
-        join_at: offset_of!(Pthread, join),
-        member_at: None,
+    static BODIES: ByOrigin<Body> = ByOrigin {
+        // SAFETY: as `Body::free`'s; such a body comes with a room of that kind.
+        block: body(|record| unsafe { room::give_block::<Pthread>(record.cast()) }),
+        // SAFETY: as above.
+        allocated: body(|record| unsafe { room::free::<Pthread>(record.cast()) }),
     };
     let birth = current::gives(Birth::new(None, wanted.class, Location::caller()));
-    // SAFETY: not of size zero.
-    let this = NonNull::new(unsafe { alloc(Layout::new::<Pthread>()) }.cast::<Pthread>())?;
+    let (this, body) = room::take::<Pthread, _>(&BODIES)?;
     let creator = current::get().and_then(Face::of).map(Face::name);
     // SAFETY: freshly allocated for this type. A new record counts two
     // references, which are these.
     unsafe {
         this.write(Pthread {
-            record: Record::new(&BODY, birth),
+            record: Record::new(body, birth),
             face: Face::new(creator.unwrap_or_else(|| cut(platform::program_name()))),
             join: JoinState::new(),
             claim: AtomicU32::new(FREE),
@@ -138,6 +134,11 @@ fn new(wanted: Wanted) -> Option<(RecordRef, PthreadRef)> {
         record.as_ref().lies_at(record);
         Some((RecordRef::from_raw(record), PthreadRef(RecordRef::from_raw(record))))
     }
+}
+
+const fn body(free: unsafe fn(NonNull<Record>)) -> Body {
+    let join_at = offset_of!(Pthread, join);
+    Body { run, refuse, discard: |_| {}, free, ended: Some(ended), join_at, member_at: None }
 }
 
 /// The payload with which `pthread_exit` unwinds.
@@ -194,17 +195,6 @@ unsafe fn ended(record: NonNull<Record>, stack: GreenStack) -> Option<GreenStack
         Finished::Detached => return unsafe { this.leave() },
     }
     None
-}
-
-/// # Safety
-/// The last reference to a `Pthread` is gone.
-unsafe fn free(record: NonNull<Record>) {
-    let this = record.cast::<Pthread>().as_ptr();
-    // SAFETY: allocated by `new` with this layout.
-    unsafe {
-        ptr::drop_in_place(this);
-        dealloc(this.cast(), Layout::new::<Pthread>());
-    }
 }
 
 impl Pthread {

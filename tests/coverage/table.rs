@@ -118,6 +118,11 @@ pub(crate) static TABLE: &[Group] = &[
          pthread_setschedprio pthread_getaffinity_np pthread_setaffinity_np \
          pthread_getcpuclockid",
     ),
+    family(
+        "Threads",
+        "facts of the worker, which it remembers for the threads that std starts",
+        "gettid sigaltstack",
+    ),
     minded(
         "which of a thread's thread-locals go, and when, for suspended generators",
         "__cxa_thread_atexit_impl",
@@ -138,7 +143,7 @@ pub(crate) static TABLE: &[Group] = &[
          __xpg_strerror_r bcmp calloc environ free freeaddrinfo gai_strerror getauxval getcwd \
          getenv gnu_get_libc_version malloc memcmp memcpy memmove memset mmap64 mprotect munmap \
          posix_memalign realloc setenv strlen strnlen sysconf unsetenv clock_gettime getrandom \
-         gethostname uselocale getpid getppid gettid getuid dlsym dladdr dl_iterate_phdr \
+         gethostname uselocale getpid getppid getuid dlsym dladdr dl_iterate_phdr \
          __h_errno_location __libc_current_sigrtmax __libc_start_main __register_atfork \
          program_invocation_short_name isatty madvise mmap",
     ),
@@ -153,7 +158,7 @@ pub(crate) static TABLE: &[Group] = &[
     at_once(
         "the kernel answers at once",
         "bind listen shutdown getpeername getsockname getsockopt pipe2 lseek64 kill setgid \
-         setgroups setpgid setsid setuid chroot sched_getaffinity sigaddset sigaltstack \
+         setgroups setpgid setsid setuid chroot sched_getaffinity sigaddset \
          sigemptyset pidfd_getpid epoll_create epoll_create1 epoll_ctl eventfd timerfd_create \
          timerfd_settime signalfd inotify_init1 inotify_add_watch memfd_create",
     ),
