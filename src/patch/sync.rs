@@ -9,6 +9,7 @@ use super::family::{Family, is_patched};
 use super::gate::Shim;
 use crate::futex::word::{self as futex, ANY, Waited};
 use crate::green::current;
+use crate::sched::facts;
 use crate::sys::clock::{self, Nanos};
 use crate::sys::errno::Errno;
 use crate::sys::{raw, real};
@@ -19,7 +20,8 @@ use std::sync::atomic::AtomicU32;
 
 pub(super) static SHIMS: &[Shim] = &[Shim::new(syscall as *const ())];
 
-/// See syscall(2). Only futex waits and wakes are ours.
+/// See syscall(2). Only futex waits and wakes are ours; of others, one changes what a worker
+/// remembers.
 ///
 /// # Safety
 /// As libc's.
@@ -42,6 +44,9 @@ pub(super) unsafe extern "C" fn syscall(
         }
         // SAFETY: as above.
         return unsafe { futex_call(a, b, c, d, e, f) };
+    }
+    if nr == libc::SYS_sigaltstack && a != 0 {
+        facts::forget_alt_stack();
     }
     // SAFETY: as above.
     unsafe { real::syscall(nr, a, b, c, d, e, f) }

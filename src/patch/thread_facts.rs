@@ -231,34 +231,30 @@ fn cpu_clock(green: Green, clock: *mut clockid_t) -> c_int {
     0
 }
 
-/// See gettid(2). A vfork's child, which must only become another program, is told its
-/// parent's.
+/// See gettid(2). A child that shares the memory is told its parent's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) extern "C" fn gettid() -> pid_t {
     let known = if parks(Family::Threads) && !is_forked() { facts::thread_id() } else { None };
     known.unwrap_or_else(raw::thread_id) as pid_t
 }
 
-/// See sigaltstack(2).
+/// See sigaltstack(2). Where the worker knows the answer, `old` at a wrong address faults.
 ///
 /// # Safety
 /// As libc's.
 #[cfg_attr(not(miri), unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn sigaltstack(new: *const stack_t, old: *mut stack_t) -> c_int {
-    let asks = new.is_null() && !old.is_null() && parks(Family::Threads);
-    if let Some(known) = asks.then(facts::alt_stack).flatten() {
+    if !new.is_null() {
+        facts::forget_alt_stack();
+    } else if !old.is_null()
+        && parks(Family::Threads)
+        && let Some(known) = facts::alt_stack()
+    {
         // SAFETY: the caller's out pointer.
-        unsafe { old.write(known) };
+        unsafe { facts::tell_alt_stack(known, old) };
         return 0;
     }
     let args = [new.expose_provenance(), old.expose_provenance(), 0, 0, 0, 0];
     // SAFETY: the caller's promise.
-    let done = unsafe { raw::syscall(libc::SYS_sigaltstack, args) };
-    if !new.is_null() {
-        facts::learn_alt_stack(None);
-    } else if asks && done.is_ok() {
-        // SAFETY: the kernel has filled it.
-        facts::learn_alt_stack(Some(unsafe { old.read() }));
-    }
-    int(done.map(|_| 0))
+    int(unsafe { raw::syscall(libc::SYS_sigaltstack, args) }.map(|_| 0))
 }

@@ -1,5 +1,5 @@
-//! What the kernel says of a worker's OS thread, remembered: std asks for both in each
-//! thread that begins, and the two system calls were a fifth of a spawn and join.
+//! What the kernel says of a worker's OS thread, known since it began: std asks for both in
+//! each thread that begins, and the two system calls were a fifth of a spawn and join.
 
 use super::local;
 use libc::stack_t;
@@ -11,20 +11,32 @@ pub(crate) fn thread_id() -> Option<u32> {
     local::get().map(|local| local.shared.thread.load(Relaxed))
 }
 
-/// This worker's alternate signal stack, if it is known, and not in use.
-pub(crate) fn alt_stack() -> Option<stack_t> {
+/// This worker's alternate signal stack, where it begins and its size, if it is the one it
+/// began with, and not in use.
+pub(crate) fn alt_stack() -> Option<(usize, usize)> {
     let here = 0_u8;
     let here = ptr::from_ref(&here).addr();
     let in_use = |&(low, size): &(usize, usize)| here.wrapping_sub(low) < size;
-    let (low, size) = local::get()?.alt_stack.get().filter(|known| !in_use(known))?;
-    Some(stack_t { ss_sp: ptr::with_exposed_provenance_mut(low), ss_flags: 0, ss_size: size })
+    local::get()?.alt_stack.get().filter(|known| !in_use(known))
 }
 
-/// The kernel has just said what this worker's is; `None`: it may have another now.
-pub(crate) fn learn_alt_stack(said: Option<stack_t>) {
-    // With flags it is in use, or there is none, or it comes and goes by itself.
-    let plain = said.filter(|stack| stack.ss_flags == 0);
+/// To be called before this worker gets another one. From then on only the kernel knows: if
+/// a handler has set it, the kernel takes back its own when that returns.
+pub(crate) fn forget_alt_stack() {
     if let Some(local) = local::get() {
-        local.alt_stack.set(plain.map(|stack| (stack.ss_sp.expose_provenance(), stack.ss_size)));
+        local.alt_stack.set(None);
+    }
+}
+
+/// As the kernel fills it, which leaves no byte as it was.
+///
+/// # Safety
+/// `out` is valid.
+pub(crate) unsafe fn tell_alt_stack((low, size): (usize, usize), out: *mut stack_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        out.write_bytes(0, 1);
+        (*out).ss_sp = ptr::with_exposed_provenance_mut(low);
+        (*out).ss_size = size;
     }
 }

@@ -11,6 +11,7 @@ use crate::heap::Heap;
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
 use crate::sys::clock::Nanos;
+use crate::sys::fault;
 use crate::sys::inbox::Linked;
 use crate::sys::owner::OwnerCell;
 use crate::sys::raw;
@@ -43,7 +44,8 @@ pub(crate) struct Local {
     numbers: OwnerCell<Numbers>,
     /// Since stacks and heap were last trimmed, they may have come to hold what is spare.
     pub(super) spare: Cell<bool>,
-    /// Where its alternate signal stack begins, and its size, once the kernel has said so.
+    /// Where the alternate signal stack begins that it began with, and its size, while it has
+    /// that one.
     pub(super) alt_stack: Cell<Option<(usize, usize)>>,
     pub(super) affine: Affine,
     /// Of this round's turns, those that hand-overs have left.
@@ -137,6 +139,7 @@ impl Local {
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
         local.block.set(Some(tls::current()));
+        local.alt_stack.set(fault::alt_stack());
         local.seat.lock.enter();
         local.shared.thread.store(raw::thread_id(), Relaxed);
         local.shared.local.store(local.whole().cast_mut(), Release);

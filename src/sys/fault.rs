@@ -228,6 +228,12 @@ fn min_signal_stack() -> usize {
     dynamic.max(libc::MINSIGSTKSZ)
 }
 
+/// Where this thread's alternate signal stack begins, and its size, if it has one that stays.
+pub(crate) fn alt_stack() -> Option<(usize, usize)> {
+    let stack = current_alt_stack().ok().filter(|stack| stack.ss_flags == 0)?;
+    Some((stack.ss_sp.expose_provenance(), stack.ss_size))
+}
+
 fn current_alt_stack() -> io::Result<libc::stack_t> {
     let mut stack = MaybeUninit::zeroed();
     // SAFETY: with a null first argument the call only writes to the second.

@@ -1,7 +1,7 @@
 //! What C may ask of a thread, and do to it.
 
 use super::c_api::*;
-use libc::{c_char, c_int, c_void, pthread_t, stack_t, timespec};
+use libc::{c_char, c_int, c_void, pthread_t, timespec};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -93,97 +93,6 @@ fn signals_to_oneself_arrive_and_others_are_refused() {
         assert_eq!(libc::pthread_cancel(other), libc::ENOTSUP);
     }
     join(other);
-}
-
-/// What the kernel says, asked by nobody's function.
-fn alt_stack_by_the_kernel() -> stack_t {
-    let mut stack = MaybeUninit::uninit();
-    // SAFETY: an out pointer.
-    unsafe {
-        let asked = libc::syscall(libc::SYS_sigaltstack, ptr::null::<stack_t>(), &mut stack);
-        assert_eq!(asked, 0);
-        stack.assume_init()
-    }
-}
-
-fn alt_stack() -> stack_t {
-    let mut stack = MaybeUninit::uninit();
-    // SAFETY: an out pointer.
-    unsafe {
-        assert_eq!(libc::sigaltstack(ptr::null(), stack.as_mut_ptr()), 0);
-        stack.assume_init()
-    }
-}
-
-fn parts(stack: stack_t) -> (usize, c_int, usize) {
-    (stack.ss_sp.addr(), stack.ss_flags, stack.ss_size)
-}
-
-static FLAGS_SEEN: AtomicUsize = AtomicUsize::new(0);
-
-extern "C" fn looks(_: c_int) {
-    FLAGS_SEEN.store(alt_stack().ss_flags as usize, SeqCst);
-}
-
-/// Behind the patch's back, so that `looks` counts as the green thread, as a handler of
-/// another language's runtime does; on the alternate stack.
-fn install_looks() {
-    /// As the kernel has it.
-    #[repr(C)]
-    struct Action {
-        handler: usize,
-        flags: u64,
-        restorer: usize,
-        mask: u64,
-    }
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    let mut raw = MaybeUninit::<Action>::uninit();
-    // SAFETY: zeroes are an empty mask; a handler that makes one call, and is safe there.
-    unsafe {
-        action.assume_init_mut().sa_sigaction = looks as *const () as usize;
-        action.assume_init_mut().sa_flags = libc::SA_ONSTACK;
-        assert_eq!(libc::sigaction(libc::SIGUSR2, action.as_ptr(), ptr::null_mut()), 0);
-        let (call, none) = (libc::SYS_rt_sigaction, ptr::null_mut::<Action>());
-        assert_eq!(libc::syscall(call, libc::SIGUSR2, none, raw.as_mut_ptr(), 8), 0);
-        raw.assume_init_mut().handler = looks as *const () as usize;
-        assert_eq!(libc::syscall(call, libc::SIGUSR2, raw.as_ptr(), none, 8), 0);
-    }
-}
-
-#[test]
-fn the_alternate_signal_stack_is_the_workers_whoever_changes_it() {
-    let agrees = || {
-        // Twice: the second time it is known.
-        assert_eq!(parts(alt_stack()), parts(alt_stack_by_the_kernel()));
-        assert_eq!(parts(alt_stack()), parts(alt_stack_by_the_kernel()));
-    };
-    agrees();
-    let before = alt_stack();
-    assert_eq!(before.ss_flags, 0, "a worker has one");
-    install_looks();
-    // SAFETY: raises a signal that has a handler.
-    assert_eq!(unsafe { libc::raise(libc::SIGUSR2) }, 0);
-    assert_eq!(FLAGS_SEEN.load(SeqCst), libc::SS_ONSTACK as usize);
-    let mut room = vec![0_u8; 1 << 16];
-    let other = stack_t { ss_sp: room.as_mut_ptr().cast(), ss_flags: 0, ss_size: room.len() };
-    let none = stack_t { ss_flags: libc::SS_DISABLE, ..other };
-    for stack in [other, none, before] {
-        let mut replaced = MaybeUninit::uninit();
-        let was = alt_stack();
-        // SAFETY: large enough, and there until it is replaced, here.
-        unsafe {
-            assert_eq!(libc::sigaltstack(&stack, replaced.as_mut_ptr()), 0);
-            assert_eq!(parts(replaced.assume_init()), parts(was));
-        }
-        agrees();
-        assert_eq!(alt_stack().ss_flags, stack.ss_flags);
-    }
-    assert_eq!(parts(alt_stack()), parts(before));
-    let small = stack_t { ss_size: 1, ..other };
-    // SAFETY: refused.
-    assert_eq!(unsafe { libc::sigaltstack(&small, ptr::null_mut()) }, -1);
-    assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::ENOMEM));
-    agrees();
 }
 
 #[test]
