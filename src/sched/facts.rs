@@ -1,7 +1,8 @@
 //! What the kernel says of a worker's OS thread, known since it began: std asks for both in
 //! each thread that begins, and the two system calls were a fifth of a spawn and join.
 
-use super::local;
+use super::local::{self, Local};
+use crate::sys::fault;
 use libc::stack_t;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,6 +10,13 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The kernel's number of the worker that this is. `None`: it is none.
 pub(crate) fn thread_id() -> Option<u32> {
     local::get().map(|local| local.shared.thread.load(Relaxed))
+}
+
+/// For a worker that begins.
+#[cold]
+#[inline(never)]
+pub(super) fn learn(local: &Local) {
+    local.alt_stack.set(fault::alt_stack());
 }
 
 /// This worker's alternate signal stack, where it begins and its size, if it is the one it
@@ -22,6 +30,7 @@ pub(crate) fn alt_stack() -> Option<(usize, usize)> {
 
 /// To be called before this worker gets another one. From then on only the kernel knows: if
 /// a handler has set it, the kernel takes back its own when that returns.
+#[cold]
 pub(crate) fn forget_alt_stack() {
     if let Some(local) = local::get() {
         local.alt_stack.set(None);

@@ -11,7 +11,6 @@ use crate::heap::Heap;
 use crate::stack::StackCache;
 use crate::sys::atomic::AtomicPtr;
 use crate::sys::clock::Nanos;
-use crate::sys::fault;
 use crate::sys::inbox::Linked;
 use crate::sys::owner::OwnerCell;
 use crate::sys::raw;
@@ -139,7 +138,6 @@ impl Local {
     pub(crate) fn become_worker(self) -> &'static Local {
         let local = Box::leak(Box::new(self));
         local.block.set(Some(tls::current()));
-        local.alt_stack.set(fault::alt_stack());
         local.seat.lock.enter();
         local.shared.thread.store(raw::thread_id(), Relaxed);
         local.shared.local.store(local.whole().cast_mut(), Release);

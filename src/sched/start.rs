@@ -1,5 +1,6 @@
 //! Starts the runtime: once, on first use.
 
+use super::facts;
 use super::local::Local;
 use super::runtime::{self, Runtime, STARTING};
 use super::worker::Worker;
@@ -168,7 +169,9 @@ fn launch(local: Local, gate: Arc<Gate>) -> io::Result<thread::JoinHandle<()>> {
         let _native = current::Native::enter();
         let _mark = Mark::new(Role::Ours);
         let runtime = runtime::get().expect("the gate opens after publishing");
-        Worker::new(local.become_worker(), runtime).run()
+        let local = local.become_worker();
+        facts::learn(local);
+        Worker::new(local, runtime).run()
     })
 }
 

@@ -229,6 +229,7 @@ fn min_signal_stack() -> usize {
 }
 
 /// Where this thread's alternate signal stack begins, and its size, if it has one that stays.
+#[inline]
 pub(crate) fn alt_stack() -> Option<(usize, usize)> {
     let stack = current_alt_stack().ok().filter(|stack| stack.ss_flags == 0)?;
     Some((stack.ss_sp.expose_provenance(), stack.ss_size))
