@@ -5,6 +5,7 @@ mod common;
 use common::{in_child, until, workers};
 use greenroom::inspect::{Dump, NoBacktrace, ThreadState, dump, stats};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -95,6 +96,58 @@ fn very_many_are_dumped_while_others_run_on() {
     ended.assert_success();
     let figures = ended.stdout.lines().filter(|line| line.contains("longest pause"));
     figures.for_each(|line| eprintln!("{line}"));
+}
+
+/// How long the thread that looks for deadlocks was there, and how long of that it ran;
+/// `None`: it came and went unseen.
+fn one_look_for_deadlocks() -> Option<(Duration, Duration)> {
+    let seeker = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let is_it = |name: String| name == "green-stall\n";
+        let name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(is_it);
+        tasks.map(|task| task.path()).find(name)
+    };
+    let mut path = None;
+    until(|| {
+        path = seeker();
+        path.is_some()
+    });
+    let (start, path) = (Instant::now(), path.unwrap().join("schedstat"));
+    // Nanoseconds that it ran, and some more.
+    let ran = || std::fs::read_to_string(&path).ok()?.split(' ').next()?.parse::<u64>().ok();
+    let first = ran()?;
+    let (mut last, mut end) = (first, start);
+    while let Some(ran) = ran() {
+        (last, end) = (ran, Instant::now());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Some((end - start, Duration::from_nanos(last - first)))
+}
+
+/// A worker on the same core would stand still meanwhile.
+#[test]
+fn to_look_for_deadlocks_takes_little_of_a_core() {
+    let vars = [("GREENROOM_WORKERS", "1"), ("GREENROOM_STACK_SIZE", "65536")];
+    let ended = in_child(&vars, || {
+        let sleepers: Vec<_> = (0..MANY).map(|_| greenroom::spawn(greenroom::park)).collect();
+        // Somebody looks now and then when a worker has nothing to do.
+        greenroom::spawn(|| {
+            loop {
+                greenroom::sleep(Duration::from_millis(1))
+            }
+        });
+        until(|| {
+            let Some((time, ran)) = one_look_for_deadlocks() else { return false };
+            println!("{ran:?} in {time:?}");
+            // They are not there all from the first.
+            let enough = ran > Duration::from_millis(3);
+            assert!(!enough || ran * 3 < time, "{ran:?} in {time:?}");
+            enough
+        });
+        sleepers.iter().for_each(|s| s.thread().unpark());
+        greenroom::joinall(sleepers);
+    });
+    ended.assert_success();
 }
 
 #[inline(never)]

@@ -2,8 +2,9 @@
 //! still run.
 //!
 //! Once in a while, ever more rarely, all that say what they wait for are asked,
-//! which takes a word or two of each; mostly that shows no cycle. Those in one
-//! are looked at twice, and the cycle is real if in both looks each
+//! which takes a word or two of each, a little at a time (`pace.rs`): a cycle does
+//! not run away. Mostly that shows none. Those in one are looked at twice, and the
+//! cycle is real if in both looks each
 //!
 //! * waits for the same thing, without a deadline, since the same time, which was
 //!   before the round that its worker was in at the first look: then it has not
@@ -17,6 +18,7 @@
 
 use super::graph::{Graph, Waiter};
 use super::holders::Holders;
+use super::pace::Pace;
 use super::scan::{Scanner, Sight};
 use super::view::{Holder, ThreadState, WaitsFor};
 use super::waits::meaning;
@@ -38,12 +40,12 @@ struct Saying {
 }
 
 /// All cycles of green threads that there are now for certain.
-pub(super) fn seek() -> Vec<Vec<Waiter>> {
+pub(super) fn seek(pace: &mut Pace) -> Vec<Vec<Waiter>> {
     let Some(runtime) = runtime::get().filter(|_| !runtime::is_forked()) else {
         return Vec::new();
     };
-    let (saying, holders) = ask_all();
-    let held_by = holders.all();
+    let (saying, holders) = ask_all(pace);
+    let held_by = holders.all(|| pace.step());
     let mut graph = Graph::default();
     for (id, saying) in &saying {
         graph.add(Waiter::Green(*id), &[wait_of(saying.said, held_by.get(id))]);
@@ -56,11 +58,12 @@ pub(super) fn seek() -> Vec<Vec<Waiter>> {
 }
 
 /// What everybody says, by their numbers.
-fn ask_all() -> (HashMap<u64, Saying>, Holders) {
+fn ask_all(pace: &mut Pace) -> (HashMap<u64, Saying>, Holders) {
     let (mut all, mut holders) = (HashMap::new(), Holders::default());
     for slot in atlas::slots() {
         let tag = slot.tag();
         let Some(owner) = tag.owner() else { continue };
+        pace.step();
         let mut record = Snapshot::new();
         if peek::copy(owner.record.addr(), record.bytes()).is_err() || tag.owner() != Some(owner) {
             continue;

@@ -66,7 +66,7 @@ impl Holders {
 
     /// Says it where it is known.
     pub(super) fn tell(&self, threads: &mut [ThreadDump]) {
-        let (numbers, waiting) = (self.numbers(), os_waits::all());
+        let (numbers, waiting) = (self.numbers(|| ()), os_waits::all());
         for thread in threads {
             let Some(mark) = self.marks.get(&thread.id) else { continue };
             for waits in &mut thread.waits_for {
@@ -77,9 +77,10 @@ impl Holders {
         }
     }
 
-    /// Who holds what each waits for, by the waiters' numbers.
-    pub(super) fn all(&self) -> HashMap<u64, Holder> {
-        let numbers = self.numbers();
+    /// Who holds what each waits for, by the waiters' numbers. `step` is called before
+    /// each look.
+    pub(super) fn all(&self, step: impl FnMut()) -> HashMap<u64, Holder> {
+        let numbers = self.numbers(step);
         self.marks.iter().map(|(id, mark)| (*id, holder(*mark, &numbers, &[]))).collect()
     }
 
@@ -87,7 +88,7 @@ impl Holders {
     pub(super) fn of_os(&self, wait: &OsWait) -> Holder {
         let mark = Kind::of_number(wait.kind).and_then(|kind| look(kind, wait.what));
         let waiting = os_waits::all();
-        mark.map_or(Holder::Unknown, |mark| holder(mark, &self.numbers(), &waiting))
+        mark.map_or(Holder::Unknown, |mark| holder(mark, &self.numbers(|| ()), &waiting))
     }
 
     /// Whether what `id` waits for is held as it was noted.
@@ -97,12 +98,13 @@ impl Holders {
 
     /// Which green thread libc knows by which number; asked for only if some lock
     /// of C's names one.
-    fn numbers(&self) -> HashMap<u32, u64> {
+    fn numbers(&self, mut step: impl FnMut()) -> HashMap<u32, u64> {
         let wanted = |mark: &Mark| matches!(mark, Mark::Libc(number) if *number >= KERNEL_MOST);
         if !self.marks.values().any(wanted) {
             return HashMap::new();
         }
-        self.numbers.iter().filter_map(|(id, at)| Some((number(*at)?, *id))).collect()
+        let known = self.numbers.iter().inspect(|_| step());
+        known.filter_map(|(id, at)| Some((number(*at)?, *id))).collect()
     }
 }
 

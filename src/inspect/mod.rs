@@ -17,6 +17,7 @@ mod json;
 mod take;
 mod signal;
 mod graph;
+mod pace;
 mod deadlock;
 mod stall;
 mod stall_text;

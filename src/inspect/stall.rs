@@ -4,6 +4,7 @@
 use super::deadlock;
 use super::graph::Graph;
 pub use super::graph::Waiter;
+use super::pace::Pace;
 use super::take::with_holders;
 use super::view::{ThreadDump, WaitsFor};
 use super::waits::meaning;
@@ -16,6 +17,7 @@ use crate::sys::tasks::{self, Mark, Role};
 use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::Duration;
 
 /// Who waits for what, when nothing can go on.
@@ -54,6 +56,8 @@ pub struct OsThread {
 
 /// Nobody waits for the report, so it may take its time.
 const TIME: Duration = Duration::from_secs(30);
+/// How many times as long as it took to look for cycles nobody does so again.
+const SHARE: u32 = 100;
 
 type Callback = Arc<dyn Fn(&StallReport) + Send + Sync>;
 
@@ -63,8 +67,9 @@ static CALLBACK: Lock<Option<Callback>> = Lock::new(None);
 /// the process can go on, because every green thread and every OS thread waits for
 /// another; and when green threads wait for each other's locks or ends while
 /// others still run ([`StallReport::others_run`]), which is looked for now and then
-/// when a worker has nothing to do, ever more rarely, up to once a minute. It
-/// replaces an earlier one.
+/// when a worker has nothing to do, ever more rarely, up to once a minute, and with
+/// very many green threads more rarely still: it takes a hundredth of a core, and never
+/// more than a tenth at a time. It replaces an earlier one.
 ///
 /// It is called on an OS thread of its own, on which it may do anything: wake or
 /// kill somebody, write a log, end the process.
@@ -116,10 +121,17 @@ fn tell() {
 /// Likewise: says which cycles there are that were not told of yet.
 fn tell_of_cycles() {
     static TOLD: Lock<BTreeSet<Vec<Waiter>>> = Lock::new(BTreeSet::new());
+    static SEEKS: AtomicBool = AtomicBool::new(false);
     let mark = Mark::new(Role::Ours);
-    let mut cycles = deadlock::seek();
+    // Where there is much to look at, the one before may not have come to its end yet.
+    if SEEKS.swap(true, Acquire) {
+        return;
+    }
+    let mut pace = Pace::new();
+    let mut cycles = deadlock::seek(&mut pace);
+    stall::seek_after(pace.worked() * SHARE);
+    SEEKS.store(false, Release);
     {
-        // At once: another one may seek as well, if this one took long.
         let mut told = TOLD.lock();
         cycles.retain(|cycle| told.insert(cycle.clone()));
     }

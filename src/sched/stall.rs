@@ -44,6 +44,7 @@ use crate::sys::tasks::{self, Task};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering::*, fence};
 use std::thread;
+use std::time::Duration;
 
 /// How long everybody must have slept, before the first look.
 const FIRST: Nanos = 5_000_000;
@@ -175,6 +176,11 @@ impl Quiet {
             }
         }
     }
+}
+
+/// Nobody is to look for cycles before that time is over.
+pub(crate) fn seek_after(pause: Duration) {
+    QUIET.cycles_at.fetch_max(clock::after(pause), AcqRel);
 }
 
 /// An OS thread has waited for a while, for a green thread perhaps: has somebody
