@@ -131,7 +131,7 @@ pub(crate) fn wake(address: usize, most: u32, bits: u32) -> u32 {
 
 /// As `wake_waiting`, of one, if there is one. A green thread of this worker that waits for a
 /// lock is left to the caller to queue.
-#[inline]
+#[inline(always)]
 pub(super) fn wake_first(address: usize, bits: u32) -> Option<Option<Woken>> {
     let _abroad = current::patched().is_none().then(Abroad::enter);
     let first = shard(address).take(address, bits)?;

@@ -273,7 +273,7 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(self) {
         match self {
             Told::Green(woken) => woken.queue(),
