@@ -34,6 +34,33 @@ fn fresh_ones_behind_a_busy_one_are_stolen() {
     });
 }
 
+/// Who gives way lets all others run first, but waits for some alone of very many that
+/// have not started.
+#[test]
+fn a_burst_of_spawns_holds_up_nobody() {
+    workers(1, || {
+        let spawns = |n: usize| {
+            let started = Arc::new(AtomicUsize::new(0));
+            let one = || {
+                let started = started.clone();
+                spawn(move || started.fetch_add(1, SeqCst))
+            };
+            let burst: Vec<_> = (0..n).map(|_| one()).collect();
+            yield_now();
+            let meanwhile = started.load(SeqCst);
+            joinall(burst);
+            assert_eq!(started.load(SeqCst), n);
+            meanwhile
+        };
+        let check = move || {
+            assert_eq!(spawns(200), 200);
+            let some = spawns(5000);
+            assert!((200..=512).contains(&some), "{some} of 5000");
+        };
+        spawn(check).join().unwrap();
+    });
+}
+
 /// The same from an OS thread, with the busy one in the way.
 #[test]
 fn fresh_ones_of_an_os_thread_go_to_the_idle_worker() {

@@ -129,8 +129,10 @@ pub fn park_timeout(timeout: Duration) {
     }
 }
 
-/// Lets the other runnable green threads of this worker run first. On a plain
-/// OS thread this is `std::thread::yield_now`.
+/// Lets the other runnable green threads of this worker run first. Of very many that
+/// have not started yet only some do: 256, or as many as there are started ones, so that
+/// nobody is held up by a burst of spawns. On a plain OS thread this is
+/// `std::thread::yield_now`.
 ///
 /// ```
 /// greenroom::spawn(|| greenroom::yield_now()).join().unwrap();

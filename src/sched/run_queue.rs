@@ -6,6 +6,11 @@
 //! mark in the plain queue, so that both together are first in, first out, but for
 //! those that are let in before all others. A
 //! mark whose fresh one was stolen is passed over.
+//!
+//! Of very many fresh ones only some have a mark, the others have to wait for one: to
+//! start one takes long, and who has started would wait for all of them each time that it
+//! gives way. There are as many marks as started ones, or more, so that these do not keep
+//! new ones out either.
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use std::collections::VecDeque;
@@ -25,11 +30,15 @@ pub(crate) enum Next<T> {
     Fresh(T),
 }
 
+/// So many fresh ones have a place in any case.
+const PLACES: usize = 256;
+
 /// The queue; only its worker touches it.
 pub(crate) struct RunQueue<T> {
     order: VecDeque<Place<T>>,
     fresh: Deque<T>,
-    /// `Place::Fresh` entries in `order`: at least as many as are in `fresh`.
+    /// `Place::Fresh` entries in `order`: at least as many as are in `fresh`, or as are
+    /// `PLACES`.
     marks: usize,
 }
 
@@ -48,8 +57,28 @@ impl<T> RunQueue<T> {
     }
 
     /// How many, stolen ones' marks included.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
+        let without_place = if self.is_crowded() { self.without_place() } else { 0 };
+        self.order.len() + without_place
+    }
+
+    /// Whether there may be fresh ones without a place.
+    #[inline]
+    fn is_crowded(&self) -> bool {
+        self.marks >= PLACES
+    }
+
+    /// How many have a place.
+    #[inline]
+    pub(crate) fn placed(&self) -> usize {
         self.order.len()
+    }
+
+    /// How many fresh ones wait for a place.
+    #[cold]
+    fn without_place(&self) -> usize {
+        self.fresh.len().saturating_sub(self.marks)
     }
 
     /// Whether `push_started` need not allocate.
@@ -78,8 +107,31 @@ impl<T> RunQueue<T> {
     #[inline]
     pub(crate) fn push_fresh(&mut self, item: T) {
         self.fresh.push(item);
+        if self.has_places() {
+            self.mark();
+        }
+    }
+
+    /// Whether another fresh one may have a place.
+    #[inline]
+    fn has_places(&self) -> bool {
+        self.marks < PLACES || self.marks < self.order.len() - self.marks
+    }
+
+    #[inline]
+    fn mark(&mut self) {
         self.marks += 1;
         self.order.push_back(Place::Fresh);
+    }
+
+    /// Gives up to `most` fresh ones a place, if they have none, and there is one.
+    fn place(&mut self, most: usize) {
+        for _ in 0..most.min(self.without_place()) {
+            if !self.has_places() {
+                return;
+            }
+            self.mark();
+        }
     }
 
     /// Whether a fresh one comes first, or was stolen: to pop it may free memory.
@@ -94,13 +146,25 @@ impl<T> RunQueue<T> {
             match self.order.pop_front()? {
                 Place::Started(item) => return Some(Next::Started(item)),
                 Place::Fresh => {
-                    self.marks -= 1;
-                    if let Some(item) = self.fresh.pop() {
+                    if let Some(item) = self.pop_fresh() {
                         return Some(Next::Fresh(item));
                     }
                 }
             }
         }
+    }
+
+    /// Whose mark was popped; `None`: it was stolen.
+    #[inline(never)] // or `pop` grows too large for its callers
+    fn pop_fresh(&mut self) -> Option<T> {
+        let crowded = self.is_crowded();
+        self.marks -= 1;
+        let item = self.fresh.pop();
+        if crowded {
+            // In its stead; and one more, if there have come to be more started ones.
+            self.place(2);
+        }
+        item
     }
 
     /// The one that is `nth` in the order, if it was started.
@@ -115,24 +179,19 @@ impl<T> RunQueue<T> {
     /// Takes a batch of what OS threads spawned; true if there was any.
     pub(crate) fn take_injected(&mut self, from: &Injector<T>) -> bool {
         let arrived = until_settled(from.is_empty(), || from.steal_batch(&self.fresh));
-        self.mark_arrivals();
+        if arrived {
+            self.place(usize::MAX);
+        }
         arrived
     }
 
     /// Steals some of another worker's fresh ones; true if there were any.
     pub(crate) fn steal(&mut self, from: &Stealer<T>) -> bool {
         let arrived = until_settled(from.is_empty(), || from.steal_batch(&self.fresh));
-        self.mark_arrivals();
-        arrived
-    }
-
-    /// Gives each newly arrived fresh one its place in the order.
-    fn mark_arrivals(&mut self) {
-        let new = self.fresh.len().saturating_sub(self.marks);
-        for _ in 0..new {
-            self.order.push_back(Place::Fresh);
+        if arrived {
+            self.place(usize::MAX);
         }
-        self.marks += new;
+        arrived
     }
 }
 
@@ -151,69 +210,5 @@ fn until_settled(empty: bool, mut steal: impl FnMut() -> Steal<()>) -> bool {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn pops(q: &mut RunQueue<u32>) -> Vec<(u32, bool)> {
-        std::iter::from_fn(|| q.pop())
-            .map(|next| match next {
-                Next::Started(v) => (v, false),
-                Next::Fresh(v) => (v, true),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn fresh_and_started_share_one_order() {
-        let mut q = RunQueue::new();
-        q.push_started(1);
-        q.push_fresh(2);
-        q.push_started(3);
-        q.push_fresh(4);
-        assert_eq!(q.len(), 4);
-        assert_eq!(pops(&mut q), [(1, false), (2, true), (3, false), (4, true)]);
-        assert!(q.is_empty());
-    }
-
-    #[test]
-    fn the_first_and_the_second_come_before_all_others() {
-        let mut q = RunQueue::new();
-        q.push_second(1);
-        q.push_fresh(2);
-        q.push_first(3);
-        q.push_second(4);
-        assert_eq!(pops(&mut q), [(3, false), (4, false), (1, false), (2, true)]);
-        q.push_fresh(5);
-        q.push_second(6);
-        assert_eq!(pops(&mut q), [(5, true), (6, false)]);
-    }
-
-    #[test]
-    fn only_fresh_ones_are_stolen_and_their_marks_do_no_harm() {
-        let (mut a, mut b) = (RunQueue::new(), RunQueue::new());
-        a.push_started(0);
-        for v in 1..=4 {
-            a.push_fresh(v);
-        }
-        assert!(b.steal(&a.stealer()));
-        let (mine, stolen) = (pops(&mut a), pops(&mut b));
-        assert_eq!(mine[0], (0, false));
-        assert!(!stolen.is_empty() && stolen.iter().all(|(_, fresh)| *fresh));
-        let mut all: Vec<_> = mine.into_iter().chain(stolen).map(|(v, _)| v).collect();
-        all.sort_unstable();
-        assert_eq!(all, [0, 1, 2, 3, 4]);
-        assert!(!b.steal(&a.stealer()));
-    }
-
-    #[test]
-    fn injected_ones_are_all_found() {
-        let injector = Injector::new();
-        (0..100).for_each(|v| injector.push(v));
-        let mut q = RunQueue::new();
-        let mut seen = Vec::new();
-        while q.take_injected(&injector) {
-            seen.extend(pops(&mut q).into_iter().map(|(v, _)| v));
-        }
-        assert!(seen.into_iter().eq(0..100));
-    }
-}
+#[path = "run_queue_tests.rs"]
+mod tests;

@@ -35,7 +35,7 @@ pub(super) fn is_worth_it(ran: u32, took: Nanos) -> bool {
 /// To be called before one is resumed, with those behind it still in `queue`.
 #[inline(always)]
 pub(super) fn up(queue: &RunQueue<RecordRef>) {
-    if queue.len() >= MANY {
+    if queue.placed() >= MANY {
         // Where its stack is stands in its record, which therefore comes first.
         queue.peek(1).inspect(|after| prefetch(ptr::from_ref::<Record>(after).cast(), HEAD));
         queue.peek(0).inspect(|next| frames(next));
