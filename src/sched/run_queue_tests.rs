@@ -80,8 +80,9 @@ fn who_has_started_waits_for_some_of_very_many_fresh_ones() {
 #[test]
 fn very_many_started_ones_keep_no_fresh_one_out() {
     let mut q = RunQueue::new();
-    (0..4000).for_each(|v| q.push_started(v));
+    // When these came there were no others yet: the places become more.
     (0..9000).for_each(|_| q.push_fresh(0));
+    (0..4000).for_each(|v| q.push_started(v));
     let (mut turns, mut fresh) = (0, 0);
     while fresh < 9000 {
         match q.pop().expect("they give way all the time") {
