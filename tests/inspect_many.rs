@@ -98,15 +98,16 @@ fn very_many_are_dumped_while_others_run_on() {
     figures.for_each(|line| eprintln!("{line}"));
 }
 
-/// How long the thread that looks for deadlocks was there, and how long of that it ran;
-/// `None`: it came and went unseen.
+/// The thread that looks for deadlocks, if there is one now.
+fn seeker() -> Option<PathBuf> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let is_it = |name: String| name == "green-stall\n";
+    let name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(is_it);
+    tasks.map(|task| task.path()).find(name)
+}
+
+/// How long it was there, and how long of that it ran; `None`: it came and went unseen.
 fn one_look_for_deadlocks() -> Option<(Duration, Duration)> {
-    let seeker = || {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-        let is_it = |name: String| name == "green-stall\n";
-        let name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(is_it);
-        tasks.map(|task| task.path()).find(name)
-    };
     let mut path = None;
     until(|| {
         path = seeker();
@@ -142,6 +143,11 @@ fn to_look_for_deadlocks_takes_little_of_a_core() {
             // They are not there all from the first.
             let enough = ran > Duration::from_millis(3);
             assert!(!enough || ran * 3 < time, "{ran:?} in {time:?}");
+            let (end, pause) = (Instant::now(), (ran * 50).min(Duration::from_secs(1)));
+            while enough && end.elapsed() < pause {
+                assert_eq!(seeker(), None, "{:?} after {ran:?}", end.elapsed());
+                std::thread::sleep(Duration::from_millis(1));
+            }
             enough
         });
         sleepers.iter().for_each(|s| s.thread().unpark());
